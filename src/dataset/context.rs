@@ -1,0 +1,166 @@
+//! What a kind is handed: where to read, where to write, what is asked.
+
+use super::{Facts, Outcome};
+use crate::crs::{Bbox, Crs};
+use crate::error::{Error, Exit, Result};
+use crate::io::{Digest, Pack, PackWriter, Source};
+use crate::pipeline::{Audience, DatasetConfig};
+use crate::plan::{Input, InputKind};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// What holds for the whole pipeline.
+#[derive(Debug, Clone, Default)]
+pub struct Area {
+    /// CRS of the tables, if the pipeline fixes one.
+    pub crs: Option<Crs>,
+    /// Plausibility box in that CRS.
+    pub extent: Option<Bbox>,
+    /// Folders with transformation grids, absolute.
+    pub grids: Vec<PathBuf>,
+    /// Folder that relative paths in options are relative to.
+    pub folder: PathBuf,
+}
+
+/// The result of a unit that ran, tonight or earlier.
+#[derive(Debug, Clone)]
+pub struct UnitResult {
+    /// Key of the unit.
+    pub key: String,
+    /// Digest of its pack.
+    pub digest: Digest,
+    /// The pack in the store.
+    pub path: PathBuf,
+    /// What it said.
+    pub outcome: Outcome,
+    /// Inputs it was made from.
+    pub inputs: Vec<Input>,
+    /// True when this is the last good result of a unit that failed tonight.
+    pub stale: bool,
+}
+
+impl UnitResult {
+    /// Opens the pack.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn pack(&self) -> Result<Pack> {
+        Pack::open(&self.path)
+    }
+    /// The whole result as input of a later unit.
+    pub fn as_input(&self) -> Input {
+        Input {
+            kind: InputKind::Result,
+            name: self.key.clone(),
+            path: self.path.clone(),
+            member: None,
+            size: 0,
+            digest: self.digest,
+        }
+    }
+    /// One entry of the result as input of a later unit: the unit stays valid while just this entry is unchanged.
+    pub fn entry_as_input(&self, entry: &str, info: crate::io::pack::Entry) -> Input {
+        Input {
+            kind: InputKind::Result,
+            name: format!("{}#{entry}", self.key),
+            path: self.path.clone(),
+            member: Some(entry.to_owned()),
+            size: info.size,
+            digest: info.digest,
+        }
+    }
+}
+
+/// Artefacts of another dataset, as released or about to be.
+#[derive(Debug, Clone)]
+pub struct UsedDataset {
+    /// Files by their path within the dataset's folder, with their digests.
+    pub files: BTreeMap<String, (PathBuf, Digest)>,
+    /// Its facts.
+    pub facts: Facts,
+}
+
+/// For planning a stage.
+pub struct PlanContext<'a> {
+    /// The dataset.
+    pub dataset: &'a DatasetConfig,
+    /// The pipeline.
+    pub area: &'a Area,
+    /// All sources, sorted by name.
+    pub sources: &'a [Source],
+    /// Results of the earlier stages, sorted by key.
+    pub earlier: &'a [Vec<UnitResult>],
+    /// The datasets it uses, by id.
+    pub uses: &'a BTreeMap<String, UsedDataset>,
+    /// A folder for temporary files.
+    pub scratch: &'a Path,
+}
+
+/// For executing a unit.
+pub struct UnitContext<'a> {
+    /// The dataset.
+    pub dataset: &'a DatasetConfig,
+    /// The pipeline.
+    pub area: &'a Area,
+    /// A folder for temporary files, of this unit alone.
+    pub scratch: &'a Path,
+    /// The result.
+    pub pack: &'a mut PackWriter,
+    /// Set when the night is to stop.
+    pub cancel: &'a AtomicBool,
+}
+
+impl UnitContext<'_> {
+    /// Ends the unit when the night is to stop; long units call it often.
+    ///
+    /// # Errors
+    /// With [`Exit::Cancelled`] when the night is to stop.
+    pub fn check(&self) -> Result<()> {
+        if self.cancel.load(Ordering::Relaxed) {
+            return Err(Error::new("mk::run::cancelled", "stopped on request").exit(Exit::Cancelled));
+        }
+        Ok(())
+    }
+    /// The bytes of an input that is an entry of a pack.
+    ///
+    /// # Errors
+    /// When it is no such input or cannot be read.
+    pub fn entry(&self, input: &Input) -> Result<Vec<u8>> {
+        let Some(entry) = &input.member else {
+            return Err(Error::new("mk::run::input", format!("the input {} is no entry of a pack", input.name)));
+        };
+        Pack::open(&input.path)?.read(entry)
+    }
+}
+
+/// For assembling the artefacts.
+pub struct AssembleContext<'a> {
+    /// The dataset.
+    pub dataset: &'a DatasetConfig,
+    /// The pipeline.
+    pub area: &'a Area,
+    /// All sources.
+    pub sources: &'a [Source],
+    /// Results of all stages, sorted by key.
+    pub results: &'a [Vec<UnitResult>],
+    /// The datasets it uses, by id.
+    pub uses: &'a BTreeMap<String, UsedDataset>,
+    /// The folder that the artefacts are written to; each [`super::Artefact`] names its path in it.
+    pub output: &'a Path,
+    /// A folder for temporary files.
+    pub scratch: &'a Path,
+    /// Threads that may be used.
+    pub jobs: usize,
+    /// Highest audience of the dataset.
+    pub audience: Audience,
+    /// When set, only the artefact of this short name (`pmtiles`, `gpkg`, `parquet` ...) is wanted.
+    pub only: Option<&'a str>,
+}
+
+impl AssembleContext<'_> {
+    /// True when the artefact of this short name is wanted.
+    pub fn wants(&self, short_name: &str) -> bool {
+        self.only.is_none_or(|only| only == short_name)
+    }
+}

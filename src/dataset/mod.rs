@@ -1,0 +1,137 @@
+//! Kinds of datasets. A kind is one folder here and one line in [`KINDS`]; the command line, the JSON Schema, the reference and
+//! the completeness test read that table.
+//!
+//! A kind says three things: which units its sources make ([`Dataset::units`]), what a unit does ([`Dataset::execute`]), and how
+//! the results become files ([`Dataset::assemble`]). It reads what the contexts hand it and writes where they say; ledger, store,
+//! engine and release are not its business.
+
+mod context;
+mod count;
+mod facts;
+
+pub mod cadastre;
+pub mod city_model;
+pub mod orthophoto;
+
+pub use context::{Area, AssembleContext, PlanContext, UnitContext, UnitResult};
+pub use count::{Count, Counts};
+pub use facts::{Artefact, ArtefactRole, Assembly, Facts, PortalLayer, Representation};
+
+use crate::crs::Bbox;
+use crate::error::{Rejection, Result};
+use crate::pipeline::DatasetConfig;
+use crate::plan::UnitSpec;
+use serde::{Deserialize, Serialize};
+
+/// One line of the table of kinds.
+pub struct Kind {
+    /// Name in the pipeline file, in snake case.
+    pub name: &'static str,
+    /// What it turns into what, one line.
+    pub summary: &'static str,
+    /// German title of a dataset that has none of its own.
+    pub title: &'static str,
+    /// Patterns of the file names that count as sources, where a folder or an archive holds others too.
+    pub patterns: &'static [&'static str],
+    /// JSON Schema of the kind's own options.
+    pub options: fn() -> schemars::Schema,
+    /// Reads the options; no I/O.
+    pub open: fn(&DatasetConfig) -> Result<Box<dyn Dataset>>,
+}
+
+/// All kinds.
+pub static KINDS: &[Kind] = &[orthophoto::KIND, cadastre::KIND, city_model::KIND];
+
+/// The kind of that name.
+pub fn kind(name: &str) -> Option<&'static Kind> {
+    KINDS.iter().find(|kind| kind.name == name)
+}
+
+/// A stage: units that can run in any order, after those of the stage before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stage {
+    /// Name in plan and ledger.
+    pub name: &'static str,
+    /// Version of the code; raised when the same inputs give another result.
+    pub version: u32,
+}
+
+/// What a kind does.
+pub trait Dataset: Send + Sync {
+    /// The stages, in order. A later stage is planned when the earlier ones are done.
+    fn stages(&self) -> &'static [Stage];
+
+    /// The units of a stage: the same for the same sources and earlier results, in a stable order. Reads headers at most.
+    ///
+    /// # Errors
+    /// Only when the dataset as a whole cannot be planned; a source that cannot be read makes a unit that will be quarantined.
+    fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>>;
+
+    /// Does the work of a unit: reads its inputs, adds entries to the context's pack, and says what came of it.
+    ///
+    /// # Errors
+    /// When the unit as a whole fails: it is quarantined with this error, the others go on. An object that fails is no error
+    /// but a [`Rejection`] in the outcome.
+    fn execute(&self, stage: usize, unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome>;
+
+    /// Version of the code of [`Dataset::assemble`].
+    fn assemble_version(&self) -> u32;
+
+    /// Makes the artefacts from the results of all stages.
+    ///
+    /// # Errors
+    /// When an artefact cannot be made; then nothing of this night is released.
+    fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly>;
+
+    /// The units that made an object (a tile `z/x/y`, a Flurstückskennzeichen, a `gml:id`), with a sentence for each.
+    ///
+    /// # Errors
+    /// When the artefacts cannot be read.
+    fn locate(&self, object: &str, context: &AssembleContext<'_>) -> Result<Vec<Located>>;
+}
+
+/// A unit that had a part in an object.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Located {
+    /// Index of the stage.
+    pub stage: usize,
+    /// Key of the unit.
+    pub key: String,
+    /// What it did for the object.
+    pub what: String,
+}
+
+/// What came of a unit. Saved in the ledger beside the digest of the pack.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// Objects counted by type; only the stage that reads the sources counts.
+    #[serde(default)]
+    pub counts: Counts,
+    /// Objects that did not get through.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub rejections: Vec<Rejection>,
+    /// What was kept but is worth a look; never a loss. Reason and place as in a rejection.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Rejection>,
+    /// Where the unit lies, in the dataset's CRS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bbox: Option<Bbox>,
+    /// What later stages and the assembly want to know without opening the pack.
+    #[serde(default)]
+    pub summary: serde_json::Value,
+}
+
+/// Reads the options of a kind from the dataset's table.
+///
+/// # Errors
+/// When they do not fit; the pipeline's check has said so before, with line and column.
+pub fn read_options<T: serde::de::DeserializeOwned>(config: &DatasetConfig) -> Result<T> {
+    let options = serde_json::Value::Object(config.options.clone().into_iter().collect());
+    serde_json::from_value(options).map_err(|error| {
+        crate::error::Error::new(
+            "mk::config::option",
+            format!("the options of dataset '{}' do not fit its kind: {error}", config.id),
+        )
+        .exit(crate::error::Exit::Usage)
+    })
+}

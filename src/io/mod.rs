@@ -1,0 +1,12 @@
+//! The only module that touches files, archives, the network and GDAL.
+//!
+//! Everything else gets readers, writers and paths from here, so that atomic writes, limits, digests and fault injection
+//! exist once.
+
+pub mod digest;
+pub mod pack;
+pub mod source;
+
+pub use digest::Digest;
+pub use pack::{Pack, PackWriter};
+pub use source::{Limits, Source};

@@ -1,0 +1,139 @@
+//! A unit's result: one ZIP file with stored entries and an index of their digests.
+//!
+//! Any ZIP tool opens it. The same entries in the same order give the same bytes: no times, no attributes of the machine.
+
+use super::Digest;
+use crate::error::{Error, Place, Result};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use zip::write::SimpleFileOptions;
+use zip::{CompressionMethod, ZipArchive, ZipWriter};
+
+const INDEX: &str = "index.json";
+
+/// Size and digest of one entry of a pack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Size in bytes.
+    pub size: u64,
+    /// BLAKE3 of the entry's bytes.
+    pub digest: Digest,
+}
+
+/// Writes a pack, entry by entry.
+pub struct PackWriter {
+    path: PathBuf,
+    zip: ZipWriter<BufWriter<File>>,
+    index: BTreeMap<String, Entry>,
+}
+
+impl PackWriter {
+    /// Creates the file at `path`, replacing what is there.
+    ///
+    /// # Errors
+    /// When the file cannot be created.
+    pub fn create(path: &Path) -> Result<Self> {
+        let file = File::create(path).map_err(|error| failed(path, "cannot create the pack", error))?;
+        Ok(Self { path: path.to_owned(), zip: ZipWriter::new(BufWriter::new(file)), index: BTreeMap::new() })
+    }
+    /// Adds one entry; names are unique within a pack.
+    ///
+    /// # Errors
+    /// When the name was used already, or the file cannot be written.
+    pub fn add(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        let entry = Entry { size: bytes.len() as u64, digest: Digest::of(bytes) };
+        if name == INDEX || self.index.insert(name.to_owned(), entry).is_some() {
+            return Err(Error::new("mk::io::pack", format!("a pack has two entries named {name}")));
+        }
+        self.write(name, bytes)
+    }
+    /// Writes the index and closes the file.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn finish(mut self) -> Result<PathBuf> {
+        let index = serde_json::to_vec(&self.index).map_err(|error| failed(&self.path, "cannot write the pack", error))?;
+        self.write(INDEX, &index)?;
+        let mut file = self.zip.finish().map_err(|error| failed(&self.path, "cannot write the pack", error))?;
+        file.flush().map_err(|error| failed(&self.path, "cannot write the pack", error))?;
+        Ok(self.path)
+    }
+    fn write(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
+        let options = SimpleFileOptions::default()
+            .compression_method(CompressionMethod::Stored)
+            .last_modified_time(zip::DateTime::default())
+            .unix_permissions(0o644)
+            .large_file(bytes.len() as u64 >= u64::from(u32::MAX));
+        self.zip.start_file(name, options).map_err(|error| failed(&self.path, "cannot write the pack", error))?;
+        self.zip.write_all(bytes).map_err(|error| failed(&self.path, "cannot write the pack", error))
+    }
+}
+
+/// A pack opened for reading.
+pub struct Pack {
+    path: PathBuf,
+    zip: ZipArchive<BufReader<File>>,
+    index: BTreeMap<String, Entry>,
+}
+
+impl Pack {
+    /// Opens a pack and reads its index.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no pack.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(|error| failed(path, "cannot open the pack", error))?;
+        let mut zip = ZipArchive::new(BufReader::new(file)).map_err(|error| failed(path, "not a pack", error))?;
+        let bytes = read_entry(&mut zip, path, INDEX)?;
+        let index = serde_json::from_slice(&bytes).map_err(|error| failed(path, "not a pack", error))?;
+        Ok(Self { path: path.to_owned(), zip, index })
+    }
+    /// The entries by name, with size and digest.
+    pub fn entries(&self) -> &BTreeMap<String, Entry> {
+        &self.index
+    }
+    /// The bytes of one entry.
+    ///
+    /// # Errors
+    /// When there is no such entry, or it cannot be read.
+    pub fn read(&mut self, name: &str) -> Result<Vec<u8>> {
+        read_entry(&mut self.zip, &self.path, name)
+    }
+}
+
+fn read_entry(zip: &mut ZipArchive<BufReader<File>>, path: &Path, name: &str) -> Result<Vec<u8>> {
+    let mut entry = zip.by_name(name).map_err(|error| failed(path, &format!("no entry {name} in the pack"), error))?;
+    let mut bytes = Vec::with_capacity(usize::try_from(entry.size()).unwrap_or(0));
+    entry.read_to_end(&mut bytes).map_err(|error| failed(path, "cannot read the pack", error))?;
+    Ok(bytes)
+}
+
+fn failed(path: &Path, what: &str, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new("mk::io::pack", what).at(Place::file(path.display().to_string())).because(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pack_gives_back_what_was_put_in_and_the_same_bytes_each_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str| {
+            let mut pack = PackWriter::create(&folder.path().join(name)).unwrap();
+            pack.add("a/1", b"one").unwrap();
+            pack.add("a/2", b"").unwrap();
+            pack.finish().unwrap()
+        };
+        let (first, second) = (write("x"), write("y"));
+        assert_eq!(Digest::of_file(&first).unwrap(), Digest::of_file(&second).unwrap());
+        let mut pack = Pack::open(&first).unwrap();
+        assert_eq!(pack.read("a/1").unwrap(), b"one");
+        assert_eq!(pack.entries()["a/2"].size, 0);
+        assert_eq!(pack.entries()["a/1"].digest, Digest::of(b"one"));
+        assert!(pack.read("b").is_err());
+    }
+}

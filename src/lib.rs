@@ -1,0 +1,14 @@
+//! `messkette`: what a survey office receives, turned every night into what its people use.
+//!
+//! ```text
+//! discover → plan → run → assemble → release → publish → report
+//! ```
+
+pub mod crs;
+pub mod dataset;
+pub mod error;
+pub mod io;
+pub mod pipeline;
+pub mod plan;
+
+pub use error::{Error, Exit, Result};

@@ -1,0 +1,79 @@
+//! A unit: the smallest work that can be redone alone.
+
+use crate::crs::Bbox;
+use crate::io::{Digest, Source};
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+
+/// What an input of a unit is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InputKind {
+    /// A source file.
+    Source,
+    /// The result of a unit of an earlier stage, or one entry of it.
+    Result,
+    /// A grid that a coordinate operation needs.
+    Grid,
+    /// An artefact of another dataset.
+    Artefact,
+}
+
+/// One input of a unit: enough to find and to check it, on any machine that shares the workspace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Input {
+    /// What it is.
+    pub kind: InputKind,
+    /// The name people see; not part of the unit's identity.
+    pub name: String,
+    /// The file.
+    pub path: PathBuf,
+    /// The member of an archive, or the entry of a pack.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
+    /// Size in bytes.
+    pub size: u64,
+    /// BLAKE3 of what is read: the file, the member, or the entry.
+    pub digest: Digest,
+}
+
+impl Input {
+    /// A source as input.
+    pub fn source(source: &Source) -> Self {
+        Self {
+            kind: InputKind::Source,
+            name: source.name.clone(),
+            path: source.path.clone(),
+            member: source.member.clone(),
+            size: source.size,
+            digest: source.digest,
+        }
+    }
+    /// The source again; `None` for other kinds of input.
+    pub fn as_source(&self) -> Option<Source> {
+        (self.kind == InputKind::Source).then(|| Source {
+            name: self.name.clone(),
+            path: self.path.clone(),
+            member: self.member.clone(),
+            size: self.size,
+            digest: self.digest,
+        })
+    }
+}
+
+/// A unit as its dataset describes it. Key, parameters, code version and the digests of the inputs make its identity.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct UnitSpec {
+    /// Name within dataset and stage, stable from night to night: `12/2165/1324`, or a file's name.
+    pub key: String,
+    /// What it reads, in an order that is part of its identity.
+    pub inputs: Vec<Input>,
+    /// Everything else that its result depends on.
+    pub params: serde_json::Value,
+    /// Where it lies, in the dataset's CRS, as far as known before it runs.
+    pub bbox: Option<Bbox>,
+    /// Estimated peak memory in MiB.
+    pub memory_mb: u64,
+    /// Relative cost: dearer units start first.
+    pub cost: u64,
+}
