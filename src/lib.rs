@@ -10,5 +10,6 @@ pub mod error;
 pub mod io;
 pub mod pipeline;
 pub mod plan;
+pub mod run;
 
 pub use error::{Error, Exit, Result};

@@ -2,4 +2,4 @@
 
 pub mod unit;
 
-pub use unit::{Input, InputKind, UnitSpec};
+pub use unit::{Input, InputKind, Reason, UnitSpec};

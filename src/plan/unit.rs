@@ -77,3 +77,38 @@ pub struct UnitSpec {
     /// Relative cost: dearer units start first.
     pub cost: u64,
 }
+
+/// Why a unit is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reason {
+    /// There was no such unit before.
+    New,
+    /// An input has other content, or is another file.
+    ChangedInput,
+    /// An option or another parameter changed.
+    ChangedParameter,
+    /// The program does it differently now.
+    ChangedCode,
+    /// It failed before and is tried again.
+    Retry,
+    /// Its result is gone from the store.
+    LostResult,
+    /// The unit is no longer needed: its source was withdrawn.
+    Removed,
+}
+
+impl Reason {
+    /// The words that plan and report use.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::New => "new",
+            Self::ChangedInput => "changed input",
+            Self::ChangedParameter => "changed parameter",
+            Self::ChangedCode => "changed code version",
+            Self::Retry => "retry",
+            Self::LostResult => "lost result",
+            Self::Removed => "removed",
+        }
+    }
+}
