@@ -7,6 +7,7 @@
 pub mod crs;
 pub mod dataset;
 pub mod error;
+pub mod format;
 pub mod io;
 pub mod pipeline;
 pub mod plan;

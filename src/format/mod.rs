@@ -1,0 +1,3 @@
+//! Writers shared by the kinds: each takes a path or a `Write`, and gives the same bytes for the same content.
+
+pub mod pmtiles;
