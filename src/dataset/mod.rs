@@ -8,12 +8,14 @@
 mod context;
 mod count;
 mod facts;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub mod cadastre;
 pub mod city_model;
 pub mod orthophoto;
 
-pub use context::{Area, AssembleContext, PlanContext, UnitContext, UnitResult};
+pub use context::{Area, AssembleContext, PlanContext, UnitContext, UnitResult, UsedDataset};
 pub use count::{Count, Counts};
 pub use facts::{Artefact, ArtefactRole, Assembly, Facts, PortalLayer, Representation};
 
