@@ -12,5 +12,6 @@ pub mod io;
 pub mod pipeline;
 pub mod plan;
 pub mod run;
+pub mod vector;
 
 pub use error::{Error, Exit, Result};

@@ -6,7 +6,9 @@
 mod bbox;
 mod code;
 mod operation;
+mod projjson;
 
 pub use bbox::Bbox;
 pub use code::Crs;
 pub use operation::{GridFact, Operation, OperationFact};
+pub use projjson::{name_and_wkt, projjson};

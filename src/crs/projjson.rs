@@ -1,0 +1,27 @@
+//! The definition of a CRS as PROJJSON, as GeoParquet wants it.
+
+use super::Crs;
+use crate::error::{Error, Result};
+use gdal::spatial_ref::SpatialRef;
+
+/// The definition as PROJJSON, from the system's EPSG registry.
+///
+/// # Errors
+/// When the registry does not know the code.
+pub fn projjson(crs: Crs) -> Result<serde_json::Value> {
+    let unknown = |error: Box<dyn std::error::Error + Send + Sync>| {
+        Error::new("mk::crs::definition", format!("no definition of {crs}")).because(error)
+    };
+    let text = SpatialRef::from_epsg(crs.0).and_then(|srs| srs.to_projjson()).map_err(|error| unknown(error.into()))?;
+    serde_json::from_str(&text).map_err(|error| unknown(error.into()))
+}
+
+/// Name and definition (WKT 1) of a CRS, as a GeoPackage lists them.
+///
+/// # Errors
+/// When the registry does not know the code.
+pub fn name_and_wkt(crs: Crs) -> Result<(String, String)> {
+    SpatialRef::from_epsg(crs.0)
+        .and_then(|srs| Ok((srs.name().unwrap_or_else(|| crs.to_string()), srs.to_wkt()?)))
+        .map_err(|error| Error::new("mk::crs::definition", format!("no definition of {crs}")).because(error))
+}

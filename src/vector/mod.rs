@@ -1,0 +1,3 @@
+//! Pure kernels on vector geometry: coordinates in, values out. No I/O, no logging.
+
+pub mod hilbert;
