@@ -3,7 +3,9 @@
 //! Everything else gets readers, writers and paths from here, so that atomic writes, limits, digests and fault injection
 //! exist once.
 
+pub mod atomic;
 pub mod digest;
+pub mod faults;
 pub mod pack;
 pub mod source;
 

@@ -1,0 +1,188 @@
+//! Writing so that a crash at any instant leaves the old state or the new one, never half of one.
+
+use super::faults::{Operation, point};
+use crate::error::{Error, Place, Result};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+fn failed(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Error {
+    let (what, name) = (what.to_owned(), path.display().to_string());
+    move |error| {
+        let full = error.kind() == io::ErrorKind::StorageFull;
+        let error = Error::new("mk::io::write", what).at(Place::file(name)).because(error);
+        if full { error.hint("the disk is full: make room, then run the same command again") } else { error }
+    }
+}
+
+/// Makes a folder and its parents.
+///
+/// # Errors
+/// When it cannot be made.
+pub fn create_dir_all(path: &Path) -> Result<()> {
+    if path.is_dir() {
+        return Ok(());
+    }
+    point(Operation::Write).and_then(|()| fs::create_dir_all(path)).map_err(failed("cannot make the folder", path))
+}
+
+/// Replaces a file by new content: a temporary file beside it, brought to disk, then renamed.
+///
+/// # Errors
+/// When it cannot be written; the old file is then as it was.
+pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let work = || -> io::Result<()> {
+        point(Operation::Write)?;
+        let mut file = tempfile::Builder::new().prefix(".messkette-").tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+        point(Operation::Sync)?;
+        file.as_file().sync_all()?;
+        point(Operation::Rename)?;
+        file.persist(path).map_err(|error| error.error)?;
+        Ok(())
+    };
+    work().map_err(failed("cannot write the file", path))?;
+    sync_dir(folder)
+}
+
+/// Writes a new file in a folder that nobody sees yet: no rename; the folder is synchronised as a whole later.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
+    let work = || -> io::Result<()> {
+        point(Operation::Write)?;
+        let mut file = File::create(path)?;
+        file.write_all(bytes)?;
+        point(Operation::Sync)?;
+        file.sync_all()
+    };
+    work().map_err(failed("cannot write the file", path))
+}
+
+/// Makes a finished file read-only and brings it to disk.
+///
+/// # Errors
+/// When that fails.
+pub fn seal(path: &Path) -> Result<()> {
+    let work = || -> io::Result<()> {
+        let file = File::open(path)?;
+        file.set_permissions(fs::Permissions::from_mode(0o444))?;
+        point(Operation::Sync)?;
+        file.sync_all()
+    };
+    work().map_err(failed("cannot bring the file to disk", path))
+}
+
+/// Moves a file or folder on the same file system and brings the move to disk.
+///
+/// # Errors
+/// When it cannot be moved.
+pub fn rename(from: &Path, to: &Path) -> Result<()> {
+    point(Operation::Rename).and_then(|()| fs::rename(from, to)).map_err(failed("cannot move the file", from))?;
+    to.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Makes a second name for a file; copies where the file system has no hard links.
+///
+/// # Errors
+/// When neither works.
+pub fn hard_link_or_copy(from: &Path, to: &Path) -> Result<()> {
+    let work = || -> io::Result<()> {
+        point(Operation::Link)?;
+        match fs::hard_link(from, to) {
+            Err(error) if matches!(error.raw_os_error(), Some(1 | 18 | 31 | 95)) => {
+                // EPERM, EXDEV, EMLINK, EOPNOTSUPP
+                fs::copy(from, to)?;
+                File::open(to)?.sync_all()
+            }
+            result => result,
+        }
+    };
+    work().map_err(failed("cannot link the file into the release", to))
+}
+
+/// Points a symbolic link to another target, in one step.
+///
+/// # Errors
+/// When it cannot be switched; it then points where it did.
+pub fn symlink_swap(link: &Path, target: &Path) -> Result<()> {
+    let folder = link.parent().unwrap_or(Path::new("."));
+    let temporary = folder.join(format!(".messkette-link-{}", std::process::id()));
+    let work = || -> io::Result<()> {
+        match fs::remove_file(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        point(Operation::Link)?;
+        std::os::unix::fs::symlink(target, &temporary)?;
+        point(Operation::Rename)?;
+        fs::rename(&temporary, link)
+    };
+    work().map_err(failed("cannot switch the link", link))?;
+    sync_dir(folder)
+}
+
+/// Brings a folder's entries to disk.
+///
+/// # Errors
+/// When that fails.
+pub fn sync_dir(folder: &Path) -> Result<()> {
+    point(Operation::Sync)
+        .and_then(|()| File::open(folder))
+        .and_then(|file| file.sync_all())
+        .map_err(failed("cannot bring the folder to disk", folder))
+}
+
+/// Deletes a file; one that is gone already is no error.
+///
+/// # Errors
+/// When it cannot be deleted.
+pub fn remove_file(path: &Path) -> Result<()> {
+    match point(Operation::Remove).and_then(|()| fs::remove_file(path)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("cannot delete the file", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+/// Deletes a folder with all it has; one that is gone already is no error.
+///
+/// # Errors
+/// When it cannot be deleted.
+pub fn remove_tree(path: &Path) -> Result<()> {
+    match point(Operation::Remove).and_then(|()| fs::remove_dir_all(path)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(failed("cannot delete the folder", path)(error)),
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_leaves_no_litter() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        write_atomic(&path, b"one").unwrap();
+        write_atomic(&path, b"two").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"two");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_link_switches_and_what_is_gone_can_be_deleted_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let link = folder.path().join("current");
+        for target in ["r1", "r2"] {
+            symlink_swap(&link, Path::new(target)).unwrap();
+            assert_eq!(fs::read_link(&link).unwrap(), Path::new(target));
+        }
+        remove_file(&link).unwrap();
+        remove_file(&link).unwrap();
+        remove_tree(&folder.path().join("none")).unwrap();
+    }
+}
