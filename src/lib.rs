@@ -9,6 +9,7 @@ pub mod dataset;
 pub mod error;
 pub mod format;
 pub mod io;
+pub mod mesh;
 pub mod pipeline;
 pub mod plan;
 pub mod run;

@@ -1,0 +1,11 @@
+//! Pure kernels for surfaces in space: planes, triangles, quantised pieces. Slices in, values out; no I/O, no logging.
+
+mod piece;
+mod plane;
+mod triangulate;
+mod vector;
+
+pub use piece::{Facet, MAX_STEPS, Piece, Shape, pieces};
+pub use plane::{Plane, newell};
+pub use triangulate::{Degenerate, Triangulation, Triangulator};
+pub use vector::{cross, dot, length, minus, plus, scaled};
