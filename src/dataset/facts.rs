@@ -17,6 +17,8 @@ pub enum ArtefactRole {
     Preview,
     /// An index or a description of other artefacts.
     Index,
+    /// A part of another artefact, as a tile of a tileset: published and verified, not listed by itself.
+    Part,
 }
 
 /// A published file, or a folder of files.

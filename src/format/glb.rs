@@ -338,9 +338,10 @@ impl Writer {
         if bytes.is_empty() {
             bytes.push(0);
         }
-        let (kind, offset_bytes): (&str, Vec<u8>) = if offsets.last().is_some_and(|&last| last <= usize::from(u8::MAX)) {
+        let last = bytes.len();
+        let (kind, offset_bytes): (&str, Vec<u8>) = if u8::try_from(last).is_ok() {
             ("UINT8", offsets.iter().map(|&offset| offset as u8).collect())
-        } else if offsets.last().is_some_and(|&last| last <= usize::from(u16::MAX)) {
+        } else if u16::try_from(last).is_ok() {
             ("UINT16", offsets.iter().flat_map(|&offset| (offset as u16).to_le_bytes()).collect())
         } else {
             ("UINT32", offsets.iter().flat_map(|&offset| (offset as u32).to_le_bytes()).collect())
@@ -376,4 +377,160 @@ fn vertex(piece: &Piece, index: usize) -> [u8; STRIDE] {
     }
     out[12..14].copy_from_slice(&piece.features[index].to_le_bytes());
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mesh::{Facet, pieces};
+
+    fn chunk(glb: &[u8], at: usize) -> (&[u8], usize) {
+        let length = u32::from_le_bytes(glb[at..at + 4].try_into().unwrap()) as usize;
+        (&glb[at + 8..at + 8 + length], at + 8 + length)
+    }
+
+    fn parts(glb: &[u8]) -> (Value, Vec<u8>) {
+        let (json, next) = chunk(glb, 12);
+        assert_eq!((next + 8) % 8, 0, "the binary chunk lies on 8 bytes");
+        (serde_json::from_slice(json).unwrap(), chunk(glb, next).0.to_vec())
+    }
+
+    fn facets() -> Vec<Facet> {
+        (0..40)
+            .map(|index| {
+                let at = f64::from(index) * 7.3;
+                Facet {
+                    points: vec![[at, 0.0, at], [at + 6.123, 0.0, at], [at + 6.123, 4.5, at], [at, 4.5, at]],
+                    triangles: vec![[0, 1, 2], [0, 2, 3]],
+                    normal: [0.0, 0.0, 1.0],
+                    feature: index as u16 / 4,
+                    class: (index % 3) as u8,
+                }
+            })
+            .collect()
+    }
+
+    fn materials() -> Vec<Material> {
+        ["Dach", "Wand", "Boden"].map(|name| Material { name: name.into(), colour: [0.5, 0.4, 0.3] }).to_vec()
+    }
+
+    fn properties() -> Vec<Property> {
+        let text = |value: fn(usize) -> String| Column::Text((0..10).map(value).collect());
+        let property = |key: &str, column| Property { key: key.into(), name: None, column };
+        vec![
+            property("id", text(|index| format!("DENW34AL{index:08}"))),
+            property("empty", text(|_| String::new())),
+            property("long", text(|index| "ä".repeat(index * 40))),
+            property("measuredHeight", Column::Number((0..10).map(|i| (i != 3).then_some(12.868 + f64::from(i))).collect())),
+            property("storeysAboveGround", Column::Integer((0..10).map(|i| (i % 2 == 0).then_some(i)).collect())),
+        ]
+    }
+
+    fn tile<'a>(
+        pieces: &'a [Piece],
+        materials: &'a [Material],
+        properties: &'a [Property],
+        compression: Compression,
+    ) -> Tile<'a> {
+        Tile { copyright: "© Amt", pieces, materials, class: "building", features: 10, properties, compression }
+    }
+
+    #[test]
+    fn meshopt_gives_back_exactly_what_went_in() {
+        let (pieces, materials, properties) = (pieces(&facets(), 1.0 / 128.0), materials(), properties());
+        let (plain_json, plain_bin) = parts(&write(&tile(&pieces, &materials, &properties, Compression::None)).unwrap());
+        let (json, bin) = parts(&write(&tile(&pieces, &materials, &properties, Compression::Meshopt)).unwrap());
+        let (mut vertices, mut triangles) = (0, 0);
+        for (view, plain) in json["bufferViews"].as_array().unwrap().iter().zip(plain_json["bufferViews"].as_array().unwrap()) {
+            let Some(packed) = view["extensions"].get("EXT_meshopt_compression") else { continue };
+            let number = |value: &Value, key: &str| value[key].as_u64().unwrap() as usize;
+            let range = |value: &Value| number(value, "byteOffset")..number(value, "byteOffset") + number(value, "byteLength");
+            let (encoded, raw) = (&bin[range(packed)], &plain_bin[range(plain)]);
+            let count = number(packed, "count");
+            assert_eq!(number(view, "byteLength"), raw.len());
+            if packed["mode"] == "ATTRIBUTES" {
+                assert_eq!(encoded[0], 0xa0, "version 0 of the codec");
+                let decoded: Vec<[u8; STRIDE]> = meshopt::decode_vertex_buffer(encoded, count).unwrap();
+                assert_eq!(decoded.as_flattened(), raw);
+                vertices += count;
+            } else {
+                assert_eq!(encoded[0], 0xe1, "version 1 of the codec");
+                let decoded: Vec<u16> = meshopt::decode_index_buffer(encoded, count).unwrap();
+                let raw: Vec<u16> = raw.chunks_exact(2).map(|pair| u16::from_le_bytes([pair[0], pair[1]])).collect();
+                // The codec may turn a triangle, never mirror it.
+                let turned = |indices: &[u16]| -> Vec<[u16; 3]> {
+                    let turn = |c: &[u16]| (0..3).map(|r| [c[r], c[(r + 1) % 3], c[(r + 2) % 3]]).min().unwrap();
+                    indices.chunks_exact(3).map(turn).collect()
+                };
+                assert_eq!(turned(&decoded), turned(&raw));
+                triangles += count / 3;
+            }
+        }
+        assert_eq!((vertices, triangles), (160, 80));
+    }
+
+    #[test]
+    fn the_property_table_reads_back_and_is_aligned() {
+        let (pieces, materials, properties) = (pieces(&facets(), 1.0 / 128.0), materials(), properties());
+        let (json, bin) = parts(&write(&tile(&pieces, &materials, &properties, Compression::Meshopt)).unwrap());
+        let metadata = &json["extensions"]["EXT_structural_metadata"];
+        let class = &metadata["schema"]["classes"]["building"]["properties"];
+        assert_eq!(class.as_object().unwrap().keys().next().unwrap(), "id");
+        let view = |index: &Value| {
+            let view = &json["bufferViews"][index.as_u64().unwrap() as usize];
+            let at = view["byteOffset"].as_u64().unwrap() as usize;
+            &bin[at..at + view["byteLength"].as_u64().unwrap() as usize]
+        };
+        for view in json["bufferViews"].as_array().unwrap() {
+            let place = view["extensions"].get("EXT_meshopt_compression").unwrap_or(view);
+            assert_eq!(place["byteOffset"].as_u64().unwrap() % 8, 0);
+        }
+        let table = &metadata["propertyTables"][0];
+        assert_eq!(table["count"], 10);
+        for property in properties {
+            let stored = &table["properties"][&property.key];
+            match property.column {
+                Column::Text(texts) => {
+                    let width = match stored["stringOffsetType"].as_str().unwrap() {
+                        "UINT8" => 1,
+                        "UINT16" => 2,
+                        _ => 4,
+                    };
+                    let offsets: Vec<usize> = view(&stored["stringOffsets"])
+                        .chunks_exact(width)
+                        .map(|bytes| bytes.iter().rev().fold(0, |sum, &byte| sum << 8 | usize::from(byte)))
+                        .collect();
+                    let bytes = view(&stored["values"]);
+                    let read: Vec<&str> =
+                        offsets.windows(2).map(|pair| std::str::from_utf8(&bytes[pair[0]..pair[1]]).unwrap()).collect();
+                    assert_eq!(read, texts);
+                }
+                Column::Number(numbers) => {
+                    let read: Vec<f64> = view(&stored["values"])
+                        .chunks_exact(8)
+                        .map(|bytes| f64::from_le_bytes(bytes.try_into().unwrap()))
+                        .collect();
+                    assert_eq!(read, numbers.iter().map(|value| value.unwrap_or(-9999.0)).collect::<Vec<_>>());
+                    assert_eq!(class[&property.key]["noData"], -9999, "in the range of FLOAT64");
+                }
+                Column::Integer(numbers) => {
+                    assert_eq!(view(&stored["values"]).len(), numbers.len() * 2);
+                    assert_eq!(class[&property.key]["noData"], -9999, "in the range of INT16");
+                }
+            }
+        }
+        assert_eq!(class["id"]["required"], true);
+        assert_eq!(class["empty"]["noData"], "");
+    }
+
+    #[test]
+    fn the_container_says_its_own_size() {
+        let glb = container(&json!({ "asset": { "version": "2.0" } }), &[1, 2, 3, 4, 5]).unwrap();
+        assert_eq!(u32::from_le_bytes(glb[8..12].try_into().unwrap()) as usize, glb.len());
+        assert_eq!(glb.len() % 4, 0);
+        let (json, bin) = parts(&glb);
+        assert_eq!(json["asset"]["version"], "2.0");
+        assert_eq!(bin, [1, 2, 3, 4, 5, 0, 0, 0], "padding of at most 3 bytes");
+        assert_eq!(container(&json!({}), &[]).unwrap().len(), 20 + 4);
+    }
 }

@@ -1,6 +1,8 @@
 //! Writers shared by the kinds: each takes a path or a `Write`, and gives the same bytes for the same content.
 
 pub mod geoparquet;
+pub mod glb;
 pub mod gpkg;
 pub mod pmtiles;
+pub mod tileset;
 pub mod wkb;

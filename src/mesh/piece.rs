@@ -60,7 +60,7 @@ pub fn pieces(facets: &[Facet], step: f64) -> Vec<Piece> {
         let vertices: usize = group.iter().map(|&index| facets[index].points.len()).sum();
         // One step of slack for the origin, which lies on the grid too.
         let extent = (0..3).map(|axis| max[axis] - min[axis]).fold(0.0, f64::max);
-        if (extent <= (MAX_STEPS - 1.0) * step && vertices <= usize::from(u16::MAX)) || group.len() <= 1 {
+        if (extent <= (MAX_STEPS - 1.0) * step && u16::try_from(vertices).is_ok()) || group.len() <= 1 {
             out.extend(piece(facets, &group, step, min, extent));
             continue;
         }
@@ -107,8 +107,7 @@ fn piece(facets: &[Facet], group: &[usize], step: f64, min: [f64; 3], extent: f6
         return None;
     }
     let origin = min.map(|value| (value / step).floor() * step);
-    let mut piece =
-        Piece { origin, step, positions: Vec::new(), normals: Vec::new(), features: Vec::new(), shapes: Vec::new() };
+    let mut piece = Piece { origin, step, positions: Vec::new(), normals: Vec::new(), features: Vec::new(), shapes: Vec::new() };
     let mut by_class = group.to_vec();
     by_class.sort_by_key(|&index| facets[index].class);
     for index in by_class {

@@ -156,10 +156,7 @@ mod tests {
                         [radius * angle.cos(), radius * angle.sin()]
                     })
                     .collect();
-                let ring = flat
-                    .iter()
-                    .map(|p| plus([east, north, 50.0], plus(scaled(u, p[0]), scaled(v, p[1]))))
-                    .collect();
+                let ring = flat.iter().map(|p| plus([east, north, 50.0], plus(scaled(u, p[0]), scaled(v, p[1])))).collect();
                 Some((ring, signed_area(&flat)))
             })
     }
