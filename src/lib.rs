@@ -4,6 +4,7 @@
 //! discover → plan → run → assemble → release → publish → report
 //! ```
 
+pub mod cli;
 pub mod crs;
 pub mod dataset;
 pub mod error;

@@ -1,5 +1,20 @@
 //! The pipeline file: one TOML file that says everything a night needs.
+//!
+//! The types in [`model`] are the one source: [`schema()`] is made from them and from the options of the kinds, the check walks
+//! the file along that schema, and the reference is printed from it. Checking opens nothing but the file itself.
 
+mod check;
+mod finding;
+mod load;
 pub mod model;
+pub mod schema;
+pub mod secret;
+mod tree;
+mod walk;
 
 pub use model::{Audience, DatasetConfig, Expect, MetadataConfig, OnReject, Pipeline, PipelineConfig, PublishConfig};
+pub use schema::schema;
+pub use secret::{Revealed, Secret};
+
+#[cfg(test)]
+mod tests;

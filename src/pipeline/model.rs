@@ -52,6 +52,7 @@ pub struct PipelineConfig {
     pub grids: Vec<PathBuf>,
     /// Releases kept; older ones are cleared after a successful night. Defaults to 7.
     #[serde(default = "default_keep")]
+    #[schemars(range(min = 1))]
     pub keep_releases: u32,
     /// Address under which the release's folder `public` is served; links in records and portal begin with it.
     #[serde(default)]
@@ -61,7 +62,7 @@ pub struct PipelineConfig {
     pub contact: Option<ContactConfig>,
 }
 
-fn default_workspace() -> PathBuf {
+pub(super) fn default_workspace() -> PathBuf {
     PathBuf::from("work")
 }
 
@@ -112,6 +113,7 @@ pub struct DatasetConfig {
     /// Kind of the dataset.
     pub kind: String,
     /// Files, globs or ZIP archives, relative to this file.
+    #[schemars(length(min = 1))]
     pub source: Vec<String>,
     /// What a whole delivery has; what is missing is reported.
     #[serde(default)]

@@ -1,0 +1,361 @@
+//! What people read when a pipeline file is wrong.
+
+use super::Pipeline;
+use crate::cli::diagnostic::{Style, render};
+use insta::assert_snapshot;
+
+const HEAD: &str = "[pipeline]\nname = \"stadt\"\n\n";
+
+fn message(text: &str) -> String {
+    let error = Pipeline::parse(text, "stadt.toml").unwrap_err();
+    assert_eq!(error.exit_code(), crate::Exit::Usage);
+    render(&error, Style::default())
+}
+
+fn dataset(lines: &str) -> String {
+    format!("{HEAD}[[dataset]]\nid = \"dop\"\nkind = \"orthophoto\"\nsource = [\"in/*.tif\"]\n{lines}")
+}
+
+#[test]
+fn unknown_key() {
+    assert_snapshot!(message(&dataset("audiense = \"public\"\n")), @r#"
+    error[mk::config::unknown_key] stadt.toml:8:1
+      × [[dataset]] has no such key: `audiense`
+       ╭─[stadt.toml:8:1]
+     7 │ source = ["in/*.tif"]
+     8 │ audiense = "public"
+       · ────────
+       ╰────
+      hint: did you mean `audience`?
+    "#);
+}
+
+#[test]
+fn unknown_key_of_another_table() {
+    assert_snapshot!(message(&dataset("title = \"Luftbilder\"\n")), @r#"
+    error[mk::config::unknown_key] stadt.toml:8:1
+      × [[dataset]] has no such key: `title`
+       ╭─[stadt.toml:8:1]
+     7 │ source = ["in/*.tif"]
+     8 │ title = "Luftbilder"
+       · ─────
+       ╰────
+      hint: `title` belongs in `metadata`: metadata = { title = ... }
+    "#);
+}
+
+#[test]
+fn wrong_type() {
+    assert_snapshot!(message(&dataset("uses = \"alkis\"\n").replace("name = \"stadt\"", "name = 7")), @r#"
+    error[mk::config::type] stadt.toml:2:8
+      × `name` must be a string, not an integer
+       ╭─[stadt.toml:2:8]
+     1 │ [pipeline]
+     2 │ name = 7
+       ·        ─
+     3 │
+       ╰────
+      hint: write "7"
+
+    error[mk::config::type] stadt.toml:8:8
+      × `uses` must be a list, not a string
+       ╭─[stadt.toml:8:8]
+     7 │ source = ["in/*.tif"]
+     8 │ uses = "alkis"
+       ·        ───────
+       ╰────
+      hint: write ["alkis"]
+
+    error: 2 errors in the pipeline file: stadt.toml
+    "#);
+}
+
+#[test]
+fn missing_key() {
+    assert_snapshot!(message(&dataset("").replace("id = \"dop\"\n", "").replace("name = \"stadt\"\n", "")), @r#"
+    error[mk::config::missing_key] stadt.toml:1:1
+      × [pipeline] has no key `name`
+       ╭─[stadt.toml:1:1]
+     1 │ [pipeline]
+       · ──────────
+     2 │
+       ╰────
+      hint: `name`: Short name of the pipeline, for reports and metrics
+
+    error[mk::config::missing_key] stadt.toml:3:1
+      × [[dataset]] has no key `id`
+       ╭─[stadt.toml:3:1]
+     2 │
+     3 │ [[dataset]]
+       · ───────────
+     4 │ kind = "orthophoto"
+       ╰────
+      hint: `id`: Identifier: lower-case letters, digits and hyphens; the folder's name in a release
+
+    error: 2 errors in the pipeline file: stadt.toml
+    "#);
+}
+
+#[test]
+fn missing_tables() {
+    assert_snapshot!(message("# empty\n"), @r#"
+    error[mk::config::missing_key] stadt.toml:1:1
+      × the file has no table `pipeline`
+       ╭─[stadt.toml:1:1]
+     1 │ # empty
+       · ▲
+       ╰────
+      hint: `pipeline`: The `[pipeline]` table: what holds for all datasets
+
+    error[mk::config::missing_key] stadt.toml:1:1
+      × the file has no table `dataset`
+       ╭─[stadt.toml:1:1]
+     1 │ # empty
+       · ▲
+       ╰────
+      hint: `dataset`: The datasets, one table each
+
+    error: 2 errors in the pipeline file: stadt.toml
+    "#);
+}
+
+#[test]
+fn unknown_kind() {
+    assert_snapshot!(message(&dataset("").replace("orthophoto", "ortofoto")), @r#"
+    error[mk::config::unknown_kind] stadt.toml:6:8
+      × there is no kind "ortofoto"
+       ╭─[stadt.toml:6:8]
+     5 │ id = "dop"
+     6 │ kind = "ortofoto"
+       ·        ──────────
+     7 │ source = ["in/*.tif"]
+       ╰────
+      hint: did you mean `orthophoto`?
+    "#);
+}
+
+#[test]
+fn wrong_choice() {
+    assert_snapshot!(message(&dataset("audience = \"publik\"\non_reject = 3\n")), @r#"
+    error[mk::config::value] stadt.toml:8:12
+      × `audience` cannot be "publik"
+       ╭─[stadt.toml:8:12]
+     7 │ source = ["in/*.tif"]
+     8 │ audience = "publik"
+       ·            ────────
+     9 │ on_reject = 3
+       ╰────
+      hint: did you mean `public`?
+
+    error[mk::config::type] stadt.toml:9:13
+      × `on_reject` cannot be 3
+       ╭─[stadt.toml:9:13]
+     8 │ audience = "publik"
+     9 │ on_reject = 3
+       ·             ─
+       ╰────
+      hint: possible: `keep`, `omit`
+
+    error: 2 errors in the pipeline file: stadt.toml
+    "#);
+}
+
+#[test]
+fn time_of_day() {
+    assert_snapshot!(message(&dataset("expect = { by = \"3 Uhr\" }\n")), @r#"
+    error[mk::config::value] stadt.toml:8:17
+      × `expect.by` is no time of day
+       ╭─[stadt.toml:8:17]
+     7 │ source = ["in/*.tif"]
+     8 │ expect = { by = "3 Uhr" }
+       ·                 ───────
+       ╰────
+      hint: write it like "03:00"
+    "#);
+}
+
+#[test]
+fn duplicate_id() {
+    let second = "[[dataset]]\nid = \"dop\"\nkind = \"cadastre\"\nsource = [\"a.xml\"]\n";
+    assert_snapshot!(message(&dataset(second)), @r#"
+    error[mk::config::duplicate_id] stadt.toml:9:6
+      × two datasets have the id `dop`
+        ╭─[stadt.toml:9:6]
+      8 │ [[dataset]]
+      9 │ id = "dop"
+        ·      ─────
+     10 │ kind = "cadastre"
+        ╰────
+      hint: the id names the folder in a release: give each dataset its own
+    "#);
+}
+
+#[test]
+fn circle() {
+    let second =
+        "uses = [\"alkis\"]\n\n[[dataset]]\nid = \"alkis\"\nkind = \"cadastre\"\nsource = [\"a.xml\"]\nuses = [\"dop\"]\n";
+    assert_snapshot!(message(&dataset(second)), @r#"
+    error[mk::config::cycle] stadt.toml:8:8
+      × datasets use each other in a circle: dop → alkis → dop
+       ╭─[stadt.toml:8:8]
+     7 │ source = ["in/*.tif"]
+     8 │ uses = ["alkis"]
+       ·        ─────────
+     9 │
+       ╰────
+      hint: take one of them out of `uses`
+    "#);
+}
+
+#[test]
+fn not_toml() {
+    assert_snapshot!(message("[pipeline\nname = stadt\n"), @r#"
+    error[mk::config::syntax] stadt.toml:1:10
+      × not TOML: unclosed table, expected `]`
+       ╭─[stadt.toml:1:10]
+     1 │ [pipeline
+       ·          ▲
+     2 │ name = stadt
+       ╰────
+    "#);
+}
+
+#[test]
+fn several_at_once() {
+    let text = "[pipeline]\nname = \"stadt\"\nworkspace = \"work\"\ncrs = \"25832\"\nextent = [6000000, 500000, 6010000, 510000]\nkeep_releases = 0\n\n\
+        [[dataset]]\nid = \"DOP 20\"\nkind = \"orthophoto\"\nsource = [\"/vsicurl/x\", \"a/*/../b\", \"work/x\"]\nuses = [\"alkiss\"]\n\n\
+        [[dataset]]\nid = \"alkis\"\nkind = \"cadastre\"\nsource = []\n";
+    assert_snapshot!(message(text), @r#"
+    error[mk::config::value] stadt.toml:4:7
+      × '25832' is not a CRS of the form EPSG:25832
+       ╭─[stadt.toml:4:7]
+     3 │ workspace = "work"
+     4 │ crs = "25832"
+       ·       ───────
+     5 │ extent = [6000000, 500000, 6010000, 510000]
+       ╰────
+      hint: write it like "EPSG:25832"
+
+    error[mk::config::value] stadt.toml:6:17
+      × `keep_releases` must be at least 1, not 0
+       ╭─[stadt.toml:6:17]
+     5 │ extent = [6000000, 500000, 6010000, 510000]
+     6 │ keep_releases = 0
+       ·                 ─
+     7 │
+       ╰────
+
+    error[mk::config::id] stadt.toml:9:6
+      × an `id` has lower-case letters, digits and hyphens, at most 64, and does not begin with a hyphen
+        ╭─[stadt.toml:9:6]
+      8 │ [[dataset]]
+      9 │ id = "DOP 20"
+        ·      ────────
+     10 │ kind = "orthophoto"
+        ╰────
+      hint: write "dop-20"
+
+    error[mk::config::source] stadt.toml:11:11
+      × a source must be a file, not an address or a GDAL name
+        ╭─[stadt.toml:11:11]
+     10 │ kind = "orthophoto"
+     11 │ source = ["/vsicurl/x", "a/*/../b", "work/x"]
+        ·           ────────────
+     12 │ uses = ["alkiss"]
+        ╰────
+      hint: fetch it first, and name the file
+
+    error[mk::config::source] stadt.toml:11:25
+      × a source must not climb with `..` after a wildcard
+        ╭─[stadt.toml:11:25]
+     10 │ kind = "orthophoto"
+     11 │ source = ["/vsicurl/x", "a/*/../b", "work/x"]
+        ·                         ──────────
+     12 │ uses = ["alkiss"]
+        ╰────
+      hint: put `..` before the first wildcard
+
+    error[mk::config::source] stadt.toml:11:37
+      × a source must not lie in the workspace
+        ╭─[stadt.toml:11:37]
+     10 │ kind = "orthophoto"
+     11 │ source = ["/vsicurl/x", "a/*/../b", "work/x"]
+        ·                                     ────────
+     12 │ uses = ["alkiss"]
+        ╰────
+      hint: results are no deliveries: use `uses` for another dataset's artefacts
+
+    error[mk::config::unknown_dataset] stadt.toml:12:9
+      × there is no dataset `alkiss`
+        ╭─[stadt.toml:12:9]
+     11 │ source = ["/vsicurl/x", "a/*/../b", "work/x"]
+     12 │ uses = ["alkiss"]
+        ·         ────────
+     13 │
+        ╰────
+      hint: did you mean `alkis`?
+
+    error[mk::config::value] stadt.toml:17:10
+      × `source` must have at least 1 value, not 0
+        ╭─[stadt.toml:17:10]
+     16 │ kind = "cadastre"
+     17 │ source = []
+        ·          ──
+        ╰────
+
+    error: 8 errors in the pipeline file: stadt.toml
+    "#);
+}
+
+#[test]
+fn a_password_in_the_file_is_never_shown() {
+    const CANARY: &str = "KANARI-geheim-000001";
+    for lines in [
+        format!("password = \"{CANARY}\"\naudience = 7\n"),
+        format!("metadata = {{ Token = [\"{CANARY}\"], attribution = 3 }}\n"),
+        format!("password = {CANARY}\n"),
+        format!("metadata = {{ api_key = {CANARY} }}\n"),
+        format!("[[publish]]\nkind = \"csw\"\nendpoint = \"https://x:{CANARY}@host/csw\"\ncredentials = \"{CANARY}\"\n"),
+    ] {
+        let text = message(&dataset(&lines));
+        assert!(!text.contains("KANARI"), "{text}");
+        let error = Pipeline::parse(&dataset(&lines), "stadt.toml").unwrap_err();
+        assert!(!crate::cli::diagnostic::to_json(&error).to_string().contains("KANARI"));
+        assert!(!format!("{error:?} {error}").contains("KANARI"));
+    }
+}
+
+#[test]
+fn datasets_come_after_those_they_use() {
+    let table = |id: &str, uses: &str| {
+        format!("[[dataset]]\nid = \"{id}\"\nkind = \"cadastre\"\nsource = [\"a.xml\"]\nuses = [{uses}]\n")
+    };
+    let text = [HEAD.to_owned(), table("c", "\"a\", \"b\""), table("b", "\"a\""), table("a", ""), table("d", "")].concat();
+    let pipeline = Pipeline::parse(&text, "/srv/mk/stadt.toml").unwrap();
+    let order: Vec<&str> = pipeline.datasets.iter().map(|dataset| dataset.id.as_str()).collect();
+    assert_eq!(order, ["a", "b", "c", "d"]);
+    assert_eq!(pipeline.workspace(), std::path::Path::new("/srv/mk/work"));
+}
+
+#[test]
+fn times_may_stand_without_quotes() {
+    let pipeline = Pipeline::parse(&dataset("expect.by = 03:00:00\nexpect.count = 0x4c\n"), "stadt.toml").unwrap();
+    let expect = pipeline.datasets[0].expect.clone().unwrap();
+    assert_eq!((expect.by.as_deref(), expect.count), (Some("03:00"), Some(76)));
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "[\\[\\]{}=.\"a-z0-9 \n#ä-]{0,200}") {
+        let _ = Pipeline::parse(&text, "stadt.toml").map_err(|error| render(&error, Style::default()));
+    }
+    #[test]
+    fn no_cut_and_no_change_of_a_byte_makes_it_panic(at in 0usize..400, byte in proptest::prelude::any::<u8>()) {
+        let mut bytes = dataset("expect = { by = \"03:00\", count = 3 }\nuses = [\"dop\"]\naudience = \"public\"\nmetadata = { title = \"Ä\" }\n").into_bytes();
+        let at = at % bytes.len();
+        bytes[at] = byte;
+        let text = String::from_utf8_lossy(&bytes);
+        let _ = Pipeline::parse(&text, "stadt.toml").map_err(|error| render(&error, Style::default()));
+        let _ = Pipeline::parse(&text[..text.floor_char_boundary(at)], "stadt.toml").map_err(|error| render(&error, Style::default()));
+    }
+}
