@@ -38,6 +38,13 @@ pub struct Artefact {
     pub title: String,
 }
 
+impl Artefact {
+    /// True when the file is this artefact, or lies in its folder.
+    pub fn owns(&self, file: &str) -> bool {
+        file.strip_prefix(self.path.trim_end_matches('/')).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+}
+
 /// ISO 19115 `MD_SpatialRepresentationTypeCode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -5,7 +5,9 @@
 
 pub mod atomic;
 pub mod digest;
+pub mod discover;
 pub mod faults;
+pub mod machine;
 pub mod pack;
 pub mod source;
 

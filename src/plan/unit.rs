@@ -112,3 +112,57 @@ impl Reason {
         }
     }
 }
+
+/// What makes a unit the same from night to night.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Identity {
+    /// The digest of all of it.
+    pub id: Digest,
+    /// Parameters: those of the unit and the options of the dataset, as JSON.
+    pub params: String,
+    /// Version of the stage's code.
+    pub version: u32,
+}
+
+impl Identity {
+    /// The identity of a unit. `common` is what holds for all units of the dataset: its options, CRS and plausibility box.
+    pub fn of(kind: &str, stage: &str, version: u32, common: &serde_json::Value, spec: &UnitSpec) -> Self {
+        let params = serde_json::json!({ "dataset": common, "unit": spec.params }).to_string();
+        let inputs = inputs_identity(&spec.inputs);
+        let id =
+            Digest::of_parts([kind.as_bytes(), stage.as_bytes(), &version.to_le_bytes(), params.as_bytes(), inputs.as_bytes()]);
+        Self { id, params, version }
+    }
+}
+
+/// The part of the inputs that is identity: content, and for files their names without folders, because names carry dates.
+pub fn inputs_identity(inputs: &[Input]) -> String {
+    let mut text = String::new();
+    for input in inputs {
+        let name = match input.kind {
+            InputKind::Source | InputKind::Artefact => input.name.rsplit(['/', '!']).next().unwrap_or_default(),
+            InputKind::Result | InputKind::Grid => "",
+        };
+        text.push_str(&format!("{:?} {} {name}\n", input.kind, input.digest));
+    }
+    text
+}
+
+/// A unit that tonight needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PlannedUnit {
+    /// Dataset.
+    pub dataset: String,
+    /// Index of the stage.
+    pub stage: usize,
+    /// Name of the stage.
+    pub stage_name: String,
+    /// The unit.
+    pub spec: UnitSpec,
+    /// Its identity.
+    pub identity: Identity,
+    /// Why.
+    pub reason: Reason,
+    /// More on why: which input changed.
+    pub detail: String,
+}

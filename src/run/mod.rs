@@ -1,5 +1,23 @@
-//! Running units: engines, the memory budget, what is told meanwhile.
+//! Running units: engines, the memory budget, the store, what is told meanwhile.
 
+mod assemble;
+mod engine;
+mod finish;
+mod look;
+mod memory;
+mod night;
 pub mod progress;
+mod stage;
+mod store;
+mod summary;
+mod work;
 
+pub use engine::{ENGINES, Engine, Limits, Local};
+pub use finish::Finished;
+pub use look::{Explanation, Outlook, explain, outlook};
+pub use night::{Night, Options, now, utc};
 pub use progress::{Event, Progress, Silent};
+pub use stage::Planned;
+pub use store::Store;
+pub use summary::{Summary, UnitCounts};
+pub use work::{Tally, UnitNote, UnitState, Work};

@@ -1,0 +1,166 @@
+//! Assembly: the results of a dataset's units become its artefacts, kept in the store by content.
+
+use super::Event;
+use super::night::Night;
+use super::work::Work;
+use crate::dataset::{AssembleContext, Assembly};
+use crate::error::{Error, Place, Result};
+use crate::io::{Digest, atomic};
+use crate::ledger::{AssemblyRow, StoredFile};
+use crate::pipeline::Audience;
+use std::path::Path;
+use std::time::Instant;
+
+impl Night<'_> {
+    /// Makes the artefacts of each dataset of a wave, where they are not still right.
+    ///
+    /// # Errors
+    /// When ledger or store fail; a dataset that cannot be assembled keeps its last artefacts.
+    pub fn assemble(&mut self, wave: &[usize]) -> Result<()> {
+        for index in wave {
+            self.check_cancel()?;
+            let work = &self.works[*index];
+            if !work.runs() || work.results.iter().all(Vec::is_empty) {
+                continue;
+            }
+            let id = self.assembly_id(work);
+            let kept = work
+                .assembly
+                .as_ref()
+                .filter(|row| row.id == id && row.files.iter().all(|file| self.store.contains(file.digest, file.size)));
+            if let Some(row) = kept {
+                self.tell_assembled(work, row, true);
+                continue;
+            }
+            let clock = Instant::now();
+            match self.assemble_one(work, id) {
+                Ok(row) => {
+                    self.ledger().keep_assembly(&work.config.id, &row)?;
+                    self.tell_assembled(work, &row, false);
+                    let work = &mut self.works[*index];
+                    work.assembly = Some(row);
+                    work.assembled = true;
+                    work.tally.assemble_s = clock.elapsed().as_secs_f64();
+                }
+                Err(error) if matches!(error.code(), "mk::io::write" | "mk::ledger::sqlite") => return Err(error),
+                Err(error) => {
+                    self.progress.event(&Event::DatasetFailed { dataset: &work.config.id, error: &error });
+                    self.works[*index].fail(&error);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn tell_assembled(&self, work: &Work, row: &AssemblyRow, reused: bool) {
+        self.progress.event(&Event::Assembled {
+            dataset: &work.config.id,
+            files: row.files.len(),
+            bytes: row.files.iter().map(|file| file.size).sum(),
+            reused,
+        });
+    }
+
+    /// Everything the artefacts depend on.
+    fn assembly_id(&self, work: &Work) -> Digest {
+        let results: Vec<_> = work
+            .results
+            .iter()
+            .map(|stage| {
+                stage.iter().map(|result| (&result.key, result.digest, &result.outcome, result.stale)).collect::<Vec<_>>()
+            })
+            .collect();
+        let sources: Vec<_> = work.sources.iter().map(|source| (&source.name, source.digest)).collect();
+        let uses: Vec<_> = self
+            .works
+            .iter()
+            .filter(|other| work.config.uses.contains(&other.config.id))
+            .map(|other| (&other.config.id, other.assembly.as_ref().map(|row| row.id)))
+            .collect();
+        let text = serde_json::json!({
+            "kind": work.kind.name,
+            "version": work.dataset.assemble_version(),
+            "config": work.config,
+            "common": work.common,
+            "results": results,
+            "sources": sources,
+            "uses": uses,
+            "artefact": self.options.artefact,
+        });
+        Digest::of(text.to_string().as_bytes())
+    }
+
+    fn assemble_one(&self, work: &Work, id: Digest) -> Result<AssemblyRow> {
+        let base = self.scratch.join(format!("assemble-{}", work.config.id));
+        let (output, scratch) = (base.join("out"), base.join("scratch"));
+        atomic::remove_tree(&base)?;
+        atomic::create_dir_all(&output)?;
+        atomic::create_dir_all(&scratch)?;
+        let context = AssembleContext {
+            dataset: &work.config,
+            area: &self.area,
+            sources: &work.sources,
+            results: &work.results,
+            uses: &self.uses(work),
+            output: &output,
+            scratch: &scratch,
+            jobs: self.options.jobs,
+            audience: work.config.audience,
+            only: self.options.artefact.as_deref(),
+        };
+        let mut assembly = work.dataset.assemble(&context)?;
+        limit_audience(&mut assembly, work.config.audience);
+        let mut files = Vec::new();
+        for path in files_below(&output)? {
+            let (digest, size) = self.store.adopt(&output.join(&path))?;
+            files.push(StoredFile { path, digest, size });
+        }
+        check(&work.config.id, &assembly, &files)?;
+        atomic::remove_tree(&base)?;
+        Ok(AssemblyRow { id, assembly, files, run: self.run })
+    }
+}
+
+/// The dataset's audience is the ceiling of each artefact's.
+fn limit_audience(assembly: &mut Assembly, ceiling: Audience) {
+    for artefact in &mut assembly.artefacts {
+        artefact.audience = artefact.audience.max(ceiling);
+    }
+}
+
+/// Every file belongs to one artefact, and every artefact has a file.
+fn check(dataset: &str, assembly: &Assembly, files: &[StoredFile]) -> Result<()> {
+    for file in files {
+        let owners = assembly.artefacts.iter().filter(|artefact| artefact.owns(&file.path)).count();
+        if owners != 1 {
+            return Err(Error::new(
+                "mk::assemble::owner",
+                format!("the file {} of dataset '{dataset}' belongs to {owners} artefacts", file.path),
+            ));
+        }
+    }
+    for artefact in &assembly.artefacts {
+        if !files.iter().any(|file| artefact.owns(&file.path)) {
+            return Err(Error::new(
+                "mk::assemble::missing",
+                format!("the artefact {} of dataset '{dataset}' has no file", artefact.path),
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Paths of all files below a folder, relative to it, sorted.
+fn files_below(folder: &Path) -> Result<Vec<String>> {
+    let mut files = Vec::new();
+    for entry in walkdir::WalkDir::new(folder).sort_by_file_name() {
+        let entry = entry.map_err(|error| {
+            Error::new("mk::io::read", "cannot read the folder").at(Place::file(folder.display().to_string())).because(error)
+        })?;
+        if entry.file_type().is_file() {
+            let path = entry.path().strip_prefix(folder).unwrap_or(entry.path());
+            files.push(path.to_string_lossy().into_owned());
+        }
+    }
+    Ok(files)
+}

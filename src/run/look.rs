@@ -1,0 +1,168 @@
+//! Looking without touching: what a night would do, and what made an object.
+
+use super::night::Night;
+use super::work::Work;
+use super::{Options, Progress, Silent, Store};
+use crate::dataset::{AssembleContext, Located, UnitResult};
+use crate::error::{Error, Exit, Result};
+use crate::ledger::{Ledger, StoredUnit};
+use crate::pipeline::Pipeline;
+use crate::plan::{Decision, PlannedUnit, SavedPlan};
+use std::collections::BTreeMap;
+
+/// What a night would do.
+pub struct Outlook {
+    /// Units to do, as far as they are known before the night.
+    pub units: Vec<PlannedUnit>,
+    /// Units that are no longer needed: dataset, stage, key.
+    pub removed: Vec<(String, String, String)>,
+    /// Units whose results are reused.
+    pub reused: u64,
+    /// Units that stay quarantined: dataset, stage, key.
+    pub quarantined: Vec<(String, String, String)>,
+    /// Stages whose units are known only when the stage before is done: dataset, stage.
+    pub later: Vec<(String, String)>,
+    /// Datasets that cannot be planned, with the reason.
+    pub failed: Vec<(String, String)>,
+    /// What the plan is bound to.
+    pub pins: SavedPlan,
+}
+
+impl Outlook {
+    /// True when a night would change something.
+    pub fn has_changes(&self) -> bool {
+        !self.units.is_empty() || !self.removed.is_empty()
+    }
+}
+
+/// Plans a night without writing anything.
+///
+/// # Errors
+/// When the workspace or the sources cannot be read.
+pub fn outlook(pipeline: &Pipeline, options: &Options, progress: &dyn Progress) -> Result<Outlook> {
+    let scratch =
+        tempfile::tempdir().map_err(|error| Error::new("mk::io::write", "cannot make a temporary folder").because(error))?;
+    let mut night = Night::look(pipeline, options, progress, scratch.path())?;
+    night.discover()?;
+    let mut outlook = Outlook {
+        units: Vec::new(),
+        removed: Vec::new(),
+        reused: 0,
+        quarantined: Vec::new(),
+        later: Vec::new(),
+        failed: Vec::new(),
+        pins: night.pins()?,
+    };
+    for wave in night.waves() {
+        for stage in 0..night.stages(&wave) {
+            for planned in night.plan(&wave, stage)? {
+                let work = &mut night.works[planned.index];
+                let (id, name) = (work.config.id.clone(), work.dataset.stages()[stage].name.to_owned());
+                outlook.reused += planned.plan.reused();
+                outlook.removed.extend(planned.plan.removed.iter().map(|key| (id.clone(), name.clone(), key.clone())));
+                let to_do = planned.plan.to_do();
+                let mut results = Vec::new();
+                for (key, (spec, decision)) in planned.plan.units {
+                    match decision {
+                        Decision::Reuse(stored) => results.push(result(&night.store, key, stored, spec.inputs)),
+                        Decision::Quarantined(_) => outlook.quarantined.push((id.clone(), name.clone(), key)),
+                        Decision::Do(_) => {}
+                    }
+                }
+                if to_do.is_empty() {
+                    work.results.push(results);
+                } else {
+                    outlook.units.extend(to_do);
+                    outlook
+                        .later
+                        .extend(work.dataset.stages()[stage + 1..].iter().map(|later| (id.clone(), later.name.to_owned())));
+                    // Nothing more can be known about it now.
+                    work.active = false;
+                }
+            }
+        }
+    }
+    for work in &night.works {
+        if let Some(rejection) = &work.failed {
+            outlook.failed.push((work.config.id.clone(), rejection.reason.clone()));
+        }
+    }
+    Ok(outlook)
+}
+
+fn result(store: &Store, key: String, stored: StoredUnit, inputs: Vec<crate::plan::Input>) -> UnitResult {
+    UnitResult { path: store.path(stored.digest), digest: stored.digest, outcome: stored.outcome, inputs, stale: false, key }
+}
+
+/// A unit that had a part in an object, with what the ledger knows of it.
+pub struct Explanation {
+    /// Dataset.
+    pub dataset: String,
+    /// Name of the stage.
+    pub stage: String,
+    /// What the kind says.
+    pub located: Located,
+    /// The unit's result.
+    pub unit: StoredUnit,
+    /// When the run began that made it, UTC.
+    pub made: Option<String>,
+}
+
+/// Why an object is as it is: the units that made it, from which files.
+///
+/// # Errors
+/// When nothing is known of the object, or the workspace cannot be read.
+pub fn explain(pipeline: &Pipeline, options: &Options, object: &str) -> Result<Vec<Explanation>> {
+    let workspace = pipeline.workspace();
+    let ledger = Ledger::open_read_only(&workspace)?;
+    let scratch =
+        tempfile::tempdir().map_err(|error| Error::new("mk::io::write", "cannot make a temporary folder").because(error))?;
+    let night = Night::look(pipeline, options, &Silent, scratch.path())?;
+    let mut found = Vec::new();
+    for work in &night.works {
+        found.extend(explain_in(&night, work, &ledger, object)?);
+    }
+    if found.is_empty() {
+        return Err(Error::new("mk::explain::unknown", format!("no dataset of this pipeline has made '{object}'"))
+            .hint("name a tile as z/x/y, a parcel by its Flurstückskennzeichen, a building by its gml:id")
+            .exit(Exit::Failed));
+    }
+    Ok(found)
+}
+
+fn explain_in(night: &Night<'_>, work: &Work, ledger: &Ledger, object: &str) -> Result<Vec<Explanation>> {
+    let mut slots: Vec<BTreeMap<String, StoredUnit>> = Vec::new();
+    for stage in 0..work.dataset.stages().len() {
+        slots.push(ledger.slots(&work.config.id, stage)?);
+    }
+    let results: Vec<Vec<UnitResult>> = slots
+        .iter()
+        .map(|stage| {
+            stage.iter().map(|(key, stored)| result(&night.store, key.clone(), stored.clone(), stored.inputs.clone())).collect()
+        })
+        .collect();
+    let context = AssembleContext {
+        dataset: &work.config,
+        area: &night.area,
+        sources: &work.sources,
+        results: &results,
+        uses: &night.uses(work),
+        output: &night.scratch,
+        scratch: &night.scratch,
+        jobs: 1,
+        audience: work.config.audience,
+        only: None,
+    };
+    let mut found = Vec::new();
+    for located in work.dataset.locate(object, &context)? {
+        let Some(unit) = slots.get(located.stage).and_then(|stage| stage.get(&located.key)).cloned() else { continue };
+        found.push(Explanation {
+            dataset: work.config.id.clone(),
+            stage: work.dataset.stages()[located.stage].name.to_owned(),
+            made: ledger.run(unit.run)?.map(|row| row.started),
+            located,
+            unit,
+        });
+    }
+    Ok(found)
+}

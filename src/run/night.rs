@@ -1,0 +1,294 @@
+//! A night: the state that the steps of [`crate::night`] share.
+
+use super::work::Work;
+use super::{Engine, Event, Limits, Progress, Store};
+use crate::dataset::{Area, UsedDataset};
+use crate::error::{Error, Exit, Result};
+use crate::io::discover::{self, Request};
+use crate::io::{Digest, atomic};
+use crate::ledger::{Ledger, Lock};
+use crate::pipeline::Pipeline;
+use crate::plan::SavedPlan;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How a night is to run.
+#[derive(Clone)]
+pub struct Options {
+    /// A saved plan that the night must still agree with.
+    pub plan: Option<PathBuf>,
+    /// Only this dataset; the others keep their artefacts.
+    pub only: Option<String>,
+    /// Try again what failed before.
+    pub retry: bool,
+    /// Units at a time.
+    pub jobs: usize,
+    /// Memory budget in MiB.
+    pub memory_mb: u64,
+    /// Who executes.
+    pub engine: &'static dyn Engine,
+    /// Only the artefact of this short name.
+    pub artefact: Option<String>,
+    /// Set from outside to stop.
+    pub cancel: Arc<AtomicBool>,
+    /// The command, for the lock.
+    pub command: String,
+}
+
+/// A night under way.
+pub struct Night<'a> {
+    pub(crate) pipeline: &'a Pipeline,
+    pub(crate) options: &'a Options,
+    pub(crate) progress: &'a dyn Progress,
+    pub(crate) workspace: PathBuf,
+    pub(crate) scratch: PathBuf,
+    pub(crate) store: Store,
+    pub(crate) area: Area,
+    pub(crate) works: Vec<Work>,
+    pub(crate) run: i64,
+    pub(crate) started: jiff::Timestamp,
+    pub(crate) clock: Instant,
+    ledger: Mutex<Ledger>,
+    /// Held to the end; a plan without side effects has none.
+    _lock: Option<Lock>,
+}
+
+/// Now, or the time that `SOURCE_DATE_EPOCH` fixes.
+pub fn now() -> jiff::Timestamp {
+    std::env::var("SOURCE_DATE_EPOCH")
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .and_then(|seconds| jiff::Timestamp::from_second(seconds).ok())
+        .unwrap_or_else(jiff::Timestamp::now)
+}
+
+/// A time as the ledger writes it: UTC, to the second.
+pub fn utc(time: jiff::Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+impl<'a> Night<'a> {
+    /// Takes the lock, opens ledger and store, and clears what a crash left.
+    ///
+    /// # Errors
+    /// When the workspace is in use or cannot be written.
+    pub fn begin(pipeline: &'a Pipeline, options: &'a Options, progress: &'a dyn Progress) -> Result<Self> {
+        let workspace = pipeline.workspace();
+        let lock = Lock::take(&workspace, &options.command)?;
+        let mut ledger = Ledger::open(&workspace)?;
+        crate::release::recover(&workspace, &mut ledger)?;
+        let scratch = workspace.join("scratch");
+        atomic::remove_tree(&scratch)?;
+        atomic::create_dir_all(&scratch)?;
+        let started = now();
+        let run = ledger.begin_run(&utc(started))?;
+        let store = Store::open(&workspace)?;
+        progress.event(&Event::Started { run, jobs: options.jobs, memory_mb: options.memory_mb });
+        Self::with(pipeline, options, progress, workspace, scratch, store, ledger, Some(lock), run, started)
+    }
+
+    /// Opens the workspace for a plan: nothing is written, not even a lock.
+    ///
+    /// # Errors
+    /// When the workspace cannot be read.
+    pub fn look(pipeline: &'a Pipeline, options: &'a Options, progress: &'a dyn Progress, scratch: &Path) -> Result<Self> {
+        let workspace = pipeline.workspace();
+        let ledger = match Ledger::open_read_only(&workspace) {
+            Err(error) if error.exit_code() == Exit::NoState => Ledger::open(scratch)?,
+            other => other?,
+        };
+        let store = Store::at(&workspace);
+        Self::with(pipeline, options, progress, workspace, scratch.to_owned(), store, ledger, None, 0, now())
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one struct, from the two functions above")]
+    fn with(
+        pipeline: &'a Pipeline,
+        options: &'a Options,
+        progress: &'a dyn Progress,
+        workspace: PathBuf,
+        scratch: PathBuf,
+        store: Store,
+        ledger: Ledger,
+        lock: Option<Lock>,
+        run: i64,
+        started: jiff::Timestamp,
+    ) -> Result<Self> {
+        if let Some(only) = &options.only
+            && !pipeline.datasets.iter().any(|dataset| &dataset.id == only)
+        {
+            return Err(Error::new("mk::run::only", format!("the pipeline has no dataset '{only}'")).exit(Exit::Usage));
+        }
+        let folder = pipeline.folder().to_owned();
+        let area = Area {
+            crs: pipeline.config.crs,
+            extent: pipeline.config.extent,
+            grids: pipeline.config.grids.iter().map(|path| folder.join(path)).collect(),
+            folder,
+        };
+        let mut works = Vec::new();
+        for config in &pipeline.datasets {
+            let kind = crate::dataset::kind(&config.kind).ok_or_else(|| {
+                Error::new("mk::config::kind", format!("there is no kind of dataset '{}'", config.kind)).exit(Exit::Usage)
+            })?;
+            works.push(Work {
+                config: config.clone(),
+                kind,
+                dataset: (kind.open)(config)?,
+                common: serde_json::json!({ "options": config.options, "crs": area.crs, "extent": area.extent }),
+                active: options.only.as_ref().is_none_or(|only| *only == config.id),
+                sources: Vec::new(),
+                waiting: Vec::new(),
+                missing: Vec::new(),
+                results: Vec::new(),
+                tally: super::work::Tally::default(),
+                failed: None,
+                failed_exit: None,
+                assembly: ledger.assembly(&config.id)?,
+                assembled: false,
+            });
+        }
+        Ok(Self {
+            pipeline,
+            options,
+            progress,
+            workspace,
+            scratch,
+            store,
+            area,
+            works,
+            run,
+            started,
+            clock: Instant::now(),
+            ledger: Mutex::new(ledger),
+            _lock: lock,
+        })
+    }
+
+    pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Finds the sources of each dataset by content.
+    ///
+    /// # Errors
+    /// When the ledger fails; a file that cannot be read is a rejection.
+    pub fn discover(&mut self) -> Result<()> {
+        let folder = self.pipeline.folder().to_owned();
+        for index in 0..self.works.len() {
+            self.check_cancel()?;
+            let mut work = self.works.remove(index);
+            let result = self.discover_one(&mut work, &folder);
+            self.works.insert(index, work);
+            result?;
+        }
+        Ok(())
+    }
+
+    fn discover_one(&self, work: &mut Work, folder: &Path) -> Result<()> {
+        if !work.active {
+            return Ok(());
+        }
+        let request =
+            Request { folder, patterns: &work.config.source, kind_patterns: work.kind.patterns, settle: Duration::ZERO };
+        let found = discover::discover(&request, &mut *self.ledger())?;
+        work.sources = found.sources;
+        work.waiting = found.waiting;
+        if let Some(expect) = &work.config.expect {
+            work.missing = discover::missing(expect, folder, &work.sources)?;
+        }
+        for rejection in &found.refused {
+            work.tally.counts.rejected(&rejection.object_type);
+        }
+        self.progress.event(&Event::Discovered {
+            dataset: &work.config.id,
+            sources: work.sources.len(),
+            waiting: &work.waiting,
+            missing: &work.missing,
+            refused: &found.refused,
+        });
+        work.tally.rejections.extend(found.refused);
+        if work.sources.is_empty() && work.tally.rejections.is_empty() {
+            let error =
+                Error::new("mk::discover::nothing", format!("no file matches the sources of dataset '{}'", work.config.id)).hint(
+                    format!(
+                        "looked for {} in {}; an empty delivery never removes what is published",
+                        work.config.source.join(", "),
+                        folder.display()
+                    ),
+                );
+            self.progress.event(&Event::DatasetFailed { dataset: &work.config.id, error: &error });
+            work.fail(&error);
+        }
+        Ok(())
+    }
+
+    /// Refuses when a saved plan no longer fits.
+    ///
+    /// # Errors
+    /// When the plan cannot be read or the world has moved.
+    pub fn check_plan(&self) -> Result<()> {
+        match &self.options.plan {
+            Some(path) => SavedPlan::load(path)?.check(&self.pins()?),
+            None => Ok(()),
+        }
+    }
+
+    /// What a plan made now is bound to.
+    ///
+    /// # Errors
+    /// When the pipeline file or the current release cannot be read.
+    pub fn pins(&self) -> Result<SavedPlan> {
+        let sources = |work: &Work| work.sources.iter().map(|source| (source.name.clone(), source.digest)).collect();
+        Ok(SavedPlan {
+            pipeline: Digest::of_file(&self.pipeline.file)?,
+            release: crate::release::current(&self.workspace)?,
+            sources: self.works.iter().map(|work| (work.config.id.clone(), sources(work))).collect(),
+        })
+    }
+
+    /// Datasets in the order in which they may run: each group after those that it uses.
+    pub fn waves(&self) -> Vec<Vec<usize>> {
+        let mut waves: Vec<Vec<usize>> = Vec::new();
+        let mut level = BTreeMap::new();
+        for (index, work) in self.works.iter().enumerate() {
+            let after =
+                work.config.uses.iter().filter_map(|id| level.get(id.as_str())).max().map_or(0, |level: &usize| level + 1);
+            level.insert(work.config.id.as_str(), after);
+            if waves.len() <= after {
+                waves.resize(after + 1, Vec::new());
+            }
+            waves[after].push(index);
+        }
+        waves
+    }
+
+    /// The number of stages of the longest dataset of a wave.
+    pub fn stages(&self, wave: &[usize]) -> usize {
+        wave.iter().map(|index| self.works[*index].dataset.stages().len()).max().unwrap_or(0)
+    }
+
+    pub(crate) fn uses(&self, work: &Work) -> BTreeMap<String, UsedDataset> {
+        let of = |id: &String| {
+            let used = self.works.iter().find(|other| &other.config.id == id)?.used(&self.store)?;
+            Some((id.clone(), used))
+        };
+        work.config.uses.iter().filter_map(of).collect()
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { jobs: self.options.jobs, memory_mb: self.options.memory_mb }
+    }
+
+    pub(crate) fn check_cancel(&self) -> Result<()> {
+        if self.options.cancel.load(Ordering::Relaxed) {
+            return Err(Error::new("mk::run::cancelled", "stopped on request; what is done is kept")
+                .hint("the same command goes on from here")
+                .exit(Exit::Cancelled));
+        }
+        Ok(())
+    }
+}

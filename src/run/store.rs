@@ -1,0 +1,94 @@
+//! The store: unit results and artefacts by digest, packed, each written once.
+//!
+//! An object appears under its digest only when it is whole and on disk. A release is made of hard links to objects, so that a
+//! night that changes little costs little, and clearing the store never harms a release.
+
+use crate::error::{Error, Place, Result};
+use crate::io::{Digest, atomic};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// The store of a workspace.
+#[derive(Debug, Clone)]
+pub struct Store {
+    root: PathBuf,
+}
+
+impl Store {
+    /// Opens the store of a workspace, making it where needed.
+    ///
+    /// # Errors
+    /// When the folder cannot be made.
+    pub fn open(workspace: &Path) -> Result<Self> {
+        let root = workspace.join("store");
+        atomic::create_dir_all(&root)?;
+        Ok(Self { root })
+    }
+
+    /// The store for reading: nothing is made.
+    pub fn at(workspace: &Path) -> Self {
+        Self { root: workspace.join("store") }
+    }
+
+    /// Where an object lies, or would lie.
+    pub fn path(&self, digest: Digest) -> PathBuf {
+        let name = digest.to_string();
+        self.root.join(&name[..2]).join(&name[2..])
+    }
+
+    /// True when the object is there with this size.
+    pub fn contains(&self, digest: Digest, size: u64) -> bool {
+        std::fs::metadata(self.path(digest)).is_ok_and(|metadata| metadata.is_file() && metadata.len() == size)
+    }
+
+    /// Moves a finished file into the store and gives its digest and size. The file must lie on the workspace's file system.
+    ///
+    /// # Errors
+    /// When the file cannot be read, synchronised or moved.
+    pub fn adopt(&self, file: &Path) -> Result<(Digest, u64)> {
+        let digest = Digest::of_file(file)?;
+        let size = std::fs::metadata(file)
+            .map_err(|error| {
+                Error::new("mk::io::read", "cannot read the file").at(Place::file(file.display().to_string())).because(error)
+            })?
+            .len();
+        if self.contains(digest, size) {
+            atomic::remove_file(file)?;
+        } else {
+            let target = self.path(digest);
+            if let Some(folder) = target.parent() {
+                atomic::create_dir_all(folder)?;
+            }
+            atomic::seal(file)?;
+            atomic::rename(file, &target)?;
+        }
+        Ok((digest, size))
+    }
+
+    /// Deletes what is not in `keep`; gives the number of objects and bytes deleted.
+    ///
+    /// # Errors
+    /// When a folder cannot be read or an object not deleted.
+    pub fn sweep(&self, keep: &BTreeSet<Digest>) -> Result<(u64, u64)> {
+        let (mut objects, mut bytes) = (0, 0);
+        for entry in walkdir::WalkDir::new(&self.root).min_depth(2).max_depth(2) {
+            let entry = entry.map_err(|error| {
+                Error::new("mk::store::read", "cannot read the store")
+                    .at(Place::file(self.root.display().to_string()))
+                    .because(error)
+            })?;
+            let name = format!(
+                "{}{}",
+                entry.path().parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy(),
+                entry.file_name().to_string_lossy()
+            );
+            let known = name.parse::<Digest>().is_ok_and(|digest| keep.contains(&digest));
+            if !known {
+                objects += 1;
+                bytes += entry.metadata().map_or(0, |metadata| metadata.len());
+                atomic::remove_file(entry.path())?;
+            }
+        }
+        Ok((objects, bytes))
+    }
+}
