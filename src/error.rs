@@ -4,6 +4,7 @@
 //! Every error has a stable code (`mk::<area>::<name>`) and an [`Exit`] code. What a unit of work loses is no error but data:
 //! see [`Rejection`].
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -42,7 +43,7 @@ pub enum Exit {
 }
 
 /// Where something is: as much as is known of file, line, byte, object and coordinate.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Place {
     /// The file as the pipeline names it; a member of an archive as `archive.zip!member.xml`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -275,7 +276,7 @@ impl std::error::Error for Error {
 }
 
 /// Something that did not get through: counted, and listed in the report. The rest of the night goes on.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Rejection {
     /// Local name of the element, or `image`, `file`.
     pub object_type: String,

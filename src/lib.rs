@@ -19,6 +19,12 @@ pub mod mesh;
 pub mod pipeline;
 pub mod plan;
 pub mod release;
+pub mod markup;
+pub mod metadata;
+pub mod pipeline;
+pub mod plan;
+pub mod publish;
+pub mod report;
 pub mod run;
 pub mod vector;
 

@@ -1,10 +1,11 @@
 //! Object counts: every object in is an object out, a rejection, or a private object dropped at read time.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// Counts of one object type.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Count {
     /// Objects read.
     #[serde(rename = "in")]
@@ -35,7 +36,7 @@ impl std::ops::AddAssign for Count {
 }
 
 /// Counts by object type (the element's local name).
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Counts(pub BTreeMap<String, Count>);
 

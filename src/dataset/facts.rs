@@ -3,10 +3,11 @@
 use super::Counts;
 use crate::crs::{Bbox, Crs, OperationFact};
 use crate::pipeline::Audience;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// What an artefact is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ArtefactRole {
     /// Data to download.
@@ -22,7 +23,7 @@ pub enum ArtefactRole {
 }
 
 /// A published file, or a folder of files.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Artefact {
     /// Path within the dataset's folder: a file, or a folder that counts with all its files.
     pub path: String,

@@ -71,7 +71,7 @@ fn default_keep() -> u32 {
 }
 
 /// Who is responsible for the data.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ContactConfig {
     /// Name of the office.
@@ -81,6 +81,9 @@ pub struct ContactConfig {
     /// Web address of the office.
     #[serde(default)]
     pub url: Option<String>,
+    /// Namespace of the office in the registry of the GDI-DE, as `de.sh.norderstedt`; identifiers of the datasets begin with it.
+    #[serde(default)]
+    pub namespace: Option<String>,
 }
 
 /// Who may see an artefact.

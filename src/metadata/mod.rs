@@ -1,0 +1,23 @@
+//! Catalogue records: one model, [`Record`], made from what the data says of itself; ISO 19139 written from it; the lock file that
+//! keeps UUIDs and date stamps; the rules that a record must meet; the folder from which harvesters fetch records.
+//!
+//! Pure: facts in, text out. The usual way is [`CatalogueLock::render`], once for each dataset and audience.
+//!
+//! Two things never happen here: a UUID changes, and `dateStamp` moves while the content stays. Harvesters identify records by
+//! the one and notice changes by the other (GDI-DE conventions, chapter 1).
+
+mod content;
+pub mod iso19139;
+mod licence;
+mod lock;
+mod record;
+pub mod rules;
+mod theme;
+mod tree;
+pub mod waf;
+
+pub use content::content_digest;
+pub use licence::{LICENCES, Licence, licence};
+pub use lock::{CatalogueLock, LockedDataset, RenderedRecord, Stamp};
+pub use record::{Format, Identity, LineageSource, Link, LinkRole, PublishedArtefact, Record, RecordInput, check_config};
+pub use theme::{THEMES, Theme, theme};
