@@ -361,7 +361,7 @@ fn link(published: &PublishedArtefact) -> Option<Link> {
     let role = match published.artefact.role {
         ArtefactRole::Data | ArtefactRole::Tiles => LinkRole::Download,
         ArtefactRole::Index => LinkRole::Information,
-        ArtefactRole::Preview => return None,
+        ArtefactRole::Preview | ArtefactRole::Part => return None,
     };
     Some(Link {
         url: published.url.clone()?,

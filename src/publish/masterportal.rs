@@ -91,7 +91,7 @@ fn files(config: &PublishConfig, input: &PortalInput<'_>) -> Result<Vec<PortalFi
         let mut elements = Vec::new();
         for layer in &dataset.facts.layers {
             let Some(typ) = TYPES.iter().find(|known| known.eq_ignore_ascii_case(&layer.typ)) else { continue };
-            let released = dataset.visible(input.audience).iter().any(|published| covers(&published.artefact.path, &layer.path));
+            let released = dataset.visible(input.audience).iter().any(|published| published.artefact.owns(&layer.path));
             if !released {
                 continue;
             }
@@ -114,12 +114,6 @@ fn files(config: &PublishConfig, input: &PortalInput<'_>) -> Result<Vec<PortalFi
     ];
     files.push(PortalFile { path: "portal/config.js".to_owned(), bytes: config_js()?.into_bytes() });
     Ok(files)
-}
-
-/// True when the artefact is the file, or a folder that holds it.
-fn covers(artefact: &str, path: &str) -> bool {
-    let folder = artefact.trim_end_matches('/');
-    artefact == path || path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/')) || folder.is_empty()
 }
 
 fn wms(id: &str, background: &Background) -> Value {

@@ -299,7 +299,7 @@ fn city_model() -> Sample {
         vec![layer("gebaeude", "Gebäude in 3D", "TileSet3D", "tileset.json"), layer("unbekannt", "X", "Oblique", "tileset.json")];
     let artefacts = vec![
         published(id, "tileset.json", ArtefactRole::Tiles, "application/json", "3D Tiles 1.1", "3D-Ansicht", 40_113),
-        published(id, "glb", ArtefactRole::Tiles, "model/gltf-binary", "glTF 2.0", "3D-Kacheln", 61_000_000),
+        published(id, "glb", ArtefactRole::Part, "model/gltf-binary", "glTF 2.0", "3D-Kacheln", 61_000_000),
         published(
             id,
             "buildings.parquet",
