@@ -3,6 +3,8 @@
 use crate::error::{Error, Place, Result};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 use std::str::FromStr;
 
@@ -24,16 +26,34 @@ impl Digest {
         }
         Self(*hasher.finalize().as_bytes())
     }
-    /// The digest of a file, read through a memory map where that is faster.
+    /// The digest of a file.
     ///
     /// # Errors
     /// When the file cannot be read.
     pub fn of_file(path: &Path) -> Result<Self> {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update_mmap(path).map_err(|error| {
+        File::open(path).and_then(Self::of_reader).map(|(digest, _)| digest).map_err(|error| {
             Error::new("mk::io::read", "cannot read the file").at(Place::file(path.display().to_string())).because(error)
-        })?;
-        Ok(Self(*hasher.finalize().as_bytes()))
+        })
+    }
+    /// Digest and number of the bytes of a stream. Read, not mapped: a file that shrinks meanwhile would end the process.
+    ///
+    /// # Errors
+    /// Those of the stream.
+    pub fn of_reader(mut stream: impl Read) -> io::Result<(Self, u64)> {
+        let mut hasher = blake3::Hasher::new();
+        let mut buffer = vec![0; 128 << 10];
+        let mut size = 0;
+        loop {
+            match stream.read(&mut buffer) {
+                Ok(0) => return Ok((Self(*hasher.finalize().as_bytes()), size)),
+                Ok(count) => {
+                    hasher.update(&buffer[..count]);
+                    size += count as u64;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
     }
     /// The 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {

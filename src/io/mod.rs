@@ -3,12 +3,14 @@
 //! Everything else gets readers, writers and paths from here, so that atomic writes, limits, digests and fault injection
 //! exist once.
 
+pub mod archive;
 pub mod atomic;
 pub mod digest;
 pub mod discover;
 pub mod faults;
 pub mod machine;
 pub mod pack;
+pub mod sniff;
 pub mod source;
 
 pub use digest::Digest;
