@@ -35,6 +35,16 @@ pub use error::{Error, Exit, Result};
 /// error but counted and listed, and the exit code says so.
 pub fn night(pipeline: &pipeline::Pipeline, options: &run::Options, progress: &dyn run::Progress) -> Result<run::Finished> {
     let mut night = run::Night::begin(pipeline, options, progress)?;
+    match steps(&mut night) {
+        Ok(released) => night.finish(released),
+        Err(error) => {
+            night.fail(&error);
+            Err(error)
+        }
+    }
+}
+
+fn steps(night: &mut run::Night<'_>) -> Result<Option<run::Released>> {
     night.discover()?;
     night.check_plan()?;
     for wave in night.waves() {
@@ -44,6 +54,5 @@ pub fn night(pipeline: &pipeline::Pipeline, options: &run::Options, progress: &d
         }
         night.assemble(&wave)?;
     }
-    let release = night.release()?;
-    night.finish(release)
+    night.release()
 }

@@ -37,3 +37,29 @@ fn status_kib(path: &str, key: &str) -> f64 {
     let line = text.lines().find_map(|line| line.strip_prefix(key));
     line.and_then(|rest| rest.split_whitespace().next()).and_then(|number| number.parse().ok()).unwrap_or(0.0)
 }
+
+/// Memory of the machine, in MiB.
+pub fn total_memory_mb() -> u64 {
+    (status_kib("/proc/meminfo", "MemTotal:") / 1024.0) as u64
+}
+
+/// Operating system, as `Debian GNU/Linux 12 (bookworm)`.
+pub fn system() -> String {
+    let text = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let name = text.lines().find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    name.map_or_else(|| "Linux".to_owned(), |name| name.trim_matches('"').to_owned())
+}
+
+/// Versions that have a say in the results, by name.
+pub fn software() -> std::collections::BTreeMap<String, String> {
+    let proj = proj::Proj::new("+proj=noop").ok().and_then(|proj| proj.lib_info().ok()).map(|info| info.version);
+    [
+        ("messkette", Some(env!("CARGO_PKG_VERSION").to_owned())),
+        ("GDAL", Some(gdal::version::version_info("RELEASE_NAME"))),
+        ("PROJ", proj),
+        ("SQLite", Some(rusqlite::version().to_owned())),
+    ]
+    .into_iter()
+    .filter_map(|(name, version)| Some((name.to_owned(), version?)))
+    .collect()
+}

@@ -4,6 +4,7 @@ use super::Ledger;
 use crate::error::Result;
 use crate::io::Digest;
 use rusqlite::{OptionalExtension, Row, params};
+use std::collections::BTreeMap;
 
 /// A run as the ledger keeps it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,8 +19,8 @@ pub struct RunRow {
     pub exit: Option<u8>,
     /// Release that stood when it ended.
     pub release: Option<String>,
-    /// The report's data, JSON.
-    pub report: Option<String>,
+    /// The summary, JSON.
+    pub summary: Option<String>,
 }
 
 /// A release as the ledger keeps it.
@@ -42,7 +43,7 @@ fn run(row: &Row<'_>) -> rusqlite::Result<RunRow> {
         ended: row.get(2)?,
         exit: row.get(3)?,
         release: row.get(4)?,
-        report: row.get(5)?,
+        summary: row.get(5)?,
     })
 }
 
@@ -57,15 +58,15 @@ impl Ledger {
             .map_err(|error| self.error(error))
     }
 
-    /// Notes how a run ended.
+    /// Notes how a run ended, with the data of its report as JSON.
     ///
     /// # Errors
     /// When the ledger cannot be written.
-    pub fn end_run(&mut self, row: &RunRow) -> Result<()> {
+    pub fn end_run(&mut self, row: &RunRow, report: &str) -> Result<()> {
         self.connection
             .execute(
-                "UPDATE run SET ended = ?2, exit = ?3, release = ?4, report = ?5 WHERE id = ?1",
-                params![row.id, row.ended, row.exit, row.release, row.report],
+                "UPDATE run SET ended = ?2, exit = ?3, release = ?4, summary = ?5, report = ?6 WHERE id = ?1",
+                params![row.id, row.ended, row.exit, row.release, row.summary, report],
             )
             .map(|_| ())
             .map_err(|error| self.error(error))
@@ -77,8 +78,9 @@ impl Ledger {
     /// When the ledger cannot be read.
     pub fn runs(&self, most: u32) -> Result<Vec<RunRow>> {
         let work = || {
-            let mut statement =
-                self.connection.prepare("SELECT id, started, ended, exit, release, report FROM run ORDER BY id DESC LIMIT ?1")?;
+            let mut statement = self
+                .connection
+                .prepare("SELECT id, started, ended, exit, release, summary FROM run ORDER BY id DESC LIMIT ?1")?;
             let rows = statement.query_map([most], run)?;
             rows.collect::<rusqlite::Result<_>>()
         };
@@ -91,8 +93,85 @@ impl Ledger {
     /// When the ledger cannot be read.
     pub fn run(&self, id: i64) -> Result<Option<RunRow>> {
         self.connection
-            .query_row("SELECT id, started, ended, exit, release, report FROM run WHERE id = ?1", [id], run)
+            .query_row("SELECT id, started, ended, exit, release, summary FROM run WHERE id = ?1", [id], run)
             .optional()
+            .map_err(|error| self.error(error))
+    }
+
+    /// The data of a run's report, JSON; of the newest run that has one when `id` is missing.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn report(&self, id: Option<i64>) -> Result<Option<String>> {
+        self.connection
+            .query_row(
+                "SELECT report FROM run WHERE report IS NOT NULL AND (?1 IS NULL OR id = ?1) ORDER BY id DESC LIMIT 1",
+                [id],
+                |row| row.get(0),
+            )
+            .optional()
+            .map_err(|error| self.error(error))
+    }
+
+    /// What the sources of each dataset were in the last run.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn delivered(&self) -> Result<BTreeMap<String, BTreeMap<String, Digest>>> {
+        let work = || -> rusqlite::Result<BTreeMap<String, BTreeMap<String, Digest>>> {
+            let mut found: BTreeMap<String, BTreeMap<String, Digest>> = BTreeMap::new();
+            let mut statement = self.connection.prepare("SELECT dataset, name, digest FROM delivery")?;
+            for row in statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?, super::units::digest(row, 2)?)))? {
+                let (dataset, name, digest): (String, String, Digest) = row?;
+                found.entry(dataset).or_default().insert(name, digest);
+            }
+            Ok(found)
+        };
+        work().map_err(|error| self.error(error))
+    }
+
+    /// Notes what the sources of a dataset are; writes nothing when they are the same.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub fn keep_delivered(&mut self, dataset: &str, sources: &BTreeMap<String, Digest>) -> Result<()> {
+        if self.delivered()?.get(dataset).is_some_and(|known| known == sources) {
+            return Ok(());
+        }
+        let work = |ledger: &mut Self| -> rusqlite::Result<()> {
+            let transaction = ledger.connection.transaction()?;
+            transaction.execute("DELETE FROM delivery WHERE dataset = ?1", [dataset])?;
+            for (name, digest) in sources {
+                transaction
+                    .prepare_cached("INSERT INTO delivery (dataset, name, digest) VALUES (?1,?2,?3)")?
+                    .execute(params![dataset, name, digest.to_string()])?;
+            }
+            transaction.commit()
+        };
+        work(self).map_err(|error| self.error(error))
+    }
+
+    /// When each dataset last came through without loss, UTC.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn last_successes(&self) -> Result<BTreeMap<String, String>> {
+        let work = || {
+            let mut statement = self.connection.prepare("SELECT dataset, at FROM success")?;
+            let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect::<rusqlite::Result<_>>()
+        };
+        work().map_err(|error| self.error(error))
+    }
+
+    /// Notes that a dataset came through without loss.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub fn keep_success(&mut self, dataset: &str, at: &str) -> Result<()> {
+        self.connection
+            .execute("INSERT OR REPLACE INTO success (dataset, at) VALUES (?1,?2)", [dataset, at])
+            .map(|_| ())
             .map_err(|error| self.error(error))
     }
 

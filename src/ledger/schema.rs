@@ -33,8 +33,14 @@ CREATE TABLE assembly (            -- the artefacts of each dataset
     dataset TEXT NOT NULL PRIMARY KEY, id TEXT NOT NULL, assembly TEXT NOT NULL, files TEXT NOT NULL, run INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE run (
-    id INTEGER PRIMARY KEY, started TEXT NOT NULL, ended TEXT, exit INTEGER, release TEXT, report TEXT
+    id INTEGER PRIMARY KEY, started TEXT NOT NULL, ended TEXT, exit INTEGER, release TEXT, summary TEXT, report TEXT
 );
+CREATE TABLE delivery (            -- what each dataset's sources were in the last run
+    dataset TEXT NOT NULL, name TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY (dataset, name)
+) WITHOUT ROWID;
+CREATE TABLE success (             -- when each dataset last came through without loss
+    dataset TEXT NOT NULL PRIMARY KEY, at TEXT NOT NULL
+) WITHOUT ROWID;
 CREATE TABLE release (
     id TEXT NOT NULL PRIMARY KEY, sequence INTEGER NOT NULL UNIQUE, created TEXT NOT NULL, content TEXT NOT NULL, run INTEGER
 ) WITHOUT ROWID;

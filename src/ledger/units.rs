@@ -85,7 +85,7 @@ fn unit(row: &Row<'_>, first: usize) -> rusqlite::Result<StoredUnit> {
     })
 }
 
-fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Digest> {
+pub(super) fn digest(row: &Row<'_>, column: usize) -> rusqlite::Result<Digest> {
     let text: String = row.get(column)?;
     text.parse().map_err(|error: crate::Error| {
         rusqlite::Error::FromSqlConversionFailure(column, rusqlite::types::Type::Text, Box::new(error))
@@ -267,7 +267,7 @@ impl Ledger {
         let keep = serde_json::to_string(datasets).unwrap_or_default();
         let work = |ledger: &mut Self| -> rusqlite::Result<()> {
             let transaction = ledger.connection.transaction()?;
-            for table in ["slot", "failure", "assembly"] {
+            for table in ["slot", "failure", "assembly", "delivery", "success"] {
                 transaction
                     .execute(&format!("DELETE FROM {table} WHERE dataset NOT IN (SELECT value FROM json_each(?1))"), [&keep])?;
             }

@@ -57,8 +57,8 @@ pub struct PortalInput<'a> {
     pub datasets: &'a [PublishedDataset<'a>],
     /// Who looks.
     pub audience: Audience,
-    /// Identifier of the release.
-    pub release_id: &'a str,
+    /// When something in it last changed. No identifier of the release: the same data give the same portal.
+    pub date: jiff::civil::Date,
     /// Address under which the audience's folder is served; without one, addresses are relative to the portal.
     pub base_url: Option<&'a str>,
 }

@@ -97,7 +97,7 @@ fn header(title: &str, office: Option<&str>, options: &Options, input: &PortalIn
         heading = heading.text(" ").child(el("span").class("badge").text("Intern"));
     }
     let count = Language::De.count(input.visible().count() as u64, ("Datensatz", "Datensätze"), ("dataset", "datasets"));
-    let line = el("p").class("release").text(format!("{count} · Ausgabe ")).child(el("code").text(input.release_id));
+    let line = el("p").class("release").text(format!("{count} · Stand {}", input.date.strftime("%d.%m.%Y")));
     inner = inner.child(heading).child(el("p").class("lead").text(introduction(options, input))).child(line);
     el("header").child(inner)
 }

@@ -31,18 +31,11 @@ impl Content {
     }
 }
 
-/// Builds the tree of a release and gives its identifier; it is whole and on disk, but not current yet. `report` are files
-/// below `report/`, made when the identifier is known.
+/// Builds the tree of a release and gives its identifier; it is whole and on disk, but not current yet.
 ///
 /// # Errors
 /// When something cannot be written; what is half built is cleared by the next run.
-pub fn build(
-    workspace: &Path,
-    store: &Store,
-    sequence: u32,
-    content: &Content,
-    report: impl FnOnce(&str) -> Result<Vec<(String, Vec<u8>)>>,
-) -> Result<String> {
+pub fn build(workspace: &Path, store: &Store, sequence: u32, content: &Content) -> Result<String> {
     let manifest = content.manifest().bytes()?;
     let id = identifier(sequence, Digest::of(&manifest));
     let staging = workspace.join("releases").join(format!(".staging-{id}"));
@@ -66,9 +59,6 @@ pub fn build(
     for (path, bytes) in &content.documents {
         let target = place(path, &mut folders)?;
         atomic::write_new(&target, bytes)?;
-    }
-    for (path, bytes) in report(&id)? {
-        atomic::write_new(&place(&format!("report/{path}"), &mut folders)?, &bytes)?;
     }
     atomic::write_new(&place("manifest.json", &mut folders)?, &manifest)?;
     for folder in folders.iter().rev() {

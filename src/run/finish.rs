@@ -5,14 +5,33 @@ use super::night::{Night, now, utc};
 use super::summary::{Summary, UnitCounts};
 use super::work::Work;
 use crate::dataset::Counts;
-use crate::error::{Exit, Result};
-use crate::io::{Digest, machine};
-use crate::ledger::{ReleaseRow, RunRow};
+use crate::error::{Error, Exit, Result};
+use crate::io::{Digest, atomic, machine};
+use crate::ledger::{Ledger, ReleaseRow, RunRow};
 use crate::pipeline::Audience;
 use crate::release::{self, Content};
+use crate::report::{ErrorReport, ReportData};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// Runs that the ledger remembers.
+const KEEP_RUNS: u32 = 400;
+
+/// Reports that are kept as pages.
+const KEEP_REPORTS: usize = 60;
 
 /// Raised when records or portal are written differently.
 const DOCUMENTS_VERSION: u32 = 1;
+
+/// The release that stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Released {
+    /// Identifier.
+    pub id: String,
+    /// True when it was made tonight.
+    pub new: bool,
+}
 
 /// How a night ended.
 #[derive(Debug)]
@@ -30,49 +49,48 @@ impl Night<'_> {
     ///
     /// # Errors
     /// When the release cannot be written; the old one is then still current.
-    pub fn release(&mut self) -> Result<Option<(String, bool)>> {
+    pub fn release(&mut self) -> Result<Option<Released>> {
         self.check_cancel()?;
         let current = release::current(&self.workspace)?;
-        let content_id = self.content_id();
         if self.works.iter().all(|work| work.assembly.is_none()) {
-            return Ok(current.map(|id| (id, false)));
+            return Ok(current.map(|id| Released { id, new: false }));
         }
+        let content_id = self.content_id();
         let rows = self.ledger().releases()?;
         let unchanged = rows.iter().find(|row| Some(&row.id) == current.as_ref() && row.content == content_id);
         if let Some(row) = unchanged {
             self.progress.event(&Event::Released { id: &row.id, new: false });
-            return Ok(Some((row.id.clone(), false)));
+            return Ok(Some(Released { id: row.id.clone(), new: false }));
         }
-        let content = self.content();
-        let sequence =
-            rows.first().map_or(0, |row| row.sequence).max(current.as_deref().and_then(release::sequence).unwrap_or(0)) + 1;
-        let id = release::build(&self.workspace, &self.store, sequence, &content, |_| Ok(Vec::new()))?;
+        let content = Content { objects: self.objects(), documents: self.documents()? };
+        let newest = rows.first().map(|row| row.sequence).max(current.as_deref().and_then(release::sequence)).unwrap_or(0);
+        let id = release::build(&self.workspace, &self.store, newest + 1, &content)?;
+        let row = ReleaseRow { id: id.clone(), sequence: newest + 1, created: utc(now()), content: content_id };
+        // The report tells of the release, and lies in it: before anybody can see it.
+        let data = self.report_data(&self.summary(Some(id.clone())), exit_of(&self.works), Some(&row), now())?;
+        Self::write_report(&release::folder(&self.workspace, &id).join("report"), &data)?;
         release::switch(&self.workspace, &id)?;
-        let row = ReleaseRow { id: id.clone(), sequence, created: utc(now()), content: content_id };
         self.ledger().keep_release(&row, self.run)?;
         self.progress.event(&Event::Released { id: &id, new: true });
-        Ok(Some((id, true)))
+        Ok(Some(Released { id, new: true }))
     }
 
     /// What a release would be made from; cheap, so that a night without changes ends here.
     fn content_id(&self) -> Digest {
-        let datasets: Vec<_> = self
-            .works
-            .iter()
-            .map(|work| {
-                serde_json::json!([
-                    work.config,
-                    work.assembly.as_ref().map(|row| row.id),
-                    work.tally.stale > 0 || work.failed.is_some()
-                ])
-            })
-            .collect();
-        let text = serde_json::json!({ "version": DOCUMENTS_VERSION, "pipeline": self.pipeline.config, "publish": self.pipeline.publish, "datasets": datasets });
+        let dataset = |work: &Work| {
+            let sources: Vec<_> = work.sources.iter().map(|source| (&source.name, source.digest)).collect();
+            serde_json::json!([work.config, work.assembly.as_ref().map(|row| row.id), work.tally.stale, sources])
+        };
+        let datasets: Vec<_> = self.works.iter().map(dataset).collect();
+        let (config, publish) = (&self.pipeline.config, &self.pipeline.publish);
+        let text =
+            serde_json::json!({ "version": DOCUMENTS_VERSION, "pipeline": config, "publish": publish, "datasets": datasets });
         Digest::of(text.to_string().as_bytes())
     }
 
-    fn content(&self) -> Content {
-        let mut content = Content::default();
+    /// The artefacts by path within the release. What the public may see lies under both audiences.
+    fn objects(&self) -> BTreeMap<String, (Digest, u64)> {
+        let mut objects = BTreeMap::new();
         for work in &self.works {
             let Some(row) = &work.assembly else { continue };
             for file in &row.files {
@@ -83,40 +101,95 @@ impl Night<'_> {
                     .any(|artefact| artefact.owns(&file.path) && artefact.audience == Audience::Public);
                 let audiences: &[&str] = if public { &["internal", "public"] } else { &["internal"] };
                 for audience in audiences {
-                    content.objects.insert(format!("{audience}/{}/{}", work.config.id, file.path), (file.digest, file.size));
+                    objects.insert(format!("{audience}/{}/{}", work.config.id, file.path), (file.digest, file.size));
                 }
             }
         }
-        content
+        objects
     }
 
-    /// Notes how the night ended and gives the summary.
+    /// Notes how the night ended, writes its report and gives the summary.
     ///
     /// # Errors
-    /// When the ledger cannot be written.
-    pub fn finish(self, release: Option<(String, bool)>) -> Result<Finished> {
-        let (id, new_release) = release.map_or((None, false), |(id, new)| (Some(id), new));
+    /// When the ledger or the report cannot be written.
+    pub fn finish(self, released: Option<Released>) -> Result<Finished> {
         let exit = exit_of(&self.works);
-        let summary = self.summary(id.clone());
+        let new_release = released.as_ref().is_some_and(|released| released.new);
+        let summary = self.summary(released.map(|released| released.id));
+        let ended = now();
+        let row = self.release_row(summary.release.as_deref())?;
+        let data = self.report_data(&summary, exit, row.as_ref(), ended)?;
+        self.publish_report(&data)?;
         {
             let mut ledger = self.ledger();
             let ids: Vec<&str> = self.works.iter().map(|work| work.config.id.as_str()).collect();
             ledger.forget_unused(&ids)?;
-            ledger.end_run(&RunRow {
-                id: self.run,
-                started: utc(self.started),
-                ended: Some(utc(now())),
-                exit: Some(exit as u8),
-                release: id,
-                report: None,
-            })?;
-            ledger.prune_runs(400)?;
+            for work in self.works.iter().filter(|work| work.active) {
+                ledger.keep_delivered(
+                    &work.config.id,
+                    &work.sources.iter().map(|source| (source.name.clone(), source.digest)).collect(),
+                )?;
+                if !work.lost() {
+                    ledger.keep_success(&work.config.id, &utc(ended))?;
+                }
+            }
+            self.end_run(&mut ledger, &summary, exit, ended, &data)?;
+            ledger.prune_runs(KEEP_RUNS)?;
             if new_release {
                 release::clear(&self.workspace, &mut ledger, &self.store, self.pipeline.config.keep_releases)?;
             }
         }
-        crate::io::atomic::remove_tree(&self.scratch)?;
+        atomic::remove_tree(&self.scratch)?;
         Ok(Finished { summary, exit, new_release })
+    }
+
+    /// Notes what stopped the night. What was released before stays; a report that cannot be written is not worth a second error.
+    pub fn fail(&self, error: &Error) {
+        let ended = now();
+        let current = release::current(&self.workspace).ok().flatten();
+        let summary = self.summary(current);
+        let row = self.release_row(summary.release.as_deref()).ok().flatten();
+        let Ok(mut data) = self.report_data(&summary, error.exit_code(), row.as_ref(), ended) else { return };
+        data.run.error = Some(ErrorReport::of(error));
+        let _ = self.publish_report(&data);
+        let _ = self.end_run(&mut self.ledger(), &summary, error.exit_code(), ended, &data);
+        let _ = atomic::remove_tree(&self.scratch);
+    }
+
+    fn release_row(&self, id: Option<&str>) -> Result<Option<ReleaseRow>> {
+        Ok(self.ledger().releases()?.into_iter().find(|row| Some(row.id.as_str()) == id))
+    }
+
+    fn end_run(&self, ledger: &mut Ledger, summary: &Summary, exit: Exit, ended: Timestamp, data: &ReportData) -> Result<()> {
+        let row = RunRow {
+            id: self.run,
+            started: utc(self.started),
+            ended: Some(utc(ended)),
+            exit: Some(exit.into()),
+            release: summary.release.clone(),
+            summary: serde_json::to_string(summary).ok(),
+        };
+        ledger.end_run(&row, &data.to_json()?)
+    }
+
+    /// Writes `reports/<run>/`, the metrics, and clears old reports.
+    fn publish_report(&self, data: &ReportData) -> Result<()> {
+        let reports = self.workspace.join("reports");
+        Self::write_report(&reports.join(format!("{:06}", self.run)), data)?;
+        atomic::symlink_swap(&reports.join("latest"), Path::new(&format!("{:06}", self.run)))?;
+        let mut old: Vec<_> = std::fs::read_dir(&reports).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+        old.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().bytes().all(|byte| byte.is_ascii_digit())));
+        old.sort();
+        for path in old.iter().rev().skip(KEEP_REPORTS) {
+            atomic::remove_tree(path)?;
+        }
+        Ok(())
+    }
+
+    fn write_report(folder: &Path, data: &ReportData) -> Result<()> {
+        atomic::create_dir_all(folder)?;
+        atomic::write_new(&folder.join("report.json"), data.to_json()?.as_bytes())?;
+        atomic::sync_dir(folder)
     }
 
     fn summary(&self, release: Option<String>) -> Summary {
@@ -153,12 +226,5 @@ fn exit_of(works: &[Work]) -> Exit {
     {
         return if exit == Exit::Quarantined { Exit::Failed } else { exit };
     }
-    let lost = |work: &Work| {
-        work.failed.is_some()
-            || work.tally.quarantined > 0
-            || !work.tally.rejections.is_empty()
-            || !work.missing.is_empty()
-            || !work.waiting.is_empty()
-    };
-    if works.iter().any(lost) { Exit::Quarantined } else { Exit::Ok }
+    if works.iter().any(Work::lost) { Exit::Quarantined } else { Exit::Ok }
 }

@@ -1,6 +1,7 @@
 //! Running units: engines, the memory budget, the store, what is told meanwhile.
 
 mod assemble;
+mod documents;
 mod engine;
 mod finish;
 mod look;
@@ -10,14 +11,15 @@ pub mod progress;
 mod stage;
 mod store;
 mod summary;
+mod tell;
 mod work;
 
 pub use engine::{ENGINES, Engine, Limits, Local};
-pub use finish::Finished;
+pub use finish::{Finished, Released};
 pub use look::{Explanation, Outlook, explain, outlook};
 pub use night::{Night, Options, now, utc};
 pub use progress::{Event, Progress, Silent};
 pub use stage::Planned;
 pub use store::Store;
 pub use summary::{Summary, UnitCounts};
-pub use work::{Tally, UnitNote, UnitState, Work};
+pub use work::{FailedUnit, Tally, UnitNote, UnitState, Work};

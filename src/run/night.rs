@@ -147,6 +147,7 @@ impl<'a> Night<'a> {
                 tally: super::work::Tally::default(),
                 failed: None,
                 failed_exit: None,
+                previous: ledger.assembly(&config.id)?,
                 assembly: ledger.assembly(&config.id)?,
                 assembled: false,
             });

@@ -2,7 +2,7 @@
 
 use super::Event;
 use super::night::Night;
-use super::work::{UnitNote, UnitState, Work};
+use super::work::{FailedUnit, UnitNote, UnitState, Work};
 use crate::dataset::{PlanContext, UnitContext, UnitResult};
 use crate::error::{Error, Exit, Rejection, Result};
 use crate::io::{PackWriter, atomic};
@@ -229,9 +229,15 @@ impl Night<'_> {
                     if stage == 0 {
                         tally.counts.rejected(&rejection.object_type);
                     }
-                    tally.rejections.push(rejection);
                     let old = slots.get(&key).filter(|old| keep_stale && self.store.contains(old.digest, old.size));
                     tally.stale += u64::from(old.is_some());
+                    tally.rejections.push(rejection.clone());
+                    tally.failures.push(FailedUnit {
+                        stage: stage_name.to_owned(),
+                        key: key.clone(),
+                        rejection,
+                        stale: old.is_some(),
+                    });
                     (old.cloned(), true)
                 }
             };

@@ -39,6 +39,19 @@ pub struct UnitNote {
     pub wall_s: f64,
 }
 
+/// A unit that failed, tonight or still.
+#[derive(Debug, Clone)]
+pub struct FailedUnit {
+    /// Stage.
+    pub stage: String,
+    /// Unit.
+    pub key: String,
+    /// Why.
+    pub rejection: Rejection,
+    /// True when its last good result stays published.
+    pub stale: bool,
+}
+
 /// What a dataset came to.
 #[derive(Debug, Clone, Default)]
 pub struct Tally {
@@ -54,6 +67,8 @@ pub struct Tally {
     pub stale: u64,
     /// Objects.
     pub counts: Counts,
+    /// Units that failed.
+    pub failures: Vec<FailedUnit>,
     /// What did not get through.
     pub rejections: Vec<Rejection>,
     /// What is worth a look.
@@ -101,6 +116,8 @@ pub struct Work {
     pub failed_exit: Option<crate::Exit>,
     /// Its artefacts: tonight's, or the last good ones.
     pub assembly: Option<AssemblyRow>,
+    /// Its artefacts before tonight.
+    pub previous: Option<AssemblyRow>,
     /// True when the artefacts were made tonight.
     pub assembled: bool,
 }
@@ -110,6 +127,15 @@ impl Work {
     pub fn fail(&mut self, error: &Error) {
         self.failed = Some(Rejection::of("dataset", error));
         self.failed_exit = Some(error.exit_code());
+    }
+
+    /// True when something of it did not get through, or is not there yet.
+    pub fn lost(&self) -> bool {
+        self.failed.is_some()
+            || self.tally.quarantined > 0
+            || !self.tally.rejections.is_empty()
+            || !self.missing.is_empty()
+            || !self.waiting.is_empty()
     }
 
     /// True when its units are to be planned.

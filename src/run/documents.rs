@@ -1,0 +1,175 @@
+//! What a release says about its data: records, portal, and the lock that keeps their identifiers.
+
+use super::night::{Night, now};
+use super::work::Work;
+use crate::dataset::ArtefactRole;
+use crate::error::{Error, Place, Result};
+use crate::io::{Digest, atomic};
+use crate::ledger::{AssemblyRow, StoredFile};
+use crate::metadata::{self, CatalogueLock, PublishedArtefact, RecordInput, RenderedRecord};
+use crate::pipeline::Audience;
+use crate::publish::{self, PortalInput, PublishedDataset};
+use crate::report::Picture;
+use std::collections::BTreeMap;
+use std::path::Path;
+use uuid::Uuid;
+
+const LOCK: &str = "catalogue.lock";
+
+impl Night<'_> {
+    /// The records and portals of both audiences, by path within the release. Saves the catalogue lock: identifiers are fixed
+    /// before anything that carries them is published.
+    ///
+    /// # Errors
+    /// When a record cannot be built, or the lock cannot be read or written.
+    pub(crate) fn documents(&self) -> Result<BTreeMap<String, Vec<u8>>> {
+        let path = self.workspace.join(LOCK);
+        let mut lock = self.lock_file(&path)?;
+        let mut documents = BTreeMap::new();
+        for audience in [Audience::Internal, Audience::Public] {
+            self.documents_for(audience, &mut lock, &mut documents)?;
+        }
+        let text = lock.to_text()?;
+        if std::fs::read_to_string(&path).ok().as_deref() != Some(&text) {
+            atomic::write_atomic(&path, text.as_bytes())?;
+        }
+        Ok(documents)
+    }
+
+    fn documents_for(
+        &self,
+        audience: Audience,
+        lock: &mut CatalogueLock,
+        documents: &mut BTreeMap<String, Vec<u8>>,
+    ) -> Result<()> {
+        let (folder, base_url) = match audience {
+            Audience::Public => ("public", self.pipeline.config.base_url.as_deref()),
+            Audience::Internal => ("internal", None),
+        };
+        let today = now().to_zoned(jiff::tz::TimeZone::system()).date();
+        let seen: Vec<(&Work, &AssemblyRow, Vec<PublishedArtefact>)> = self
+            .works
+            .iter()
+            .filter_map(|work| {
+                let row = work.assembly.as_ref()?;
+                let artefacts = published(row, &work.config.id, audience, base_url);
+                (!artefacts.is_empty()).then_some((work, row, artefacts))
+            })
+            .collect();
+        let mut records: Vec<RenderedRecord> = Vec::new();
+        for (work, row, artefacts) in &seen {
+            let input = RecordInput {
+                pipeline: &self.pipeline.config,
+                dataset: &work.config,
+                kind: work.kind,
+                facts: &row.assembly.facts,
+                artefacts,
+                sources: &work.sources,
+                stale_units: work.tally.stale,
+                audience,
+            };
+            records.push(lock.render(&input, today)?);
+        }
+        let datasets: Vec<PublishedDataset<'_>> = seen
+            .iter()
+            .zip(&records)
+            .map(|((work, row, artefacts), record)| PublishedDataset {
+                config: &work.config,
+                kind: work.kind,
+                facts: &row.assembly.facts,
+                artefacts,
+                uuid: Some(record.uuid),
+                preview: self.preview(row, audience),
+                stale_units: work.tally.stale,
+            })
+            .collect();
+        let date = records.iter().map(|record| record.date_stamp).max().unwrap_or(today);
+        let input = PortalInput { pipeline: &self.pipeline.config, datasets: &datasets, audience, date, base_url };
+        for file in publish::files(self.pipeline, &input)? {
+            documents.insert(format!("{folder}/{}", file.path), file.bytes);
+        }
+        documents.insert(format!("{folder}/metadata/index.html"), metadata::waf::index(&records).into_bytes());
+        for record in records {
+            documents.insert(format!("{folder}/{}", record.path), record.xml.into_bytes());
+        }
+        Ok(())
+    }
+
+    /// The small picture of a dataset.
+    pub(crate) fn preview(&self, row: &AssemblyRow, audience: Audience) -> Option<Picture> {
+        let artefact = row
+            .assembly
+            .artefacts
+            .iter()
+            .find(|artefact| artefact.role == ArtefactRole::Preview && artefact.audience <= audience)?;
+        let file = row.files.iter().find(|file| artefact.owns(&file.path))?;
+        const MOST: u64 = 400 << 10;
+        (file.size <= MOST)
+            .then(|| std::fs::read(self.store.path(file.digest)).ok())
+            .flatten()
+            .and_then(|bytes| Picture::of(&bytes))
+    }
+
+    /// The catalogue lock; after the loss of the file, with the identifiers of the records that are published.
+    fn lock_file(&self, path: &Path) -> Result<CatalogueLock> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => CatalogueLock::parse(&text, &path.display().to_string()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+                let mut lock = CatalogueLock::new(&self.pipeline.config);
+                let records = self.published_records();
+                let records: Vec<(Audience, &str)> = records.iter().map(|(audience, xml)| (*audience, xml.as_str())).collect();
+                lock.restore_from_records(&records)?;
+                Ok(lock)
+            }
+            Err(error) => Err(Error::new("mk::metadata::lock", "cannot read the catalogue lock")
+                .at(Place::file(path.display().to_string()))
+                .because(error)),
+        }
+    }
+
+    fn published_records(&self) -> Vec<(Audience, String)> {
+        let mut records = Vec::new();
+        for (audience, folder) in [(Audience::Public, "public"), (Audience::Internal, "internal")] {
+            for work in &self.works {
+                let path = self.workspace.join("current").join(folder).join(format!("metadata/{}.xml", work.config.id));
+                records.extend(std::fs::read_to_string(path).ok().map(|xml| (audience, xml)));
+            }
+        }
+        records
+    }
+}
+
+/// The identifiers of the datasets' records, as far as there are any.
+pub fn record_ids(workspace: &Path) -> BTreeMap<String, Uuid> {
+    let text = std::fs::read_to_string(workspace.join(LOCK)).unwrap_or_default();
+    let lock = CatalogueLock::parse(&text, LOCK).ok();
+    lock.map(|lock| lock.datasets.into_iter().map(|(id, locked)| (id, locked.uuid)).collect()).unwrap_or_default()
+}
+
+/// The artefacts that an audience sees, with their sizes: a folder counts with all its files.
+fn published(row: &AssemblyRow, dataset: &str, audience: Audience, base_url: Option<&str>) -> Vec<PublishedArtefact> {
+    row.assembly
+        .artefacts
+        .iter()
+        .filter(|artefact| artefact.audience <= audience)
+        .map(|artefact| {
+            let files: Vec<&StoredFile> = row.files.iter().filter(|file| artefact.owns(&file.path)).collect();
+            PublishedArtefact {
+                artefact: artefact.clone(),
+                size: files.iter().map(|file| file.size).sum(),
+                digest: digest(&files),
+                url: base_url.map(|base| {
+                    format!("{}/{}", base.trim_end_matches('/'), crate::markup::url_path(&format!("{dataset}/{}", artefact.path)))
+                }),
+            }
+        })
+        .collect()
+}
+
+/// The digest of an artefact: of its file, or of the list of its files.
+pub fn digest(files: &[&StoredFile]) -> Digest {
+    match files {
+        [file] => file.digest,
+        files => Digest::of_parts(files.iter().flat_map(|file| [file.path.as_bytes(), file.digest.as_bytes().as_slice()])),
+    }
+}

@@ -1,0 +1,273 @@
+//! The report's data, gathered from the night and the ledger.
+
+use super::documents::{digest, record_ids};
+use super::night::Night;
+use super::summary::Summary;
+use super::work::{UnitState, Work};
+use crate::error::{Exit, Result};
+use crate::io::{Digest, machine};
+use crate::ledger::{AssemblyRow, ReleaseRow, RunRow, StoredFile};
+use crate::pipeline::Audience;
+use crate::release::{self, Manifest};
+use crate::report::{
+    ArtefactReport, Change, DatasetReport, ErrorReport, FindingGroup, Machine, MapUnit, Night as LastNight, PreviewPair,
+    QuarantinedUnit, ReleaseReport, ReportData, RunReport, SCHEMA_VERSION, SourceReport, UnitReport, UnitState as State, Usage,
+};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// Nights in the table of the last ones.
+const NIGHTS: u32 = 60;
+
+/// Examples of changed sources.
+const EXAMPLES: usize = 10;
+
+impl Night<'_> {
+    /// What the report says about this night.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub(crate) fn report_data(
+        &self,
+        summary: &Summary,
+        exit: Exit,
+        release: Option<&ReleaseRow>,
+        ended: Timestamp,
+    ) -> Result<ReportData> {
+        let uuids = record_ids(&self.workspace);
+        let ledger = self.ledger();
+        let delivered = ledger.delivered()?;
+        let releases = ledger.releases()?;
+        let previous = release.and_then(|current| releases.iter().find(|row| row.sequence < current.sequence));
+        let last = ledger.last_successes()?;
+        let nights = last_nights(&ledger.runs(NIGHTS)?);
+        drop(ledger);
+        let datasets: Vec<DatasetReport> = self
+            .works
+            .iter()
+            .map(|work| {
+                self.dataset_report(
+                    work,
+                    release.is_some(),
+                    uuids.get(&work.config.id),
+                    delivered.get(&work.config.id),
+                    last.get(&work.config.id),
+                    ended,
+                )
+            })
+            .collect();
+        Ok(ReportData {
+            schema_version: SCHEMA_VERSION,
+            run: RunReport {
+                id: self.run.to_string(),
+                pipeline: self.pipeline.config.name.clone(),
+                started: self.started,
+                ended,
+                time_zone: jiff::tz::TimeZone::system().iana_name().map(str::to_owned),
+                exit: exit.into(),
+                error: None,
+            },
+            release: release.map(|row| self.release_report(row)),
+            previous: previous.map(|row| self.release_report(row)),
+            usage: Usage {
+                wall_s: summary.wall_s,
+                cpu_s: summary.cpu_s,
+                peak_rss_mb: summary.peak_rss_mb,
+                bytes_in: datasets.iter().map(|dataset| dataset.usage.bytes_in).sum(),
+                bytes_out: datasets.iter().map(|dataset| dataset.usage.bytes_out).sum(),
+            },
+            datasets,
+            software: machine::software(),
+            machine: Machine {
+                system: machine::system(),
+                cpus: std::thread::available_parallelism().map_or(1, usize::from) as u32,
+                memory_mb: machine::total_memory_mb(),
+                jobs: self.options.jobs as u32,
+            },
+            nights,
+        })
+    }
+
+    fn release_report(&self, row: &ReleaseRow) -> ReleaseReport {
+        let manifest = Manifest::read(&release::folder(&self.workspace, &row.id)).ok();
+        ReleaseReport {
+            id: row.id.clone(),
+            released: row.created.parse().ok(),
+            manifest: manifest.as_ref().and_then(|manifest| manifest.bytes().ok()).map(|bytes| Digest::of(&bytes)),
+            files: manifest.as_ref().map_or(0, |manifest| manifest.files.len() as u64),
+            bytes: manifest.as_ref().map_or(0, |manifest| manifest.files.iter().map(|file| file.size).sum()),
+        }
+    }
+
+    fn dataset_report(
+        &self,
+        work: &Work,
+        released: bool,
+        uuid: Option<&uuid::Uuid>,
+        before: Option<&BTreeMap<String, Digest>>,
+        last_success: Option<&String>,
+        ended: Timestamp,
+    ) -> DatasetReport {
+        let tally = &work.tally;
+        let row = work.assembly.as_ref();
+        let facts = row.map(|row| &row.assembly.facts);
+        let old = |path: &str, files: &[&StoredFile]| {
+            let previous = work.previous.as_ref()?;
+            let then: Vec<&StoredFile> =
+                previous.files.iter().filter(|file| file.path == path || file.path.starts_with(&format!("{path}/"))).collect();
+            Some(digest(&then) != digest(files))
+        };
+        let artefacts = row.map_or_else(Vec::new, |row| {
+            let report = |artefact: &crate::dataset::Artefact| {
+                let files: Vec<&StoredFile> = row.files.iter().filter(|file| artefact.owns(&file.path)).collect();
+                ArtefactReport {
+                    artefact: artefact.clone(),
+                    size: files.iter().map(|file| file.size).sum(),
+                    files: files.len() as u64,
+                    digest: digest(&files),
+                    href: released.then(|| format!("../internal/{}/{}", work.config.id, artefact.path)),
+                    changed: work.assembled && old(&artefact.path, &files).unwrap_or(true),
+                }
+            };
+            row.assembly.artefacts.iter().map(report).collect()
+        });
+        let bytes_out = if work.assembled { row.map_or(0, |row| row.files.iter().map(|file| file.size).sum()) } else { 0 };
+        let clean = work.failed.is_none() && tally.quarantined == 0 && tally.rejections.is_empty();
+        DatasetReport {
+            id: work.config.id.clone(),
+            title: work.config.metadata.title.clone().unwrap_or_else(|| work.kind.title.to_owned()),
+            kind: work.kind.name.to_owned(),
+            audience: work.config.audience,
+            crs: facts.map(|facts| facts.crs.to_string()).unwrap_or_default(),
+            record: uuid.filter(|_| row.is_some()).map(ToString::to_string),
+            last_success: if clean && row.is_some() { Some(ended) } else { last_success.and_then(|text| text.parse().ok()) },
+            error: work.failed.as_ref().map(|rejection| ErrorReport {
+                code: rejection.code.clone(),
+                message: rejection.reason.clone(),
+                place: rejection.place.clone(),
+                hint: None,
+            }),
+            sources: sources(work, before),
+            units: UnitReport {
+                planned: tally.reasons.iter().map(|(reason, count)| (reason.words().to_owned(), *count)).collect(),
+                done: tally.done,
+                reused: tally.reused,
+                quarantined: tally.quarantined,
+                stale: tally.stale,
+            },
+            counts: tally.counts.clone(),
+            previous_counts: work.previous.as_ref().map(|row| row.assembly.facts.counts.clone()),
+            usage: Usage {
+                wall_s: tally.unit_s + tally.assemble_s,
+                bytes_in: work.sources.iter().map(|source| source.size).sum(),
+                bytes_out,
+                ..Usage::default()
+            },
+            artefacts,
+            operations: facts.map_or_else(Vec::new, |facts| facts.operations.iter().map(Into::into).collect()),
+            findings: FindingGroup::group(&tally.findings),
+            rejections: tally.rejections.clone(),
+            quarantined: tally.failures.iter().map(quarantined).collect(),
+            map: map(work),
+            previews: row.map_or_else(Vec::new, |row| self.previews(work, row)),
+            notes: facts.map_or_else(Vec::new, |facts| facts.notes.clone()),
+        }
+    }
+
+    fn previews(&self, work: &Work, row: &AssemblyRow) -> Vec<PreviewPair> {
+        let Some(after) = self.preview(row, Audience::Internal) else { return Vec::new() };
+        let before =
+            work.previous.as_ref().filter(|_| work.assembled).and_then(|previous| self.preview(previous, Audience::Internal));
+        let title = work.config.metadata.title.clone().unwrap_or_else(|| work.kind.title.to_owned());
+        vec![PreviewPair { title, before: before.filter(|before| *before != after), after }]
+    }
+}
+
+fn quarantined(failure: &super::work::FailedUnit) -> QuarantinedUnit {
+    QuarantinedUnit {
+        stage: failure.stage.clone(),
+        key: failure.key.clone(),
+        code: failure.rejection.code.clone(),
+        reason: failure.rejection.reason.clone(),
+        place: failure.rejection.place.clone(),
+        stale: failure.stale,
+        since: None,
+    }
+}
+
+/// Units on the map; those of one place once, with the most interesting state.
+fn map(work: &Work) -> Vec<MapUnit> {
+    let mut units: BTreeMap<(String, [u64; 4]), MapUnit> = BTreeMap::new();
+    for note in &work.tally.units {
+        let Some(bbox) = note.bbox else { continue };
+        let failed = work.tally.failures.iter().find(|failure| failure.key == note.key && failure.stage == note.stage);
+        let state = match note.state {
+            UnitState::Reused => State::Reused,
+            UnitState::Done => State::Done,
+            UnitState::Quarantined if failed.is_some_and(|failure| failure.stale) => State::Stale,
+            UnitState::Quarantined => State::Quarantined,
+        };
+        let place = <[f64; 4]>::from(bbox).map(f64::to_bits);
+        let unit = units.entry((note.key.clone(), place)).or_insert_with(|| MapUnit { key: note.key.clone(), bbox, state });
+        unit.state = unit.state.max(state);
+    }
+    units.into_values().collect()
+}
+
+/// What changed in the delivery since the last run.
+fn sources(work: &Work, before: Option<&BTreeMap<String, Digest>>) -> SourceReport {
+    let none = BTreeMap::new();
+    let before = before.unwrap_or(&none);
+    let mut changes: Vec<(Change, String)> = Vec::new();
+    for source in &work.sources {
+        match before.get(&source.name) {
+            None => changes.push((Change::New, source.name.clone())),
+            Some(digest) if *digest != source.digest => changes.push((Change::Changed, source.name.clone())),
+            Some(_) => {}
+        }
+    }
+    if work.active {
+        let gone = before.keys().filter(|name| !work.sources.iter().any(|source| source.name == **name));
+        changes.extend(gone.map(|name| (Change::Removed, name.clone())));
+    }
+    let mut counts = BTreeMap::new();
+    for (change, _) in &changes {
+        *counts.entry(*change).or_default() += 1;
+    }
+    changes.truncate(EXAMPLES);
+    let expect = work.config.expect.as_ref();
+    SourceReport {
+        count: work.sources.len() as u64,
+        changes: counts,
+        examples: changes,
+        waiting: work.waiting.clone(),
+        expected: expect.and_then(|expect| expect.count),
+        missing: work.missing.clone(),
+        late: !work.missing.is_empty() && expect.and_then(|expect| expect.by.as_deref()).is_some_and(past),
+    }
+}
+
+/// True when the time of day `HH:MM` is past.
+fn past(by: &str) -> bool {
+    let now = super::now().to_zoned(jiff::tz::TimeZone::system());
+    jiff::civil::Time::strptime("%H:%M", by).is_ok_and(|by| now.time() >= by)
+}
+
+fn last_nights(runs: &[RunRow]) -> Vec<LastNight> {
+    let night = |row: &RunRow| {
+        let summary: serde_json::Value =
+            row.summary.as_deref().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+        let number = |pointer: &str| summary.pointer(pointer).and_then(serde_json::Value::as_u64).unwrap_or(0);
+        Some(LastNight {
+            run: row.id.to_string(),
+            started: row.started.parse().ok()?,
+            exit: row.exit,
+            release: row.release.clone(),
+            done: number("/units/done"),
+            quarantined: number("/units/quarantined"),
+            rejected: number("/objects/rejected"),
+            wall_s: summary.pointer("/wall_s").and_then(serde_json::Value::as_f64).unwrap_or(0.0),
+        })
+    };
+    runs.iter().filter_map(night).collect()
+}
