@@ -17,7 +17,6 @@ pub use units::{AssemblyRow, Failure, StoredFile, StoredUnit};
 use crate::error::{Error, Exit, Place, Result};
 use rusqlite::{Connection, OpenFlags};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 /// The ledger, open.
 pub struct Ledger {
@@ -53,14 +52,14 @@ impl Ledger {
         }
         let connection = Connection::open_with_flags(&path, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
             .map_err(|error| failed(&path, error))?;
-        connection.busy_timeout(Duration::from_secs(10)).map_err(|error| failed(&path, error))?;
+        wait_for_others(&connection).map_err(|error| failed(&path, error))?;
         let mut ledger = Self { connection, path };
         schema::check(&mut ledger)?;
         Ok(ledger)
     }
 
     fn prepare(&mut self) -> rusqlite::Result<()> {
-        self.connection.busy_timeout(Duration::from_secs(10))?;
+        wait_for_others(&self.connection)?;
         self.connection.pragma_update(None, "journal_mode", "WAL")?;
         self.connection.pragma_update(None, "synchronous", "FULL")?;
         self.connection.pragma_update(None, "foreign_keys", "ON")?;
@@ -77,6 +76,11 @@ fn failed(path: &Path, error: rusqlite::Error) -> Error {
         .at(Place::file(path.display().to_string()))
         .because(error)
         .hint("is the disk full, or the file not writable? `messkette doctor` tells; a damaged ledger can be deleted: the next night redoes all units")
+}
+
+/// Waits up to ten seconds for another connection. By pragma: `Connection::busy_timeout` needs SQLite 3.44, Debian 12 has 3.40.
+fn wait_for_others(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "busy_timeout", 10_000)
 }
 
 /// Reads a JSON column.

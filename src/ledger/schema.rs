@@ -30,7 +30,8 @@ CREATE TABLE failure (             -- units that failed, until they are mended
     PRIMARY KEY (dataset, stage, key)
 ) WITHOUT ROWID;
 CREATE TABLE assembly (            -- the artefacts of each dataset
-    dataset TEXT NOT NULL PRIMARY KEY, id TEXT NOT NULL, assembly TEXT NOT NULL, files TEXT NOT NULL, run INTEGER NOT NULL
+    dataset TEXT NOT NULL PRIMARY KEY, id TEXT NOT NULL, assembly TEXT NOT NULL, files TEXT NOT NULL,
+    sources TEXT NOT NULL, run INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE run (
     id INTEGER PRIMARY KEY, started TEXT NOT NULL, ended TEXT, exit INTEGER, release TEXT, summary TEXT, report TEXT

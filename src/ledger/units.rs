@@ -3,7 +3,7 @@
 use super::{Ledger, json, to_json};
 use crate::dataset::{Assembly, Outcome};
 use crate::error::{Rejection, Result};
-use crate::io::Digest;
+use crate::io::{Digest, Source};
 use crate::plan::Input;
 use rusqlite::{OptionalExtension, Row, params};
 use serde::{Deserialize, Serialize};
@@ -64,6 +64,8 @@ pub struct AssemblyRow {
     pub assembly: Assembly,
     /// The files.
     pub files: Vec<StoredFile>,
+    /// The delivery that it was made from.
+    pub sources: Vec<Source>,
     /// Run that made it.
     pub run: i64,
 }
@@ -233,12 +235,13 @@ impl Ledger {
     /// When the ledger cannot be read.
     pub fn assembly(&self, dataset: &str) -> Result<Option<AssemblyRow>> {
         self.connection
-            .query_row("SELECT id, assembly, files, run FROM assembly WHERE dataset = ?1", [dataset], |row| {
+            .query_row("SELECT id, assembly, files, sources, run FROM assembly WHERE dataset = ?1", [dataset], |row| {
                 Ok(AssemblyRow {
                     id: digest(row, 0)?,
                     assembly: json(&row.get::<_, String>(1)?)?,
                     files: json(&row.get::<_, String>(2)?)?,
-                    run: row.get(3)?,
+                    sources: json(&row.get::<_, String>(3)?)?,
+                    run: row.get(4)?,
                 })
             })
             .optional()
@@ -252,8 +255,15 @@ impl Ledger {
     pub fn keep_assembly(&mut self, dataset: &str, row: &AssemblyRow) -> Result<()> {
         let work = || -> rusqlite::Result<usize> {
             self.connection.execute(
-                "INSERT OR REPLACE INTO assembly (dataset, id, assembly, files, run) VALUES (?1,?2,?3,?4,?5)",
-                params![dataset, row.id.to_string(), to_json(&row.assembly)?, to_json(&row.files)?, row.run],
+                "INSERT OR REPLACE INTO assembly (dataset, id, assembly, files, sources, run) VALUES (?1,?2,?3,?4,?5,?6)",
+                params![
+                    dataset,
+                    row.id.to_string(),
+                    to_json(&row.assembly)?,
+                    to_json(&row.files)?,
+                    to_json(&row.sources)?,
+                    row.run
+                ],
             )
         };
         work().map(|_| ()).map_err(|error| self.error(error))

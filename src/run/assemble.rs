@@ -117,7 +117,7 @@ impl Night<'_> {
         }
         check(&work.config.id, &assembly, &files)?;
         atomic::remove_tree(&base)?;
-        Ok(AssemblyRow { id, assembly, files, run: self.run })
+        Ok(AssemblyRow { id, assembly, files, sources: work.sources.clone(), run: self.run })
     }
 }
 

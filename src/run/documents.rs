@@ -64,7 +64,7 @@ impl Night<'_> {
                 kind: work.kind,
                 facts: &row.assembly.facts,
                 artefacts,
-                sources: &work.sources,
+                sources: &row.sources,
                 stale_units: work.tally.stale,
                 audience,
             };

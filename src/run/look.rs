@@ -95,6 +95,7 @@ fn result(store: &Store, key: String, stored: StoredUnit, inputs: Vec<crate::pla
 }
 
 /// A unit that had a part in an object, with what the ledger knows of it.
+#[derive(Debug)]
 pub struct Explanation {
     /// Dataset.
     pub dataset: String,

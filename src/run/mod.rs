@@ -12,6 +12,8 @@ mod stage;
 mod store;
 mod summary;
 mod tell;
+#[cfg(test)]
+pub(crate) mod tests;
 mod work;
 
 pub use engine::{ENGINES, Engine, Limits, Local};

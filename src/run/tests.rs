@@ -1,0 +1,426 @@
+//! The flow on a toy kind: words of text files, gathered by first letter.
+
+use crate::crs::{Bbox, Crs};
+use crate::dataset::{
+    Artefact, ArtefactRole, AssembleContext, Assembly, Dataset, Facts, Kind, Located, Outcome, PlanContext, Representation,
+    Stage, UnitContext,
+};
+use crate::error::{Error, Exit, Place, Result};
+use crate::io::Pack;
+use crate::pipeline::{Audience, DatasetConfig, Pipeline};
+use crate::plan::{Input, Reason, UnitSpec};
+use crate::release::Manifest;
+use crate::run::{ENGINES, Finished, Options, Silent, outlook};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The toy kind; [`crate::dataset::kind`] knows it in unit tests.
+pub const KIND: Kind = Kind {
+    name: "words",
+    summary: "text files to words by letter",
+    title: "Wörter",
+    patterns: &[],
+    options: || schemars::json_schema!({ "type": "object", "properties": { "shout": { "type": "boolean" } }, "additionalProperties": false }),
+    open: |config| Ok(Box::new(Words { shout: config.options.contains_key("shout") })),
+};
+
+struct Words {
+    shout: bool,
+}
+
+impl Dataset for Words {
+    fn stages(&self) -> &'static [Stage] {
+        &[Stage { name: "read", version: 1 }, Stage { name: "letter", version: 1 }]
+    }
+    fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
+        let spec =
+            |key: String, inputs| UnitSpec { key, inputs, params: serde_json::Value::Null, bbox: None, memory_mb: 1, cost: 1 };
+        if stage == 0 {
+            return Ok(context.sources.iter().map(|source| spec(source.name.clone(), vec![Input::source(source)])).collect());
+        }
+        let mut letters: BTreeMap<String, Vec<Input>> = BTreeMap::new();
+        for result in &context.earlier[0] {
+            for (letter, entry) in result.pack()?.entries() {
+                letters.entry(letter.clone()).or_default().push(result.entry_as_input(letter, *entry));
+            }
+        }
+        Ok(letters.into_iter().map(|(letter, inputs)| spec(letter, inputs)).collect())
+    }
+    fn execute(&self, stage: usize, unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
+        let mut outcome = Outcome::default();
+        if stage == 1 {
+            let mut words = Vec::new();
+            for input in &unit.inputs {
+                words.extend(String::from_utf8_lossy(&context.entry(input)?).lines().map(str::to_owned));
+            }
+            words.sort();
+            context.pack.add("words", words.join("\n").as_bytes())?;
+            return Ok(outcome);
+        }
+        let source = unit.inputs[0].as_source().unwrap();
+        let text = String::from_utf8(source.bytes(crate::io::Limits::default())?).unwrap();
+        if text.contains("BROKEN") {
+            return Err(Error::new("mk::words::broken", "the file is broken").at(Place::file(&source.name).line(1)));
+        }
+        assert!(!text.contains("PANIC"), "a kind must not panic, but if it does");
+        let mut letters: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for word in text.split_whitespace() {
+            outcome.counts.kept("word");
+            let word = if self.shout { word.to_uppercase() } else { word.to_owned() };
+            letters.entry(word[..1].to_owned()).or_default().push(word);
+        }
+        for (letter, words) in letters {
+            context.pack.add(&letter, words.join("\n").as_bytes())?;
+        }
+        Ok(outcome)
+    }
+    fn assemble_version(&self) -> u32 {
+        1
+    }
+    fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {
+        let mut all = String::new();
+        for result in &context.results[1] {
+            all.push_str(&String::from_utf8(Pack::open(&result.path)?.read("words")?).unwrap());
+            all.push('\n');
+        }
+        std::fs::write(context.output.join("words.txt"), &all).unwrap();
+        std::fs::create_dir(context.output.join("internal")).unwrap();
+        std::fs::write(context.output.join("internal/count.txt"), all.lines().count().to_string()).unwrap();
+        let artefact = |path: &str, audience| Artefact {
+            path: path.into(),
+            audience,
+            role: ArtefactRole::Data,
+            media_type: "text/plain".into(),
+            format: "Text".into(),
+            title: path.into(),
+        };
+        Ok(Assembly {
+            artefacts: vec![artefact("words.txt", Audience::Public), artefact("internal", Audience::Internal)],
+            facts: Facts {
+                crs: Crs::UTM32,
+                vertical: None,
+                bbox: Bbox::new([565_000.0, 5_948_000.0], [566_000.0, 5_949_000.0]),
+                bbox_lonlat: Bbox::new([9.98, 53.67], [10.0, 53.68]),
+                representation: Representation::Vector,
+                resolution_m: None,
+                dates: None,
+                counts: crate::dataset::Counts::default(),
+                operations: Vec::new(),
+                steps: vec!["Wörter gesammelt.".into()],
+                layers: Vec::new(),
+                notes: Vec::new(),
+            },
+        })
+    }
+    fn locate(&self, object: &str, context: &AssembleContext<'_>) -> Result<Vec<Located>> {
+        let letter = &object[..1];
+        let found = context.results[1].iter().filter(|result| result.key == letter);
+        Ok(found.map(|result| Located { stage: 1, key: result.key.clone(), what: "gathered".into() }).collect())
+    }
+}
+
+struct World {
+    folder: tempfile::TempDir,
+}
+
+impl World {
+    fn new(files: &[(&str, &str)]) -> Self {
+        let world = Self { folder: tempfile::tempdir().unwrap() };
+        std::fs::create_dir(world.path("in")).unwrap();
+        for (name, text) in files {
+            world.write(name, text);
+        }
+        world.pipeline("");
+        world
+    }
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.path("in").join(name), text).unwrap();
+    }
+    fn pipeline(&self, options: &str) {
+        let text = format!(
+            "[pipeline]\nname = \"test\"\nkeep_releases = 2\n[[dataset]]\nid = \"w\"\nkind = \"words\"\nsource = [\"in/*.txt\"]\naudience = \"public\"\n{options}\n"
+        );
+        std::fs::write(self.path("p.toml"), text).unwrap();
+    }
+    fn load(&self) -> Pipeline {
+        let text = std::fs::read_to_string(self.path("p.toml")).unwrap();
+        let value: serde_json::Value = serde_json::to_value(text.parse::<toml::Table>().unwrap()).unwrap();
+        let datasets: Vec<DatasetConfig> = serde_json::from_value(value["dataset"].clone()).unwrap();
+        Pipeline {
+            config: serde_json::from_value(value["pipeline"].clone()).unwrap(),
+            datasets,
+            publish: Vec::new(),
+            file: self.path("p.toml"),
+        }
+    }
+    fn night(&self, change: impl FnOnce(&mut Options)) -> Result<Finished> {
+        let mut options = options();
+        change(&mut options);
+        crate::night(&self.load(), &options, &Silent)
+    }
+    fn run(&self) -> Finished {
+        self.night(|_| {}).unwrap()
+    }
+    fn words(&self) -> String {
+        std::fs::read_to_string(self.path("work/current/public/w/words.txt")).unwrap()
+    }
+    fn reasons(&self) -> Vec<(String, Reason)> {
+        let outlook = outlook(&self.load(), &options(), &Silent).unwrap();
+        outlook.units.into_iter().map(|unit| (unit.spec.key, unit.reason)).collect()
+    }
+    /// Every file and link below the release tree, with its time of change.
+    fn tree(&self) -> BTreeSet<(PathBuf, std::time::SystemTime)> {
+        let entries = walkdir::WalkDir::new(self.path("work/releases")).into_iter().map(|entry| entry.unwrap());
+        entries.map(|entry| (entry.path().to_owned(), entry.metadata().unwrap().modified().unwrap())).collect()
+    }
+}
+
+fn options() -> Options {
+    Options {
+        plan: None,
+        only: None,
+        retry: false,
+        jobs: 2,
+        memory_mb: 100,
+        engine: ENGINES[0],
+        artefact: None,
+        cancel: Arc::new(AtomicBool::new(false)),
+        command: "run".into(),
+    }
+}
+
+fn units(finished: &Finished) -> [u64; 4] {
+    let units = finished.summary.units;
+    [units.planned, units.done, units.reused, units.quarantined]
+}
+
+#[test]
+fn the_first_night_releases_everything_and_the_next_touches_nothing() {
+    let world = World::new(&[("a.txt", "apple bear"), ("b.txt", "ant cat")]);
+    let first = world.run();
+    assert_eq!((first.exit, units(&first), first.new_release), (Exit::Ok, [5, 5, 0, 0], true));
+    assert_eq!(world.words(), "ant\napple\nbear\ncat\n");
+    assert!(first.summary.release.as_deref().unwrap().starts_with("r0001-"));
+    assert_eq!(first.summary.by_type.0["word"].output, 4);
+    assert!(!world.path("work/current/public/w/internal").exists(), "internal artefacts are not public");
+    assert!(world.path("work/current/internal/w/internal/count.txt").is_file());
+    assert!(world.path("work/current/public/metadata/w.xml").is_file());
+    assert!(crate::release::verify(&world.path("work/current").canonicalize().unwrap()).unwrap().is_empty());
+
+    let before = world.tree();
+    let second = world.run();
+    assert_eq!((second.exit, units(&second), second.new_release), (Exit::Ok, [0, 0, 5, 0], false));
+    assert_eq!(second.summary.release, first.summary.release);
+    assert_eq!(second.summary.by_type, first.summary.by_type);
+    assert_eq!(world.tree(), before, "a night without changes writes nothing into the releases");
+}
+
+#[test]
+fn a_change_redoes_what_depends_on_it_and_gives_what_a_full_run_gives() {
+    let world = World::new(&[("a.txt", "apple bear"), ("b.txt", "ant cat")]);
+    world.run();
+    world.write("b.txt", "ant dog");
+    assert_eq!(world.reasons(), [("in/b.txt".to_owned(), Reason::ChangedInput)]);
+    let night = world.run();
+    // b.txt again; the letter a is unchanged, c is gone, d is new.
+    assert_eq!((night.exit, units(&night)), (Exit::Ok, [2, 2, 3, 0]));
+    assert_eq!(world.words(), "ant\napple\nbear\ndog\n");
+    let full = World::new(&[("a.txt", "apple bear"), ("b.txt", "ant dog")]);
+    full.run();
+    let manifest = |world: &World| {
+        let mut manifest = Manifest::read(&world.path("work/current")).unwrap();
+        // Records and portal differ by the pipeline's folder name at most; the data must not differ at all.
+        manifest.files.retain(|file| file.path.contains("/w/"));
+        manifest
+    };
+    assert_eq!(manifest(&world), manifest(&full));
+}
+
+#[test]
+fn a_failed_unit_is_quarantined_and_its_last_good_result_stays() {
+    let world = World::new(&[("a.txt", "apple"), ("b.txt", "bear")]);
+    world.run();
+    world.write("b.txt", "BROKEN");
+    let night = world.run();
+    assert_eq!((night.exit, units(&night), night.new_release), (Exit::Quarantined, [1, 0, 3, 1], true));
+    assert_eq!(world.words(), "apple\nbear\n");
+    assert!(night.summary.by_type.0.values().all(crate::dataset::Count::balances));
+    assert_eq!(night.summary.objects.rejected, 1);
+    // Every night until it is mended, without trying the same bytes again ...
+    let again = world.run();
+    assert_eq!((again.exit, units(&again), again.new_release), (Exit::Quarantined, [0, 0, 3, 1], false));
+    // ... unless asked to.
+    let retry = world.night(|options| options.retry = true).unwrap();
+    assert_eq!((retry.exit, units(&retry)), (Exit::Quarantined, [1, 0, 3, 1]));
+    world.write("b.txt", "bee");
+    let mended = world.run();
+    assert_eq!((mended.exit, units(&mended)), (Exit::Ok, [2, 2, 2, 0]));
+    assert_eq!(world.words(), "apple\nbee\n");
+}
+
+#[test]
+fn a_failed_unit_is_left_out_where_the_dataset_says_so() {
+    let world = World::new(&[("a.txt", "apple"), ("b.txt", "bear")]);
+    world.pipeline("on_reject = \"omit\"");
+    world.run();
+    world.write("b.txt", "BROKEN");
+    assert_eq!(world.run().exit, Exit::Quarantined);
+    assert_eq!(world.words(), "apple\n");
+}
+
+#[test]
+fn a_panic_in_a_kind_costs_its_unit_only() {
+    let world = World::new(&[("a.txt", "apple"), ("b.txt", "PANIC")]);
+    let night = world.run();
+    assert_eq!((night.exit, units(&night)), (Exit::Quarantined, [3, 2, 0, 1]));
+    assert_eq!(world.words(), "apple\n");
+}
+
+#[test]
+fn an_empty_delivery_never_removes_what_is_published() {
+    let world = World::new(&[("a.txt", "apple")]);
+    world.run();
+    std::fs::remove_file(world.path("in/a.txt")).unwrap();
+    let night = world.run();
+    assert_eq!((night.exit, night.new_release), (Exit::Quarantined, false));
+    assert_eq!(world.words(), "apple\n");
+}
+
+#[test]
+fn when_nothing_can_be_published_at_all_the_exit_code_says_failed() {
+    let world = World::new(&[]);
+    let night = world.run();
+    assert_eq!((night.exit, night.summary.release), (Exit::Failed, None));
+    assert!(!world.path("work/current").exists());
+}
+
+#[test]
+fn a_parameter_and_a_lost_object_are_reasons_too() {
+    let world = World::new(&[("a.txt", "apple")]);
+    world.run();
+    world.pipeline("shout = true");
+    assert_eq!(world.reasons(), [("in/a.txt".to_owned(), Reason::ChangedParameter)]);
+    world.run();
+    assert_eq!(world.words(), "APPLE\n");
+    std::fs::remove_dir_all(world.path("work/store")).unwrap();
+    assert_eq!(world.reasons(), [("in/a.txt".to_owned(), Reason::LostResult)]);
+    let night = world.run();
+    assert_eq!((night.exit, night.new_release), (Exit::Ok, false));
+    assert_eq!(world.words(), "APPLE\n", "a release does not need the store");
+}
+
+#[test]
+fn a_saved_plan_is_applied_only_while_the_world_stands_still() {
+    let world = World::new(&[("a.txt", "apple")]);
+    let path = world.path("plan.parquet");
+    let plan = outlook(&world.load(), &options(), &Silent).unwrap();
+    assert!(!world.path("work").exists(), "a plan writes nothing");
+    plan.pins.save(&plan.units, &path).unwrap();
+    world.write("b.txt", "bear");
+    let error = world.night(|options| options.plan = Some(path.clone())).unwrap_err();
+    assert_eq!((error.code(), error.exit_code()), ("mk::plan::moved", Exit::Failed));
+    std::fs::remove_file(world.path("in/b.txt")).unwrap();
+    assert_eq!(world.night(|options| options.plan = Some(path)).unwrap().exit, Exit::Ok);
+}
+
+#[test]
+fn a_night_that_is_stopped_goes_on_where_it_was() {
+    let world = World::new(&[("a.txt", "apple")]);
+    let error = world.night(|options| options.cancel.store(true, Ordering::SeqCst)).unwrap_err();
+    assert_eq!(error.exit_code(), Exit::Cancelled);
+    assert_eq!(world.run().exit, Exit::Ok);
+}
+
+#[test]
+fn releases_are_kept_in_number_and_rollback_switches_back() {
+    let world = World::new(&[]);
+    let mut ids = Vec::new();
+    for text in ["one", "two", "three"] {
+        world.write("a.txt", text);
+        ids.push(world.run().summary.release.unwrap());
+    }
+    let work = world.path("work");
+    assert_eq!(crate::release::on_disk(&work).unwrap(), ids[1..]);
+    assert_eq!(crate::release::rollback(&work, None).unwrap(), ids[1]);
+    assert_eq!(world.words(), "two\n");
+    assert_eq!(crate::release::rollback(&work, None).unwrap_err().code(), "mk::release::unknown");
+    assert_eq!(crate::release::rollback(&work, Some(&ids[2])).unwrap(), ids[2]);
+    assert_eq!(crate::release::rollback(&work, Some(&ids[0])).unwrap_err().exit_code(), Exit::Usage);
+}
+
+#[test]
+fn the_records_keep_their_identifiers_when_the_lock_file_is_lost() {
+    let world = World::new(&[("a.txt", "apple")]);
+    world.run();
+    let record = || std::fs::read_to_string(world.path("work/current/public/metadata/w.xml")).unwrap();
+    let uuid = |xml: &str| xml.split("<gmd:fileIdentifier>").nth(1).unwrap()[..120].to_owned();
+    let before = uuid(&record());
+    std::fs::remove_file(world.path("work/catalogue.lock")).unwrap();
+    let text = std::fs::read_to_string(world.path("p.toml")).unwrap().replace("\"test\"", "\"renamed\"");
+    std::fs::write(world.path("p.toml"), text).unwrap();
+    world.write("b.txt", "bear");
+    world.run();
+    assert_eq!(uuid(&record()), before);
+}
+
+#[test]
+fn verify_finds_what_was_changed_behind_our_back() {
+    let world = World::new(&[("a.txt", "apple")]);
+    world.run();
+    let release = world.path("work/current").canonicalize().unwrap();
+    let file = release.join("public/w/words.txt");
+    std::fs::remove_file(&file).unwrap();
+    std::fs::write(&file, "peach\n").unwrap();
+    std::fs::write(release.join("public/w/stray.txt"), "x").unwrap();
+    std::fs::remove_file(release.join("internal/w/words.txt")).unwrap();
+    let faults: Vec<String> =
+        crate::release::verify(&release).unwrap().into_iter().map(|fault| format!("{}: {}", fault.path, fault.what)).collect();
+    assert_eq!(
+        faults,
+        [
+            "internal/w/words.txt: missing",
+            "public/w/stray.txt: not part of the release",
+            "public/w/words.txt: other content than when it was released"
+        ]
+    );
+}
+
+#[test]
+fn explain_names_the_unit_and_its_files() {
+    let world = World::new(&[("a.txt", "apple")]);
+    world.run();
+    let found = crate::run::explain(&world.load(), &options(), "apple").unwrap();
+    assert_eq!(found.len(), 1);
+    assert_eq!((found[0].stage.as_str(), found[0].unit.inputs[0].name.as_str()), ("letter", "in/a.txt#a"));
+    assert_eq!(crate::run::explain(&world.load(), &options(), "zebra").unwrap_err().code(), "mk::explain::unknown");
+}
+
+#[test]
+fn the_files_of_a_release_are_whole_for_a_reader_at_any_time() {
+    let world = World::new(&[("a.txt", "apple")]);
+    world.run();
+    let stop = AtomicBool::new(false);
+    let looks = std::sync::atomic::AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            while !stop.load(Ordering::SeqCst) {
+                let release = world.path("work/current").canonicalize().unwrap();
+                for file in Manifest::read(Path::new(&release)).unwrap().files {
+                    assert_eq!(std::fs::metadata(release.join(&file.path)).unwrap().len(), file.size, "{}", file.path);
+                }
+                looks.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+        for round in 0..5 {
+            world.write("a.txt", &format!("apple{round}"));
+            world.run();
+        }
+        stop.store(true, Ordering::SeqCst);
+    });
+    assert!(looks.into_inner() > 0);
+}
