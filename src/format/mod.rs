@@ -1,5 +1,6 @@
 //! Writers shared by the kinds: each takes a path or a `Write`, and gives the same bytes for the same content.
 
+pub mod cityjson;
 pub mod geoparquet;
 pub mod glb;
 pub mod gpkg;

@@ -88,6 +88,18 @@ pub fn write(leaves: &[Leaf], copyright: &str) -> Result<Vec<u8>> {
         error *= 2.0;
     }
     let root = parent(level.into_values().flatten().collect(), error);
+    Ok(finished(root, copyright))
+}
+
+/// The tileset of a delivery without content: valid, and nothing to see.
+pub fn empty(region: Region, copyright: &str) -> Vec<u8> {
+    let mut tile = Map::new();
+    tile.insert("boundingVolume".into(), volume(region));
+    tile.insert("geometricError".into(), 0.into());
+    finished(Node { region, error: 0.0, tile }, copyright)
+}
+
+fn finished(root: Node, copyright: &str) -> Vec<u8> {
     let mut tile = root.tile;
     tile.insert("refine".into(), "ADD".into());
     let mut asset = Map::new();
@@ -98,7 +110,7 @@ pub fn write(leaves: &[Leaf], copyright: &str) -> Result<Vec<u8>> {
     let tileset = json!({ "asset": asset, "geometricError": round(ROOT_ERROR_M.max(root.error * 2.0)), "root": tile });
     let mut text = tileset.to_string().into_bytes();
     text.push(b'\n');
-    Ok(text)
+    text
 }
 
 fn node(leaf: &Leaf) -> Node {

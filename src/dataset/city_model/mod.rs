@@ -1,54 +1,163 @@
 //! CityGML buildings to 3D Tiles at ellipsoidal heights.
+//!
+//! Stage `read` turns each file into buildings by cell of 500 m; stage `tile` merges the buildings of a cell from all files and
+//! builds its GLB; the assembly writes tileset, table, CityJSONSeq and preview. Heights are never guessed ([`heights`]).
 
-use super::{AssembleContext, Assembly, Dataset, Kind, Located, Outcome, PlanContext, Stage, UnitContext};
+mod artefacts;
+mod cell;
+mod codec;
+mod heights;
+mod labels;
+mod model;
+mod options;
+mod preview;
+mod read;
+mod reader;
+mod table;
+#[cfg(test)]
+mod tests;
+mod tile;
+
+pub use options::{CompressionOption, Options};
+
+use super::{AssembleContext, Assembly, Dataset, Kind, Located, Outcome, PlanContext, Stage, UnitContext, UnitResult};
+use crate::crs::{Geoid, Vertical};
 use crate::error::{Error, Result};
+use crate::io::Digest;
 use crate::pipeline::DatasetConfig;
-use crate::plan::UnitSpec;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use crate::plan::{InputKind, UnitSpec};
+use heights::Ground;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 /// The kind, as the table lists it.
 pub const KIND: Kind = Kind {
     name: "city_model",
     summary: "CityGML buildings to 3D Tiles at ellipsoidal heights",
     title: "3D-Gebäudemodell LoD2",
-    patterns: &[],
+    patterns: &["*.gml", "*.xml", "*.citygml", "*.gml.gz", "*.xml.gz"],
     options: || schemars::schema_for!(Options),
     open,
 };
 
-/// The options of the kind in the pipeline file.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Options {}
+const READ: usize = 0;
+const TILE: usize = 1;
 
 struct CityModel {
     options: Options,
+    /// The grid that was read last: all tiles of a night share it.
+    geoid: Mutex<Option<(Digest, Geoid)>>,
 }
 
 fn open(config: &DatasetConfig) -> Result<Box<dyn Dataset>> {
-    let options = super::read_options(config)?;
-    Ok(Box::new(CityModel { options }))
+    Ok(Box::new(CityModel { options: super::read_options(config)?, geoid: Mutex::new(None) }))
+}
+
+impl CityModel {
+    /// The grid of the options, read anew; `None` without one.
+    fn grid(&self, folder: &Path) -> Result<Option<Geoid>> {
+        let Some(path) = &self.options.geoid else { return Ok(None) };
+        let geoid = Geoid::open(&folder.join(path))?;
+        *self.geoid.lock().unwrap_or_else(PoisonError::into_inner) = Some((geoid.fact().digest, geoid.clone()));
+        Ok(Some(geoid))
+    }
+    /// The grid of that content, from memory where it is there.
+    fn grid_of(&self, path: &Path, digest: Digest) -> Result<Geoid> {
+        let mut kept = self.geoid.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((known, geoid)) = &*kept
+            && *known == digest
+        {
+            return Ok(geoid.clone());
+        }
+        let geoid = Geoid::open(path)?;
+        if geoid.fact().digest != digest {
+            return Err(Error::new("mk::run::input", format!("the grid {} has changed since the plan", geoid.fact().name)));
+        }
+        *kept = Some((digest, geoid.clone()));
+        Ok(geoid)
+    }
+    /// The grid that heights of that reference need; an error where it is missing.
+    fn grid_for(&self, vertical: Option<Vertical>, folder: &Path) -> Result<Option<Geoid>> {
+        match vertical {
+            None | Some(Vertical::Ellipsoidal) => Ok(None),
+            Some(vertical) => self.grid(folder)?.map(Some).ok_or_else(|| heights::grid_missing(vertical)),
+        }
+    }
+    fn copyright(&self, dataset: &DatasetConfig, geoid: Option<&Geoid>) -> String {
+        let metadata = dataset.metadata.attribution.as_deref();
+        artefacts::copyright(self.options.copyright.as_deref(), metadata, geoid.map(Geoid::fact))
+    }
 }
 
 impl Dataset for CityModel {
     fn stages(&self) -> &'static [Stage] {
-        &[Stage { name: "read", version: 1 }]
+        &[Stage { name: "read", version: 1 }, Stage { name: "tile", version: 1 }]
     }
-    fn units(&self, _stage: usize, _context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
-        Ok(Vec::new())
+
+    fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
+        if stage == READ {
+            // A grid that is named but cannot be read stops the night before any work.
+            self.grid(&context.area.folder)?;
+            return Ok(context.sources.iter().map(|source| read::unit(source, &self.options, context.area)).collect());
+        }
+        let read = context.earlier.get(READ).map(Vec::as_slice).unwrap_or_default();
+        if read.is_empty() {
+            return Ok(Vec::new());
+        }
+        let whole = artefacts::whole(read)?;
+        let geoid = self.grid_for(whole.vertical, &context.area.folder)?;
+        let copyright = self.copyright(context.dataset, geoid.as_ref());
+        tile::units(read, &artefacts::params(&whole, self.options.compression, copyright), geoid.as_ref())
     }
-    fn execute(&self, _stage: usize, _unit: &UnitSpec, _context: &mut UnitContext<'_>) -> Result<Outcome> {
-        Ok(Outcome::default())
+
+    fn execute(&self, stage: usize, unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
+        if stage != TILE {
+            return read::execute(unit, &self.options, context);
+        }
+        let grid = unit.inputs.iter().find(|input| input.kind == InputKind::Grid);
+        let geoid = grid.map(|grid| self.grid_of(&grid.path, grid.digest)).transpose()?;
+        tile::execute(unit, geoid, context)
     }
+
     fn assemble_version(&self) -> u32 {
         1
     }
-    fn assemble(&self, _context: &AssembleContext<'_>) -> Result<Assembly> {
-        let _ = &self.options;
-        Err(Error::new("mk::dataset::empty", "nothing to assemble"))
+
+    fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {
+        let read = context.results.first().map(Vec::as_slice).unwrap_or_default();
+        let whole = artefacts::whole(read)?;
+        let geoid = self.grid_for(whole.vertical, &context.area.folder)?;
+        let copyright = self.copyright(context.dataset, geoid.as_ref());
+        let ground = Ground::new(whole.crs, geoid, &context.area.grids)?;
+        artefacts::assemble(context, &ground, &whole, &copyright)
     }
-    fn locate(&self, _object: &str, _context: &AssembleContext<'_>) -> Result<Vec<Located>> {
-        Ok(Vec::new())
+
+    fn locate(&self, object: &str, context: &AssembleContext<'_>) -> Result<Vec<Located>> {
+        let mut located = Vec::new();
+        let mut cells = std::collections::BTreeSet::new();
+        for result in context.results.first().into_iter().flatten() {
+            for cell in cells_of(object, result)? {
+                located.push(Located { stage: READ, key: result.key.clone(), what: format!("holds {object}, in cell {cell}") });
+                cells.insert(cell);
+            }
+        }
+        for result in context.results.get(TILE).into_iter().flatten().filter(|result| cells.contains(&result.key)) {
+            let buildings = codec::decode(&result.pack()?.read(tile::BUILDINGS)?)?;
+            let what = if buildings.iter().any(|building| building.id == object || building.parts.iter().any(|p| p.id == object))
+            {
+                format!("shows {object} among {} buildings", buildings.len())
+            } else {
+                format!("leaves {object} to a newer delivery in another cell")
+            };
+            located.push(Located { stage: TILE, key: result.key.clone(), what });
+        }
+        Ok(located)
     }
+}
+
+/// The cells in which a file has a building.
+fn cells_of(object: &str, result: &UnitResult) -> Result<Vec<String>> {
+    let ids = String::from_utf8_lossy(&result.pack()?.read(read::IDS)?).into_owned();
+    let places = ids.lines().filter_map(|line| line.split_once('\t'));
+    Ok(places.filter(|(id, _)| *id == object).map(|(_, cell)| cell.to_owned()).collect())
 }

@@ -1,0 +1,375 @@
+//! From the results of both stages to what is published: tileset, table, CityJSONSeq, preview.
+
+use super::cell::Cell;
+use super::heights::Ground;
+use super::labels;
+use super::model::Building;
+use super::read;
+use super::table::{GEOMETRY, Table};
+use super::tile::{self, BUILDINGS, GLB, Params, Width};
+use super::{codec, preview};
+use crate::crs::{Bbox, Crs, Vertical};
+use crate::dataset::{Artefact, ArtefactRole, AssembleContext, Assembly, Counts, Facts, PortalLayer, Representation, UnitResult};
+use crate::error::{Error, Place, Result};
+use crate::format::cityjson::{self, CityObject};
+use crate::format::geoparquet;
+use crate::format::tileset::{self, Leaf, Region};
+use crate::io::Digest;
+use crate::vector::hilbert;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+/// Name of the tileset, beside its tiles.
+pub const TILESET: &str = "tileset.json";
+/// Name of the table.
+pub const PARQUET: &str = "buildings.parquet";
+/// Name of the CityJSONSeq file.
+pub const CITYJSON: &str = "buildings.city.jsonl";
+/// Name of the picture.
+pub const PREVIEW: &str = "preview.png";
+
+/// A tile's result with what it said.
+struct Tile<'a> {
+    cell: Cell,
+    result: &'a UnitResult,
+    summary: tile::Summary,
+}
+
+/// What all files together say.
+pub struct Whole {
+    /// CRS of the buildings.
+    pub crs: Crs,
+    /// Vertical reference; `None` without a building.
+    pub vertical: Option<Vertical>,
+    /// Extent of the buildings, else of the files.
+    pub bbox: Bbox,
+    /// Earliest and latest date of creation.
+    pub dates: Option<(String, String)>,
+}
+
+/// What the files say together.
+///
+/// # Errors
+/// When they are in different CRSs or vertical references, or none says anything.
+pub fn whole(read: &[UnitResult]) -> Result<Whole> {
+    let mut seen: Option<(Crs, Option<Vertical>, &str)> = None;
+    let (mut bbox, mut envelope) = (Bbox::EMPTY, Bbox::EMPTY);
+    let mut dates: Option<(String, String)> = None;
+    for result in read {
+        let summary: read::Summary = summary(result)?;
+        bbox = result.outcome.bbox.map_or(bbox, |other| bbox.union(other));
+        envelope = summary.envelope.map_or(envelope, |other| envelope.union(other));
+        if let Some((first, last)) = summary.dates {
+            dates = Some(match dates.take() {
+                None => (first, last),
+                Some((earliest, latest)) => (earliest.min(first), latest.max(last)),
+            });
+        }
+        let Some(crs) = summary.crs else { continue };
+        match &mut seen {
+            None => seen = Some((crs, summary.vertical, &result.key)),
+            // A file without buildings says nothing about heights, and its CRS only counts where no other does.
+            Some((_, None, _)) if summary.vertical.is_some() => seen = Some((crs, summary.vertical, &result.key)),
+            Some(_) if summary.vertical.is_none() => {}
+            Some((known, vertical, file)) => {
+                let ellipsoidal = |vertical: Option<Vertical>| vertical == Some(Vertical::Ellipsoidal);
+                if *known != crs || ellipsoidal(*vertical) != ellipsoidal(summary.vertical) {
+                    return Err(Error::new(
+                        "mk::city_model::srs",
+                        format!(
+                            "{} is in {crs} with {} heights, {file} in {known} with {} heights",
+                            result.key,
+                            summary.vertical.map_or_else(String::new, |v| v.to_string()),
+                            vertical.map_or_else(String::new, |v| v.to_string()),
+                        ),
+                    )
+                    .at(Place::file(&result.key))
+                    .hint("give each CRS and each kind of heights a dataset of its own"));
+                }
+            }
+        }
+    }
+    let (crs, vertical, _) = seen.ok_or_else(|| {
+        Error::new("mk::city_model::empty", "no file has buildings or a CRS").hint("check the sources of the dataset")
+    })?;
+    Ok(Whole { crs, vertical, bbox: if bbox.is_empty() { envelope } else { bbox }, dates })
+}
+
+fn summary<T: serde::de::DeserializeOwned>(result: &UnitResult) -> Result<T> {
+    serde_json::from_value(result.outcome.summary.clone())
+        .map_err(|error| Error::new("mk::city_model::summary", format!("the result of {} is damaged", result.key)).because(error))
+}
+
+/// Writes all that is wanted and tells what is known.
+///
+/// # Errors
+/// When a result cannot be read or a file not be written.
+pub fn assemble(context: &AssembleContext<'_>, ground: &Ground, whole: &Whole, copyright: &str) -> Result<Assembly> {
+    let results = context.results.get(1).map(Vec::as_slice).unwrap_or_default();
+    let mut tiles = Vec::new();
+    for result in results {
+        let cell = Cell::parse(&result.key)
+            .ok_or_else(|| Error::new("mk::city_model::summary", format!("{} is no cell", result.key)))?;
+        tiles.push(Tile { cell, result, summary: summary(result)? });
+    }
+    let mut artefacts = Vec::new();
+    if context.wants("3dtiles") {
+        write_tiles(&tiles, context, ground, whole, copyright, &mut artefacts)?;
+    }
+    // Along the Hilbert curve, so that row groups are small on the map.
+    let boxes: Vec<Bbox> = tiles.iter().map(|tile| Bbox::around([tile.cell.centre()])).collect();
+    let order: Vec<&Tile<'_>> = hilbert::order(&boxes).into_iter().map(|number| &tiles[number as usize]).collect();
+    write_tables(&order, context, whole, &mut artefacts)?;
+    let facts = facts(context, &tiles, ground, whole)?;
+    Ok(Assembly { artefacts, facts })
+}
+
+fn write_tiles(
+    tiles: &[Tile<'_>],
+    context: &AssembleContext<'_>,
+    ground: &Ground,
+    whole: &Whole,
+    copyright: &str,
+    artefacts: &mut Vec<Artefact>,
+) -> Result<()> {
+    let artefact = |path: &str, role, media_type: &str, format: &str, title: &str| Artefact {
+        path: path.to_owned(),
+        audience: context.audience,
+        role,
+        media_type: media_type.to_owned(),
+        format: format.to_owned(),
+        title: title.to_owned(),
+    };
+    let mut leaves = Vec::new();
+    let mut parts = Vec::new();
+    for tile in tiles {
+        let Some(region) = tile.summary.region else { continue };
+        let bytes = tile.result.pack()?.read(GLB)?;
+        let uri = format!("{}-{}.glb", tile.result.key, Digest::of(&bytes).short());
+        write_file(&context.output.join(&uri), &bytes)?;
+        parts.push(artefact(&uri, ArtefactRole::Part, "model/gltf-binary", "glTF 2.0", &format!("Kachel {}", tile.result.key)));
+        leaves.push(Leaf { cell: tile.cell.0, uri, region, transform: tile.summary.transform });
+    }
+    let bytes = if leaves.is_empty() {
+        tileset::empty(region_of(whole.bbox, ground)?, copyright)
+    } else {
+        tileset::write(&leaves, copyright)?
+    };
+    write_file(&context.output.join(TILESET), &bytes)?;
+    let title = "3D-Gebäude als 3D Tiles";
+    artefacts.push(artefact(TILESET, ArtefactRole::Tiles, "application/json", "3D Tiles 1.1", title));
+    artefacts.append(&mut parts);
+    Ok(())
+}
+
+/// A flat region for a delivery without a building.
+fn region_of(bbox: Bbox, ground: &Ground) -> Result<Region> {
+    let mut region = Region::EMPTY;
+    if bbox.is_empty() {
+        region.grow([0.0; 3]);
+        return Ok(region);
+    }
+    for [longitude, latitude, height] in ground.geodetic(&corners(bbox))? {
+        region.grow([longitude.to_radians(), latitude.to_radians(), height]);
+    }
+    Ok(region)
+}
+
+fn corners(bbox: Bbox) -> [[f64; 3]; 4] {
+    let ([west, south], [east, north]) = (bbox.min, bbox.max);
+    [[west, south, 0.0], [east, south, 0.0], [east, north, 0.0], [west, north, 0.0]]
+}
+
+fn write_tables(tiles: &[&Tile<'_>], context: &AssembleContext<'_>, whole: &Whole, artefacts: &mut Vec<Artefact>) -> Result<()> {
+    let artefact = |path: &str, role, media_type: &str, format: &str, title: &str| Artefact {
+        path: path.to_owned(),
+        audience: context.audience,
+        role,
+        media_type: media_type.to_owned(),
+        format: format.to_owned(),
+        title: title.to_owned(),
+    };
+    let mut attributes: BTreeMap<String, Width> = BTreeMap::new();
+    for (name, &width) in tiles.iter().flat_map(|tile| &tile.summary.attributes) {
+        attributes.entry(name.clone()).and_modify(|present| *present = width.max(*present)).or_insert(width);
+    }
+    let table = Table::new(&attributes);
+    let mut parquet = None;
+    if context.wants("parquet") {
+        let options = geoparquet::Options::new(GEOMETRY, Some(whole.crs));
+        parquet = Some(geoparquet::Writer::new(create(&context.output.join(PARQUET))?, table.schema(), &options)?);
+    }
+    let mut sequence = None;
+    if context.wants("cityjson") {
+        let origin = if whole.bbox.is_empty() { [0.0; 2] } else { whole.bbox.min };
+        let output = create(&context.output.join(CITYJSON))?;
+        sequence = Some(cityjson::Writer::new(output, &reference_system(whole.crs), origin)?);
+    }
+    let counted = tiles.iter().map(|tile| (tile.cell, tile.summary.buildings));
+    let mut picture = preview::window(whole.bbox, counted).filter(|_| context.wants("preview")).map(preview::Picture::new);
+    for tile in tiles {
+        if parquet.is_none() && sequence.is_none() && picture.is_none() {
+            break;
+        }
+        let buildings = codec::decode(&tile.result.pack()?.read(BUILDINGS)?)?;
+        if let Some(parquet) = &mut parquet {
+            parquet.write(&table.batch(&buildings)?)?;
+        }
+        if let Some(sequence) = &mut sequence {
+            for building in &buildings {
+                sequence.write(&feature(building))?;
+            }
+        }
+        if let Some(picture) = &mut picture {
+            for building in &buildings {
+                picture.draw(building);
+            }
+        }
+    }
+    if let Some(parquet) = parquet {
+        flushed(parquet.finish()?, PARQUET)?;
+        let title = "Gebäude als Tabelle mit Grundrissen";
+        artefacts.push(artefact(PARQUET, ArtefactRole::Data, "application/vnd.apache.parquet", "GeoParquet 1.1", title));
+    }
+    if let Some(sequence) = sequence {
+        flushed(sequence.finish(), CITYJSON)?;
+        let title = "Gebäude als CityJSON";
+        artefacts.push(artefact(CITYJSON, ArtefactRole::Data, "application/city+json-seq", "CityJSONSeq 2.0", title));
+    }
+    if let Some(picture) = picture {
+        write_file(&context.output.join(PREVIEW), &picture.finish()?)?;
+        artefacts.push(artefact(PREVIEW, ArtefactRole::Preview, "image/png", "PNG", "Vorschau der 3D-Gebäude"));
+    }
+    Ok(())
+}
+
+/// OGC's name of the CRS, as CityJSON wants it.
+fn reference_system(crs: Crs) -> String {
+    format!("https://www.opengis.net/def/crs/EPSG/0/{}", crs.0)
+}
+
+/// A building and its parts as city objects.
+fn feature(building: &Building) -> Vec<CityObject<'_>> {
+    let object = |building| -> CityObject<'_> {
+        let Building { id, lod, solid, attributes, faces, .. }: &Building = building;
+        CityObject {
+            id,
+            kind: "BuildingPart",
+            attributes: attributes.iter().map(|(name, value)| (name.clone(), value.to_json())).collect(),
+            lod: *lod,
+            solid: *solid,
+            faces: faces.iter().map(|face| (face.semantic.element(), &face.rings)).collect(),
+        }
+    };
+    let mut objects = vec![CityObject { kind: "Building", ..object(building) }];
+    // A part that is named like its building cannot be told from it in CityJSON.
+    objects.extend(building.parts.iter().filter(|part| part.id != building.id).map(object));
+    objects
+}
+
+fn create(path: &Path) -> Result<BufWriter<File>> {
+    File::create(path).map(BufWriter::new).map_err(|error| unwritable(path, error))
+}
+
+fn flushed(mut output: BufWriter<File>, name: &str) -> Result<()> {
+    output.flush().map_err(|error| unwritable(Path::new(name), error))
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).map_err(|error| unwritable(path, error))
+}
+
+fn unwritable(path: &Path, error: std::io::Error) -> Error {
+    Error::new("mk::io::write", "cannot write the file").at(Place::file(path.display().to_string())).because(error)
+}
+
+fn facts(context: &AssembleContext<'_>, tiles: &[Tile<'_>], ground: &Ground, whole: &Whole) -> Result<Facts> {
+    let mut counts = Counts::default();
+    for result in context.results.first().into_iter().flatten() {
+        counts.add(&result.outcome.counts);
+    }
+    let bbox_lonlat = if whole.bbox.is_empty() {
+        Bbox::EMPTY
+    } else {
+        Bbox::around(ground.geodetic(&corners(whole.bbox))?.into_iter().map(|place| [place[0], place[1]]))
+    };
+    let number = |count: u64| count.to_string();
+    let mut notes = vec![
+        ("Gebäude".to_owned(), number(tiles.iter().map(|tile| tile.summary.buildings).sum())),
+        ("Kacheln".to_owned(), number(tiles.iter().filter(|tile| tile.summary.region.is_some()).count() as u64)),
+        ("Dreiecke".to_owned(), number(tiles.iter().map(|tile| tile.summary.triangles).sum())),
+    ];
+    if !whole.bbox.is_empty()
+        && let Some(undulation) = ground.undulation(whole.bbox.centre())?
+    {
+        notes.push(("Geoidundulation in der Mitte des Gebiets".to_owned(), format!("{undulation:.3} m").replace('.', ",")));
+    }
+    let mut steps = vec!["Gebäude aus CityGML gelesen und nach ihrem Schwerpunkt Kacheln von 500 m zugeordnet.".to_owned()];
+    let vertical = whole.vertical.unwrap_or(Vertical::Ellipsoidal);
+    if vertical != Vertical::Ellipsoidal {
+        let grid = ground.facts(vertical).last().and_then(|fact| fact.grids.first().map(|grid| grid.name.clone()));
+        let grid = grid.unwrap_or_default();
+        steps
+            .push(format!("Höhen für die 3D Tiles von {vertical} mit dem Geoidgitter {grid} in ellipsoidische Höhen überführt."));
+    }
+    steps.push(
+        "Flächen trianguliert und auf 8 mm gerundet; Begrenzungsflächen zwischen Gebäudeteilen werden nicht dargestellt."
+            .to_owned(),
+    );
+    let mut layers = Vec::new();
+    if context.wants("3dtiles") {
+        let known = |name: &str| name == "id" || tiles.iter().any(|tile| tile.summary.attributes.contains_key(name));
+        let attributes = labels::ATTRIBUTES
+            .iter()
+            .filter(|(name, _)| known(name))
+            .map(|&(name, label)| (tile::key(name), label.to_owned()))
+            .collect();
+        layers.push(PortalLayer {
+            name: "3d".to_owned(),
+            title: "3D-Gebäude".to_owned(),
+            typ: "TileSet3D".to_owned(),
+            path: TILESET.to_owned(),
+            attributes,
+            extra: serde_json::Map::from_iter([(
+                "cesium3DTilesetOptions".to_owned(),
+                serde_json::json!({ "maximumScreenSpaceError": 16 }),
+            )]),
+        });
+    }
+    Ok(Facts {
+        crs: whole.crs,
+        vertical: whole.vertical.map(|vertical| vertical.to_string()),
+        bbox: whole.bbox,
+        bbox_lonlat,
+        representation: Representation::Tin,
+        resolution_m: None,
+        dates: whole.dates.clone(),
+        counts,
+        operations: ground.facts(vertical),
+        steps,
+        layers,
+        notes,
+    })
+}
+
+/// The attribution of the tiles: the dataset's, and that of the grid.
+pub fn copyright(option: Option<&str>, metadata: Option<&str>, grid: Option<&crate::crs::GridFact>) -> String {
+    let mut parts: Vec<String> = option.or(metadata).map(str::to_owned).into_iter().filter(|text| !text.is_empty()).collect();
+    if let Some(grid) = grid.filter(|grid| !grid.attribution.is_empty()) {
+        parts.push(format!("Geoid: {}", grid.attribution));
+    }
+    parts.join("; ")
+}
+
+/// The parameters of all tiles.
+pub fn params(whole: &Whole, compression: super::options::CompressionOption, copyright: String) -> Params {
+    Params {
+        crs: whole.crs,
+        vertical: whole.vertical.unwrap_or(Vertical::Ellipsoidal),
+        compression,
+        copyright,
+        exclude: Vec::new(),
+    }
+}

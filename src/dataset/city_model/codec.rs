@@ -1,0 +1,191 @@
+//! Buildings to bytes and back, for the packs between the stages: the same buildings give the same bytes.
+//!
+//! Coordinates are stored as they were read (64 bits); lengths as variable-length numbers. A pack is written and read by the same
+//! version of the program (the stage's version is part of a unit's identity), so that there is no versioning inside.
+
+use super::model::{Building, Face, Semantic, Value};
+use crate::error::{Error, Result};
+
+/// Appends a building.
+pub fn encode(building: &Building, out: &mut Vec<u8>) {
+    text(&building.id, out);
+    out.push(building.lod);
+    out.push(building.solid.into());
+    number(building.attributes.len() as u64, out);
+    for (name, value) in &building.attributes {
+        text(name, out);
+        match value {
+            Value::Text(value) => {
+                out.push(0);
+                text(value, out);
+            }
+            Value::Number(value) => {
+                out.push(1);
+                out.extend_from_slice(&value.to_le_bytes());
+            }
+            Value::Integer(value) => {
+                out.push(2);
+                out.extend_from_slice(&value.to_le_bytes());
+            }
+        }
+    }
+    number(building.faces.len() as u64, out);
+    for face in &building.faces {
+        out.push(face.semantic as u8);
+        number(face.rings.len() as u64, out);
+        for ring in &face.rings {
+            number(ring.len() as u64, out);
+            for value in ring.iter().flatten() {
+                out.extend_from_slice(&value.to_le_bytes());
+            }
+        }
+    }
+    number(building.parts.len() as u64, out);
+    for part in &building.parts {
+        encode(part, out);
+    }
+}
+
+/// Reads all buildings.
+///
+/// # Errors
+/// When the bytes are not what [`encode`] wrote.
+pub fn decode(bytes: &[u8]) -> Result<Vec<Building>> {
+    let mut reader = Reader { bytes };
+    let mut buildings = Vec::new();
+    while !reader.bytes.is_empty() {
+        buildings.push(reader.building(0).ok_or_else(|| Error::new("mk::city_model::pack", "a cell's entry is damaged"))?);
+    }
+    Ok(buildings)
+}
+
+fn number(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push(value as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn text(value: &str, out: &mut Vec<u8>) {
+    number(value.len() as u64, out);
+    out.extend_from_slice(value.as_bytes());
+}
+
+struct Reader<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Reader<'a> {
+    fn take(&mut self, count: usize) -> Option<&'a [u8]> {
+        let (head, tail) = self.bytes.split_at_checked(count)?;
+        self.bytes = tail;
+        Some(head)
+    }
+    fn byte(&mut self) -> Option<u8> {
+        self.take(1).map(|bytes| bytes[0])
+    }
+    fn number(&mut self) -> Option<usize> {
+        let mut value = 0_u64;
+        for shift in (0..64).step_by(7) {
+            let byte = self.byte()?;
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte & 0x80 == 0 {
+                return usize::try_from(value).ok();
+            }
+        }
+        None
+    }
+    /// A count of things that take at least `size` bytes each: never more than are left.
+    fn count(&mut self, size: usize) -> Option<usize> {
+        self.number().filter(|count| count.checked_mul(size).is_some_and(|bytes| bytes <= self.bytes.len()))
+    }
+    fn eight(&mut self) -> Option<[u8; 8]> {
+        self.take(8)?.try_into().ok()
+    }
+    fn text(&mut self) -> Option<String> {
+        let count = self.count(1)?;
+        String::from_utf8(self.take(count)?.to_vec()).ok()
+    }
+    fn building(&mut self, depth: usize) -> Option<Building> {
+        let mut building = Building { id: self.text()?, lod: self.byte()?, solid: self.byte()? == 1, ..Building::default() };
+        for _ in 0..self.count(2)? {
+            let name = self.text()?;
+            let value = match self.byte()? {
+                0 => Value::Text(self.text()?),
+                1 => Value::Number(f64::from_le_bytes(self.eight()?)),
+                2 => Value::Integer(i64::from_le_bytes(self.eight()?)),
+                _ => return None,
+            };
+            building.attributes.insert(name, value);
+        }
+        for _ in 0..self.count(2)? {
+            let semantic = Semantic::from_number(self.byte()?)?;
+            let mut rings = Vec::new();
+            for _ in 0..self.count(1)? {
+                let count = self.count(24)?;
+                let values = self.take(count * 24)?;
+                let value = |bytes: &[u8]| bytes.try_into().map(f64::from_le_bytes).unwrap_or_default();
+                let point = |bytes: &[u8]| [value(&bytes[..8]), value(&bytes[8..16]), value(&bytes[16..])];
+                rings.push(values.chunks_exact(24).map(point).collect());
+            }
+            building.faces.push(Face { semantic, rings });
+        }
+        let parts = self.count(5)?;
+        // Parts have no parts of their own.
+        if parts > 0 && depth > 0 {
+            return None;
+        }
+        for _ in 0..parts {
+            building.parts.push(self.building(depth + 1)?);
+        }
+        Some(building)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn part() -> impl Strategy<Value = Building> {
+        let value = prop_oneof![
+            ".{0,12}".prop_map(Value::Text),
+            (-1e9..1e9).prop_map(Value::Number),
+            any::<i64>().prop_map(Value::Integer)
+        ];
+        let point = (-1e7..1e7_f64, -1e7..1e7_f64, -1e3..1e3_f64).prop_map(|(x, y, z)| [x, y, z]);
+        let ring = proptest::collection::vec(point, 0..300);
+        let face = (0..6_u8, proptest::collection::vec(ring, 0..3))
+            .prop_map(|(number, rings)| Face { semantic: Semantic::from_number(number).unwrap(), rings });
+        (
+            ".{1,9}",
+            (0..4_u8, any::<bool>()),
+            proptest::collection::btree_map(".{1,9}", value, 0..5),
+            proptest::collection::vec(face, 0..6),
+        )
+            .prop_map(|(id, (lod, solid), attributes, faces)| Building {
+                id,
+                lod,
+                solid,
+                attributes,
+                faces,
+                parts: Vec::new(),
+            })
+    }
+
+    proptest! {
+        #[test]
+        fn what_was_encoded_comes_back((mut building, parts) in (part(), proptest::collection::vec(part(), 0..3))) {
+            building.parts = parts;
+            let mut bytes = Vec::new();
+            encode(&building, &mut bytes);
+            encode(&building, &mut bytes);
+            prop_assert_eq!(decode(&bytes).unwrap(), vec![building.clone(), building]);
+        }
+        #[test]
+        fn damaged_bytes_are_refused_without_panic(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let _ = decode(&bytes);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Stage `read`: a CityGML file to buildings by cell.
+//!
+//! The result has one entry for each cell, so that a tile is only built anew when a building in it changed, and the entry `ids`
+//! with the cell of each building, from which buildings that two deliveries place in different cells are found.
+
+use super::cell::Cell;
+use super::codec;
+use super::heights;
+use super::model::{Building, Value};
+use super::options::Options;
+use super::reader;
+use crate::crs::{Bbox, Crs, Vertical};
+use crate::dataset::{Outcome, UnitContext};
+use crate::error::{Error, Place, Rejection, Result};
+use crate::io::{Limits, Source};
+use crate::plan::{Input, UnitSpec};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Entry with the cell of each building: lines of `gml:id`, tabulator, cell.
+pub const IDS: &str = "ids";
+/// Prefix of the entries with buildings.
+pub const CELLS: &str = "cell/";
+
+/// What the later stage wants to know of a file without opening its pack.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Summary {
+    /// CRS; `None` for a file without buildings.
+    pub crs: Option<Crs>,
+    /// Vertical reference.
+    pub vertical: Option<Vertical>,
+    /// What the file says it covers, in its CRS.
+    pub envelope: Option<Bbox>,
+    /// Earliest and latest date of creation of its buildings.
+    pub dates: Option<(String, String)>,
+    /// Number of buildings.
+    pub buildings: u64,
+}
+
+/// The unit of a source.
+pub fn unit(source: &Source, options: &Options, area: &crate::dataset::Area) -> UnitSpec {
+    UnitSpec {
+        key: source.name.clone(),
+        inputs: vec![Input::source(source)],
+        params: serde_json::json!({ "vertical": options.vertical, "crs": area.crs, "extent": area.extent }),
+        bbox: None,
+        // Buildings of a file are kept encoded until its end: about a seventh of the XML.
+        memory_mb: 32 + (source.size >> 20) / 2,
+        cost: source.size,
+    }
+}
+
+/// Reads a file.
+///
+/// # Errors
+/// When the file is broken as a whole, or its CRS or vertical reference is not known.
+pub fn execute(unit: &UnitSpec, options: &Options, context: &mut UnitContext<'_>) -> Result<Outcome> {
+    let source =
+        unit.inputs.iter().find_map(Input::as_source).ok_or_else(|| Error::new("mk::run::input", "the unit has no source"))?;
+    let mut cells: BTreeMap<Cell, Vec<(String, Vec<u8>)>> = BTreeMap::new();
+    let (mut dates, mut bbox, mut buildings): (Option<(String, String)>, _, u64) = (None, Bbox::EMPTY, 0);
+    let input = source.reader(Limits::default())?;
+    let document = reader::read(input, &source.name, |building| {
+        context.check()?;
+        let Some(centre) = building.centroid() else {
+            return Ok(Some(Error::new("mk::city_model::no_geometry", "it has no surfaces")));
+        };
+        if let Some(extent) = context.area.extent
+            && !extent.contains(centre)
+        {
+            return Ok(Some(
+                Error::new("mk::city_model::outside", "it lies outside the pipeline's extent").at(Place::default().at(centre)),
+            ));
+        }
+        if let Some(Value::Text(date)) = building.attributes.get("creationDate") {
+            dates = Some(match dates.take() {
+                None => (date.clone(), date.clone()),
+                Some((first, last)) => (first.min(date.clone()), last.max(date.clone())),
+            });
+        }
+        for point in building.points() {
+            bbox.grow([point[0], point[1]]);
+        }
+        buildings += 1;
+        let mut bytes = Vec::new();
+        codec::encode(&building, &mut bytes);
+        cells.entry(Cell::of(centre)).or_default().push((building.id, bytes));
+        Ok(None)
+    })?;
+    let mut summary = Summary { envelope: document.envelope, dates, buildings, ..Summary::default() };
+    if buildings > 0 {
+        let reference = heights::reference(document.srs.as_ref(), options.vertical);
+        let (crs, vertical) = reference.map_err(|error| error.at(Place::file(&source.name)))?;
+        if let Some(wanted) = context.area.crs
+            && wanted != crs
+        {
+            return Err(Error::new("mk::city_model::srs", format!("the file is in {crs}, the pipeline in {wanted}"))
+                .at(Place::file(&source.name))
+                .hint("deliver the city model in the CRS of the pipeline"));
+        }
+        (summary.crs, summary.vertical) = (Some(crs), Some(vertical));
+    } else if let Some(crs) = document.srs.as_ref().and_then(|srs| srs.horizontal) {
+        summary.crs = Some(crs);
+    }
+    write(cells, context)?;
+    let mut findings = document.found.findings;
+    findings.extend(document.unknown.iter().map(|(name, count)| Rejection {
+        object_type: name.clone(),
+        code: "mk::city_model::unknown".to_owned(),
+        reason: format!("{count} elements that are not read"),
+        place: Place::file(&source.name),
+    }));
+    Ok(Outcome {
+        counts: document.found.counts,
+        rejections: document.found.rejections,
+        findings,
+        bbox: (!bbox.is_empty()).then_some(bbox),
+        summary: serde_json::to_value(&summary).unwrap_or_default(),
+    })
+}
+
+fn write(cells: BTreeMap<Cell, Vec<(String, Vec<u8>)>>, context: &mut UnitContext<'_>) -> Result<()> {
+    let mut ids: Vec<(String, String)> = Vec::new();
+    for (cell, mut buildings) in cells {
+        // By id, so that the order of the file does not matter; a building given twice alike is kept once.
+        buildings.sort();
+        buildings.dedup();
+        ids.extend(buildings.iter().map(|(id, _)| (id.clone(), cell.name())));
+        let bytes: Vec<u8> = buildings.into_iter().flat_map(|(_, bytes)| bytes).collect();
+        context.pack.add(&format!("{CELLS}{}", cell.name()), &bytes)?;
+    }
+    ids.sort();
+    ids.dedup();
+    let mut lines = String::new();
+    for (id, cell) in ids {
+        // An identifier with a line break or tabulator is no XML name; it would still not break anything but itself.
+        lines.push_str(&format!("{}\t{cell}\n", id.replace(['\n', '\t'], " ")));
+    }
+    context.pack.add(IDS, lines.as_bytes())
+}
+
+/// The newer of two versions of a building goes by its date of creation; `None` is older than any.
+pub fn created(building: &Building) -> Option<&str> {
+    building.attributes.get("creationDate").and_then(Value::as_text)
+}
