@@ -21,6 +21,7 @@ pub mod metadata;
 pub mod pipeline;
 pub mod plan;
 pub mod publish;
+pub mod raster;
 pub mod release;
 pub mod report;
 pub mod run;

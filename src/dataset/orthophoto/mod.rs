@@ -1,54 +1,112 @@
 //! Orthophoto tiles to map tiles, footprints and STAC items.
+//!
+//! Four stages: `inspect` (one unit for each image), `render` (blocks of tiles, from the images), `overview` and `root` (from the
+//! tiles below). One changed image redoes its inspection, the blocks it touches, and what lies above those.
+
+mod assemble;
+mod flight_date;
+mod footprints;
+mod gdal_image;
+mod header;
+mod inspect;
+mod locate;
+mod mosaic;
+mod options;
+mod overview;
+mod preview;
+mod render;
+mod stac_items;
+mod tiled_tiff;
+mod tiles;
+
+#[cfg(test)]
+mod tests;
+
+pub use flight_date::FlightDate;
+pub use options::{Options, Resampling, TileFormat, TileTarget};
 
 use super::{AssembleContext, Assembly, Dataset, Kind, Located, Outcome, PlanContext, Stage, UnitContext};
 use crate::error::{Error, Result};
+use crate::io::Source;
 use crate::pipeline::DatasetConfig;
 use crate::plan::UnitSpec;
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 
 /// The kind, as the table lists it.
 pub const KIND: Kind = Kind {
     name: "orthophoto",
     summary: "Orthophoto tiles to map tiles, footprints and STAC items",
     title: "Orthophotos",
-    patterns: &[],
+    patterns: &["*.tif", "*.tiff", "*.jp2", "*.jpg", "*.jpeg", "*.png"],
     options: || schemars::schema_for!(Options),
     open,
 };
 
-/// The options of the kind in the pipeline file.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Options {}
-
-struct Orthophoto {
+/// A dataset of the kind.
+pub(crate) struct Orthophoto {
     options: Options,
+    target: TileTarget,
 }
 
 fn open(config: &DatasetConfig) -> Result<Box<dyn Dataset>> {
-    let options = super::read_options(config)?;
-    Ok(Box::new(Orthophoto { options }))
+    let options: Options = super::read_options(config)?;
+    let target = options.target()?;
+    Ok(Box::new(Orthophoto { options, target }))
 }
+
+const INSPECT: usize = 0;
+const RENDER: usize = 1;
+const OVERVIEW: usize = 2;
+const ROOT: usize = 3;
 
 impl Dataset for Orthophoto {
     fn stages(&self) -> &'static [Stage] {
-        &[Stage { name: "read", version: 1 }]
+        &[
+            Stage { name: "inspect", version: 1 },
+            Stage { name: "render", version: 1 },
+            Stage { name: "overview", version: 1 },
+            Stage { name: "root", version: 1 },
+        ]
     }
-    fn units(&self, _stage: usize, _context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
-        Ok(Vec::new())
+    fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
+        match stage {
+            INSPECT => inspect::units(self, context),
+            RENDER => render::units(self, context),
+            OVERVIEW => overview::units(self, context),
+            _ => overview::root(self, context),
+        }
     }
-    fn execute(&self, _stage: usize, _unit: &UnitSpec, _context: &mut UnitContext<'_>) -> Result<Outcome> {
-        Ok(Outcome::default())
+    fn execute(&self, stage: usize, unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
+        match stage {
+            INSPECT => inspect::execute(unit, context),
+            RENDER => render::execute(unit, context),
+            _ => overview::execute(unit, context),
+        }
     }
     fn assemble_version(&self) -> u32 {
         1
     }
-    fn assemble(&self, _context: &AssembleContext<'_>) -> Result<Assembly> {
-        let _ = &self.options;
-        Err(Error::new("mk::dataset::empty", "nothing to assemble"))
+    fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {
+        assemble::assemble(self, context)
     }
-    fn locate(&self, _object: &str, _context: &AssembleContext<'_>) -> Result<Vec<Located>> {
-        Ok(Vec::new())
+    fn locate(&self, object: &str, context: &AssembleContext<'_>) -> Result<Vec<Located>> {
+        locate::locate(self, object, context)
     }
+}
+
+fn to_json<T: Serialize>(value: &T) -> Result<serde_json::Value> {
+    serde_json::to_value(value).map_err(|error| Error::new("mk::orthophoto::json", "cannot write what is kept").because(error))
+}
+
+fn from_json<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T> {
+    T::deserialize(value).map_err(|error| Error::new("mk::orthophoto::json", "cannot read what was kept").because(error))
+}
+
+/// The source that is the unit's input at `index`.
+fn source(unit: &UnitSpec, index: usize) -> Result<Source> {
+    unit.inputs
+        .get(index)
+        .and_then(crate::plan::Input::as_source)
+        .ok_or_else(|| Error::new("mk::orthophoto::input", format!("the unit {} has no image as input {index}", unit.key)))
 }

@@ -1,0 +1,190 @@
+//! What an image says about itself: size, bands, place, and which of its pixels count.
+
+use super::gdal_image::GdalImage;
+use crate::crs::{Bbox, Crs, Operation};
+use crate::error::{Error, Place, Result};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// How the valid pixels of an image are known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Validity {
+    /// All are valid.
+    All,
+    /// By a mask of one bit.
+    Mask,
+    /// By an alpha channel in this band (from 1): valid from 128 on.
+    Alpha(u16),
+    /// Those that do not have this grey level in all bands.
+    Nodata(u8),
+}
+
+/// Who decodes an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Access {
+    /// The reader of tiled TIFF files.
+    TiledTiff,
+    /// GDAL.
+    Gdal,
+}
+
+/// Size, bands, place and validity of an image. Part of the identity of the blocks it is drawn on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Header {
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+    /// Bands; of three and more the first three are red, green, blue.
+    pub bands: u16,
+    /// CRS.
+    pub crs: Crs,
+    /// Easting = `t[0] + t[1]·column + t[2]·row`, northing = `t[3] + t[4]·column + t[5]·row`; whole numbers are pixel corners.
+    #[serde(with = "exact")]
+    pub transform: [f64; 6],
+    /// Which pixels count.
+    pub validity: Validity,
+    /// Who decodes it.
+    pub access: Access,
+    /// Largest piece that has to be decoded at once, in MiB, rounded up.
+    pub piece_mb: u64,
+}
+
+/// Numbers as text: a digest over them, or a journey through JSON, must not depend on how a parser rounds.
+mod exact {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub fn serialize<S: Serializer>(values: &[f64; 6], serializer: S) -> Result<S::Ok, S::Error> {
+        values.map(|value| value.to_string()).serialize(serializer)
+    }
+    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<[f64; 6], D::Error> {
+        let texts = <[String; 6]>::deserialize(deserializer)?;
+        let mut values = [0.0; 6];
+        for (value, text) in values.iter_mut().zip(texts) {
+            *value = text.parse().map_err(serde::de::Error::custom)?;
+        }
+        Ok(values)
+    }
+}
+
+/// Most columns or rows of an image.
+const MAX_SIDE: usize = 1_000_000;
+/// Most pixels for each byte of the file: more than any compression of pictures gives.
+const MAX_PIXELS_PER_BYTE: u64 = 20_000;
+/// Largest piece that may have to be decoded at once, in bytes.
+const MAX_PIECE: u64 = 256 << 20;
+
+/// What the pipeline says about images.
+#[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
+pub struct Expected {
+    /// CRS of those that do not name theirs.
+    pub crs: Option<Crs>,
+    /// Grey level without data.
+    pub nodata: Option<u8>,
+}
+
+/// Reads the header of an image; the second value is true when a nodata value is not used because the image is lossy.
+///
+/// # Errors
+/// With the reason why the image cannot be used.
+pub fn read(path: &Path, name: &str, size: u64, expected: Expected) -> Result<(Header, bool)> {
+    let at = |error: Error| error.in_file(name);
+    let image = GdalImage::open(path).map_err(at)?;
+    let (width, height) = image.size();
+    if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
+        return Err(refused(format!("an image of {width} × {height} pixels is not plausible")).at(Place::file(name)));
+    }
+    let pixels = (width as u64).saturating_mul(height as u64);
+    if pixels > size.saturating_mul(MAX_PIXELS_PER_BYTE) {
+        let reason = format!("the file claims {width} × {height} pixels in {size} bytes, which no image compression gives");
+        return Err(refused(reason).at(Place::file(name)));
+    }
+    image.check_bands().map_err(at)?;
+    let piece = image.piece_bytes().map_err(at)?;
+    if piece > MAX_PIECE {
+        let reason = format!("the image is stored in pieces of {} MiB; at most {} are read", piece >> 20, MAX_PIECE >> 20);
+        return Err(refused(reason).at(Place::file(name)).hint("store it in tiles: gdal_translate -co TILED=YES"));
+    }
+    let transform = image.transform().map_err(at)?;
+    let crs = image.crs(expected.crs).map_err(at)?;
+    let (validity, ignored) = image.validity(expected.nodata).map_err(at)?;
+    let mut header = Header {
+        width: width as u32,
+        height: height as u32,
+        bands: image.bands(),
+        crs,
+        transform,
+        validity,
+        access: Access::Gdal,
+        piece_mb: piece.div_ceil(1 << 20),
+    };
+    if super::tiled_tiff::suits(path, &header) {
+        header.access = Access::TiledTiff;
+    }
+    Ok((header, ignored))
+}
+
+/// An image that cannot be used.
+pub(super) fn refused(reason: impl Into<String>) -> Error {
+    Error::new("mk::orthophoto::image", reason)
+}
+
+impl Header {
+    /// Position in the CRS of a place in pixels.
+    pub fn to_map(&self, [column, row]: [f64; 2]) -> [f64; 2] {
+        let t = &self.transform;
+        [t[0] + t[1] * column + t[2] * row, t[3] + t[4] * column + t[5] * row]
+    }
+    /// The four corners in the CRS: upper left, lower left, lower right, upper right of the picture.
+    pub fn corners(&self) -> [[f64; 2]; 4] {
+        let (width, height) = (f64::from(self.width), f64::from(self.height));
+        [[0.0, 0.0], [0.0, height], [width, height], [width, 0.0]].map(|place| self.to_map(place))
+    }
+    /// The box of the image in another CRS. Edges are followed at 21 places: they bend.
+    ///
+    /// # Errors
+    /// When the image lies where the operation has no answer.
+    pub fn bounds(&self, operation: &Operation) -> Result<Bbox> {
+        let (width, height) = (f64::from(self.width), f64::from(self.height));
+        let mut edge = Vec::with_capacity(84);
+        for step in 0..=20 {
+            let share = f64::from(step) / 20.0;
+            for place in [[share, 0.0], [share, 1.0], [0.0, share], [1.0, share]] {
+                edge.push(self.to_map([place[0] * width, place[1] * height]));
+            }
+        }
+        operation.forward(&mut edge)?;
+        let mut bbox = Bbox::EMPTY;
+        for point in edge {
+            bbox.grow(point);
+        }
+        Ok(bbox)
+    }
+    /// Side of a pixel on the ground in metres, to four digits, in the middle of the image.
+    ///
+    /// # Errors
+    /// When the image lies where the operation has no answer.
+    pub fn resolution_m(&self, to_lonlat: &Operation) -> Result<f64> {
+        let (column, row) = (f64::from(self.width) / 2.0, f64::from(self.height) / 2.0);
+        let mut points = [[column, row], [column + 1.0, row], [column, row + 1.0]].map(|place| self.to_map(place));
+        to_lonlat.forward(&mut points)?;
+        // GRS 80: radii of curvature in the meridian and across it.
+        let (a, e2) = (6_378_137.0, 0.006_694_380_022_9);
+        let sin = points[0][1].to_radians().sin();
+        let across = a / (1.0 - e2 * sin * sin).sqrt();
+        let along = across * (1.0 - e2) / (1.0 - e2 * sin * sin);
+        let metres = |from: [f64; 2], to: [f64; 2]| {
+            let east = (to[0] - from[0]).to_radians() * across * from[1].to_radians().cos();
+            let north = (to[1] - from[1]).to_radians() * along;
+            east.hypot(north)
+        };
+        let side = (metres(points[0], points[1]) * metres(points[0], points[2])).sqrt();
+        if !(side.is_finite() && side > 0.0) {
+            return Err(refused("the size of the image's pixels on the ground is not plausible"));
+        }
+        let digits = 10_f64.powi(3 - side.log10().floor() as i32);
+        Ok((side * digits).round() / digits)
+    }
+}

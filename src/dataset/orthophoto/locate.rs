@@ -1,0 +1,54 @@
+//! Which units made a tile, or show an image.
+
+use super::inspect;
+use super::render::Zooms;
+use super::{INSPECT, OVERVIEW, Orthophoto, RENDER, ROOT, overview};
+use crate::dataset::{AssembleContext, Located, UnitResult};
+use crate::error::Result;
+use crate::format::tile_matrix::Tile;
+
+pub fn locate(dataset: &Orthophoto, object: &str, context: &AssembleContext<'_>) -> Result<Vec<Located>> {
+    let images = inspect::images(&context.results[INSPECT])?;
+    let (matrix, zooms) = (dataset.target.matrix(), Zooms::of(&dataset.target, &images));
+    let mut found = Vec::new();
+    let Ok(tile) = object.parse::<Tile>() else {
+        for inspected in images.iter().filter(|inspected| inspected.result.key.rsplit(['/', '!']).next() == Some(object)) {
+            found.push(located(INSPECT, inspected.result, "read the image's header"));
+        }
+        return Ok(found);
+    };
+    let bbox = matrix.bbox(tile);
+    let has = |stage: usize, key: &str| context.results[stage].iter().find(|result| result.key == key);
+    if tile.z >= zooms.block && tile.z <= zooms.max {
+        let block = tile.ancestor(tile.z - zooms.block);
+        if let Some(result) = has(RENDER, &block.to_string()) {
+            found.push(located(RENDER, result, &format!("drew the tile {tile} from the images below, in this order")));
+            for inspected in &images {
+                let image = &inspected.image;
+                if shares_area(&image.on_map, &bbox) {
+                    let date = image.flight_date.as_ref().map_or("unknown".to_owned(), ToString::to_string);
+                    let what = format!("read an image that touches the tile: flown {date}, pixels of {} m", image.resolution_m);
+                    found.push(located(INSPECT, inspected.result, &what));
+                }
+            }
+        }
+    } else if tile.z >= zooms.overview() && tile.z < zooms.block {
+        let unit = tile.ancestor(tile.z - zooms.overview());
+        if let Some(result) = has(OVERVIEW, &unit.to_string()) {
+            found.push(located(OVERVIEW, result, &format!("halved the tile {tile} from those below")));
+        }
+    } else if tile.z >= zooms.min
+        && let Some(result) = has(ROOT, overview::ROOT)
+    {
+        found.push(located(ROOT, result, &format!("halved the tile {tile} from those below")));
+    }
+    Ok(found)
+}
+
+fn shares_area(a: &crate::crs::Bbox, b: &crate::crs::Bbox) -> bool {
+    (0..2).all(|axis| a.min[axis] < b.max[axis] && a.max[axis] > b.min[axis])
+}
+
+fn located(stage: usize, result: &UnitResult, what: &str) -> Located {
+    Located { stage, key: result.key.clone(), what: what.to_owned() }
+}

@@ -1,0 +1,270 @@
+//! Many images as one: sheets that fit pixel on pixel are joined before anything is resampled.
+//!
+//! Images come in the order of priority. Those of one CRS, pixel size and pixel raster form a *layer*, in which a window is put
+//! together from all of them, so that a kernel sees across the sheets' borders. What does not fit on the raster is a layer of its
+//! own, and shows where the layers before have nothing.
+
+use super::gdal_image::GdalImage;
+use super::header::{Access, Header, refused};
+use super::tiled_tiff::TiledTiff;
+use crate::error::{Error, Place, Result};
+use crate::io::{Digest, Source};
+use crate::raster::{Coverage, Rgbx};
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Memory for decoded tiles, in bytes.
+const CACHE_BYTES: usize = 64 << 20;
+/// How far the rasters of two sheets may be apart to count as one, in pixels.
+const SAME_RASTER: f64 = 0.01;
+
+/// An image of the mosaic.
+pub struct Member {
+    /// What it says about itself.
+    pub header: Header,
+    /// The file, with its name and digest.
+    pub source: Source,
+    /// Where its content lies on disk.
+    pub path: PathBuf,
+}
+
+/// Images on one raster of pixels.
+pub struct Layer {
+    /// The header of the first: CRS and raster of the layer.
+    pub frame: Header,
+    /// Index and position (columns and rows from the frame's origin) of each member, by priority.
+    members: Vec<(usize, [i64; 2])>,
+}
+
+/// Sorts images into layers, keeping their order of priority.
+pub fn layers(headers: &[&Header]) -> Vec<Layer> {
+    let mut layers: Vec<Layer> = Vec::new();
+    for (index, header) in headers.iter().enumerate() {
+        // Only the last layer may grow: an image must not come before one of higher priority on another raster.
+        if let Some(last) = layers.last_mut()
+            && let Some(offset) = offset(&last.frame, header)
+        {
+            last.members.push((index, offset));
+        } else {
+            layers.push(Layer { frame: (*header).clone(), members: vec![(index, [0, 0])] });
+        }
+    }
+    layers
+}
+
+/// Position of `other` on the raster of `frame`, if it fits.
+fn offset(frame: &Header, other: &Header) -> Option<[i64; 2]> {
+    let (a, b) = (&frame.transform, &other.transform);
+    if frame.crs != other.crs {
+        return None;
+    }
+    let determinant = a[1] * a[5] - a[2] * a[4];
+    let (east, north) = (b[0] - a[0], b[3] - a[3]);
+    let place = [(east * a[5] - north * a[2]) / determinant, (north * a[1] - east * a[4]) / determinant];
+    // The pixel sizes may differ as long as the far corner is still within the tolerance.
+    let (width, height) = (f64::from(other.width), f64::from(other.height));
+    let drift = |i: usize, length: f64| (a[i] - b[i]).abs() * length;
+    let pixel = determinant.abs().sqrt();
+    let far = drift(1, width) + drift(2, height) + drift(4, width) + drift(5, height);
+    let fits = place.iter().all(|value| (value - value.round()).abs() <= SAME_RASTER && value.abs() < 1e9);
+    (fits && far <= SAME_RASTER * pixel).then(|| place.map(|value| value.round() as i64))
+}
+
+impl Layer {
+    /// The box of all members `[left, top, right, bottom]`, in pixels of the layer.
+    pub fn extent(&self, members: &[Member]) -> [i64; 4] {
+        let mut extent = [i64::MAX, i64::MAX, i64::MIN, i64::MIN];
+        for &(index, [x, y]) in &self.members {
+            let header = &members[index].header;
+            extent = [
+                extent[0].min(x),
+                extent[1].min(y),
+                extent[2].max(x + i64::from(header.width)),
+                extent[3].max(y + i64::from(header.height)),
+            ];
+        }
+        extent
+    }
+}
+
+enum Open {
+    Tiff(Box<TiledTiff>),
+    Gdal(GdalImage),
+}
+
+/// Reads windows of layers; images are opened when they are first needed.
+pub struct Reader {
+    members: Vec<Member>,
+    open: HashMap<usize, Open>,
+    cache: Cache,
+}
+
+impl Reader {
+    /// A reader of images in the order of priority.
+    pub fn new(members: Vec<Member>) -> Self {
+        Self { members, open: HashMap::new(), cache: Cache::new(CACHE_BYTES) }
+    }
+
+    /// The window `[left, top]`, `[width, height]` of a layer.
+    ///
+    /// # Errors
+    /// When an image cannot be decoded.
+    pub fn window(&mut self, layer: &Layer, [left, top]: [i64; 2], [width, height]: [usize; 2]) -> Result<Rgbx> {
+        let mut window = Rgbx::empty(width, height);
+        for &(index, [x, y]) in &layer.members {
+            let header = &self.members[index].header;
+            let (right, bottom) = (left + width as i64, top + height as i64);
+            let (x0, x1) = (left.max(x), right.min(x + i64::from(header.width)));
+            let (y0, y1) = (top.max(y), bottom.min(y + i64::from(header.height)));
+            if x0 >= x1 || y0 >= y1 {
+                continue;
+            }
+            let at = [(x0 - left) as usize, (y0 - top) as usize];
+            let from = [(x0 - x) as usize, (y0 - y) as usize];
+            let size = [(x1 - x0) as usize, (y1 - y0) as usize];
+            self.draw(index, &mut window, at, from, size).map_err(|error| error.in_file(&self.members[index].source.name))?;
+        }
+        Ok(window)
+    }
+
+    /// Puts a part of an image under what the window shows already.
+    fn draw(&mut self, index: usize, window: &mut Rgbx, at: [usize; 2], from: [usize; 2], size: [usize; 2]) -> Result<()> {
+        if window.coverage(at[0], at[1], size[0], size[1]) == Coverage::Full {
+            return Ok(());
+        }
+        let member = &self.members[index];
+        let open = match self.open.entry(index) {
+            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
+            std::collections::hash_map::Entry::Vacant(entry) => entry.insert(open(member)?),
+        };
+        match open {
+            Open::Gdal(image) => {
+                let part = image.read(&member.header, from, size[0], size[1])?;
+                window.put_under(at, &part, [0, 0], size);
+            }
+            Open::Tiff(image) => {
+                let [tile_width, tile_height] = image.tile_size();
+                for row in from[1] / tile_height..=(from[1] + size[1] - 1) / tile_height {
+                    for column in from[0] / tile_width..=(from[0] + size[0] - 1) / tile_width {
+                        let (left, top) = (column * tile_width, row * tile_height);
+                        let (x0, y0) = (from[0].max(left), from[1].max(top));
+                        let part =
+                            [(from[0] + size[0]).min(left + tile_width) - x0, (from[1] + size[1]).min(top + tile_height) - y0];
+                        let to = [at[0] + x0 - from[0], at[1] + y0 - from[1]];
+                        if window.coverage(to[0], to[1], part[0], part[1]) == Coverage::Full {
+                            continue;
+                        }
+                        let tile = row * image.tiles_across() + column;
+                        let tile = self.cache.get((index, tile), || image.tile(tile))?;
+                        window.put_under(to, &tile, [x0 - left, y0 - top], part);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Opens an image, after a check that the file is still the one that was planned with.
+fn open(member: &Member) -> Result<Open> {
+    if member.source.member.is_none() && Digest::of_file(&member.path)? != member.source.digest {
+        return Err(Error::new("mk::orthophoto::changed", "the image changed while the night ran")
+            .at(Place::file(&member.source.name))
+            .hint("run again; deliver files under another name and rename them when they are whole"));
+    }
+    Ok(match member.header.access {
+        Access::TiledTiff => Open::Tiff(Box::new(TiledTiff::open(&member.path, &member.header)?)),
+        Access::Gdal => {
+            let image = GdalImage::open(&member.path)?;
+            if image.size() != (member.header.width as usize, member.header.height as usize) {
+                return Err(refused("the image has another size than when it was inspected"));
+            }
+            Open::Gdal(image)
+        }
+    })
+}
+
+/// Decoded tiles, the least recently used given up first.
+struct Cache {
+    tiles: HashMap<(usize, usize), (u64, Arc<Rgbx>)>,
+    bytes: usize,
+    limit: usize,
+    clock: u64,
+}
+
+impl Cache {
+    fn new(limit: usize) -> Self {
+        Self { tiles: HashMap::new(), bytes: 0, limit, clock: 0 }
+    }
+
+    fn get(&mut self, key: (usize, usize), decode: impl FnOnce() -> Result<Rgbx>) -> Result<Arc<Rgbx>> {
+        self.clock += 1;
+        if let Some((used, tile)) = self.tiles.get_mut(&key) {
+            *used = self.clock;
+            return Ok(Arc::clone(tile));
+        }
+        let tile = Arc::new(decode()?);
+        self.bytes += tile.pixels().len();
+        self.tiles.insert(key, (self.clock, Arc::clone(&tile)));
+        while self.bytes > self.limit && self.tiles.len() > 1 {
+            let Some(oldest) = self.tiles.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| *key) else { break };
+            if let Some((_, tile)) = self.tiles.remove(&oldest) {
+                self.bytes -= tile.pixels().len();
+            }
+        }
+        Ok(tile)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::header::Validity;
+    use super::*;
+    use crate::crs::Crs;
+
+    fn header(east: f64, north: f64, pixel: f64, crs: Crs) -> Header {
+        Header {
+            width: 5000,
+            height: 5000,
+            bands: 3,
+            crs,
+            transform: [east, pixel, 0.0, north, 0.0, -pixel],
+            validity: Validity::All,
+            access: Access::Gdal,
+            piece_mb: 1,
+        }
+    }
+
+    #[test]
+    fn sheets_on_one_raster_are_one_layer() {
+        let a = header(565_000.0, 5_949_000.0, 0.2, Crs::UTM32);
+        let beside = header(566_000.0, 5_949_000.0, 0.2, Crs::UTM32);
+        let shifted = header(566_000.1, 5_948_000.0, 0.2, Crs::UTM32);
+        let finer = header(565_000.0, 5_948_000.0, 0.1, Crs::UTM32);
+        let zone33 = header(565_000.0, 5_948_000.0, 0.2, Crs(25833));
+        let found = layers(&[&a, &beside]);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].members, [(0, [0, 0]), (1, [5000, 0])]);
+        for other in [&shifted, &finer, &zone33] {
+            assert_eq!(layers(&[&a, other]).len(), 2);
+            assert_eq!(layers(&[&a, other, &beside]).len(), 3, "the order of priority holds");
+        }
+    }
+
+    #[test]
+    fn the_cache_forgets_what_was_not_used_for_longest() {
+        let mut cache = Cache::new(3 * 400);
+        let mut decoded = Vec::new();
+        for key in [1, 2, 3, 1, 4, 1, 2] {
+            cache
+                .get((0, key), || {
+                    decoded.push(key);
+                    Ok(Rgbx::empty(10, 10))
+                })
+                .unwrap();
+        }
+        assert_eq!(decoded, [1, 2, 3, 4, 2]);
+        assert_eq!(cache.bytes, 3 * 400);
+    }
+}

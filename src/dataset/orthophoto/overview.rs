@@ -1,0 +1,148 @@
+//! The third and fourth stage: overviews, halved from the tiles below without going back to the images.
+//!
+//! An overview unit is a tile four zooms above the blocks; the root is everything above those. Both walk down from a tile to those
+//! that are known, so that only four tiles of each zoom are in memory at once.
+
+use super::Orthophoto;
+use super::inspect;
+use super::render::Zooms;
+use super::tiles::{self, TOP, TileSink};
+use crate::dataset::{Outcome, PlanContext, UnitContext, UnitResult};
+use crate::error::Result;
+use crate::format::tile_matrix::Tile;
+use crate::plan::{Input, UnitSpec};
+use crate::raster::{self, Rgbx};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Zooms from an overview unit to the blocks.
+pub const LEVELS: u8 = 4;
+/// Key of the only unit of the last stage.
+pub const ROOT: &str = "root";
+
+#[derive(Serialize, Deserialize)]
+struct Params {
+    /// Tiles that the unit makes with all between them and those it is given.
+    from: Vec<Tile>,
+    /// Tiles that it is given, in the order of the inputs.
+    given: Vec<Tile>,
+    min_zoom: u8,
+    quality: u8,
+    tile_px: u32,
+}
+
+/// Units of the third stage (`blocks`: results of the second).
+pub fn units(dataset: &Orthophoto, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
+    let zooms = Zooms::of(&dataset.target, &inspect::images(&context.earlier[0])?);
+    let mut groups: BTreeMap<u64, (Tile, Vec<&UnitResult>)> = BTreeMap::new();
+    if zooms.overview() < zooms.block {
+        for result in &context.earlier[1] {
+            let tile = result.key.parse::<Tile>()?.ancestor(zooms.block - zooms.overview());
+            groups.entry(tile.id()).or_insert_with(|| (tile, Vec::new())).1.push(result);
+        }
+    }
+    let mut units = Vec::with_capacity(groups.len());
+    for (tile, results) in groups.into_values() {
+        units.extend(unit(dataset, tile.to_string(), vec![tile], results, zooms.min)?);
+    }
+    Ok(units)
+}
+
+/// The unit of the fourth stage, when there are zooms above the third.
+pub fn root(dataset: &Orthophoto, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
+    let zooms = Zooms::of(&dataset.target, &inspect::images(&context.earlier[0])?);
+    if zooms.min >= zooms.overview() {
+        return Ok(Vec::new());
+    }
+    let below = if zooms.overview() < zooms.block { &context.earlier[2] } else { &context.earlier[1] };
+    let mut from = Vec::new();
+    for result in below {
+        from.push(result.key.parse::<Tile>()?.ancestor(zooms.overview() - zooms.min));
+    }
+    from.sort_by_key(|tile| tile.id());
+    from.dedup();
+    Ok(unit(dataset, ROOT.to_owned(), from, below.iter().collect(), zooms.min)?.into_iter().collect())
+}
+
+/// A unit over the pixels of earlier results; `None` when none of them has any.
+fn unit(
+    dataset: &Orthophoto,
+    key: String,
+    from: Vec<Tile>,
+    mut results: Vec<&UnitResult>,
+    min_zoom: u8,
+) -> Result<Option<UnitSpec>> {
+    results.sort_by_key(|result| result.key.parse::<Tile>().map_or(u64::MAX, Tile::id));
+    let (mut given, mut inputs) = (Vec::new(), Vec::new());
+    let mut bbox = crate::crs::Bbox::EMPTY;
+    for result in results {
+        if let Some(entry) = result.pack()?.entries().get(TOP) {
+            given.push(result.key.parse::<Tile>()?);
+            inputs.push(result.entry_as_input(TOP, *entry));
+            bbox = result.outcome.bbox.map_or(bbox, |other| bbox.union(other));
+        }
+    }
+    if inputs.is_empty() {
+        return Ok(None);
+    }
+    let cost = inputs.len() as u64;
+    let params = Params { from, given, min_zoom, quality: dataset.target.quality, tile_px: dataset.target.matrix().tile_px };
+    let bbox = (!bbox.is_empty()).then_some(bbox);
+    Ok(Some(UnitSpec { key, inputs, params: super::to_json(&params)?, bbox, memory_mb: 64, cost }))
+}
+
+pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
+    let params: Params = super::from_json(&unit.params)?;
+    let known: BTreeMap<Tile, &Input> = params.given.iter().copied().zip(&unit.inputs).collect();
+    let lowest = params.given.iter().map(|tile| tile.z).max().unwrap_or(0);
+    let mut sink = TileSink::new(params.quality, params.min_zoom)?;
+    let mut walk = Walk { known, lowest, tile_px: params.tile_px as usize, sink: &mut sink, context };
+    let mut tops = Vec::new();
+    for &tile in &params.from {
+        tops.extend(walk.tile(tile)?.map(|top| (tile, top)));
+    }
+    let count = sink.finish(context.pack)?;
+    if let [(_, top)] = tops.as_slice() {
+        context.pack.add(TOP, &tiles::pack_top(top)?)?;
+    }
+    let summary = serde_json::json!({ "tiles": count });
+    Ok(Outcome { bbox: unit.bbox, summary, ..Outcome::default() })
+}
+
+struct Walk<'a, 'b> {
+    known: BTreeMap<Tile, &'a Input>,
+    lowest: u8,
+    tile_px: usize,
+    sink: &'a mut TileSink,
+    context: &'a UnitContext<'b>,
+}
+
+impl Walk<'_, '_> {
+    /// The pixels of a tile; `None` when there is nothing in it. Depth is the number of zooms.
+    fn tile(&mut self, tile: Tile) -> Result<Option<Rgbx>> {
+        if let Some(input) = self.known.get(&tile) {
+            return tiles::unpack_top(&self.context.entry(input)?, self.tile_px).map(Some);
+        }
+        if tile.z >= self.lowest || !self.has_any(tile) {
+            return Ok(None);
+        }
+        self.context.check()?;
+        let half = self.tile_px / 2;
+        let mut picture = None;
+        for (index, child) in tile.children().into_iter().enumerate() {
+            if let Some(child) = self.tile(child)? {
+                let picture = picture.get_or_insert_with(|| Rgbx::empty(self.tile_px, self.tile_px));
+                raster::halve_into(&child, picture, index % 2 * half, index / 2 * half);
+            }
+        }
+        if let Some(picture) = &picture {
+            self.sink.add_all(picture, tile.z, tile, self.tile_px)?;
+        }
+        Ok(picture)
+    }
+
+    /// True when a known tile lies below.
+    fn has_any(&self, tile: Tile) -> bool {
+        self.known.keys().any(|known| known.z >= tile.z && known.ancestor(known.z - tile.z) == tile)
+    }
+}

@@ -1,0 +1,327 @@
+//! The second stage: blocks of tiles, each drawn from the images that touch it.
+//!
+//! A block is a tile five zooms above the highest (8192 × 8192 pixels). It is drawn in metatiles of 2048 × 2048 pixels, each
+//! resampled once; its overviews are halved in memory. The block's own tile is kept as pixels too, for the stage above.
+
+use super::inspect::{self, Inspected};
+use super::mosaic::{self, Layer, Member, Reader};
+use super::options::{Resampling, TileTarget};
+use super::tiles::{self, TOP, TileSink};
+use super::{Orthophoto, header::Header};
+use crate::crs::Operation;
+use crate::dataset::{Outcome, PlanContext, UnitContext};
+use crate::error::{Error, Place, Result};
+use crate::format::tile_matrix::{Tile, TileMatrixSet};
+use crate::plan::{Input, InputKind, UnitSpec};
+use crate::raster::{self, Coverage, Grid, Kernel, Rgbx};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Zooms from a block to its smallest tiles.
+const BLOCK_LEVELS: u8 = 5;
+/// Zooms from a metatile to its smallest tiles.
+const METATILE_LEVELS: u8 = 3;
+/// Default of the lowest zoom.
+const DEFAULT_MIN_ZOOM: u8 = 10;
+/// Most blocks of a dataset, 8192 × 8192 pixels each: more than Germany at 20 cm.
+const MAX_BLOCKS: usize = 1 << 19;
+/// Where a target pixel covers more source pixels than this, the mean of the area is taken (GDAL's warper changes there too).
+const SHRINKS: f64 = 1.0 / 0.95;
+/// Widest part of a source that is resampled at once, in source pixels.
+const WINDOW: f64 = 3072.0;
+/// Smallest part of a target that is resampled at once, in target pixels.
+const SMALLEST_PART: usize = 16;
+
+/// Zooms of a dataset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Zooms {
+    /// Lowest zoom with tiles.
+    pub min: u8,
+    /// Zoom of the blocks.
+    pub block: u8,
+    /// Highest zoom with tiles.
+    pub max: u8,
+}
+
+impl Zooms {
+    /// The zooms that the options ask for, or that suit the images.
+    pub fn of(target: &TileTarget, images: &[Inspected<'_>]) -> Self {
+        let [min, max] = target.zoom.unwrap_or_else(|| {
+            let max = images.iter().map(|inspected| natural_zoom(&target.matrix(), inspected)).max().unwrap_or(0);
+            [DEFAULT_MIN_ZOOM.min(max), max]
+        });
+        Self { min, block: max.saturating_sub(BLOCK_LEVELS), max }
+    }
+    /// The zooms with the results of the two stages above the blocks: the root's, and the overview's. Each begins where the one
+    /// before ends.
+    pub fn overview(self) -> u8 {
+        self.block.saturating_sub(super::overview::LEVELS).max(self.min).min(self.block)
+    }
+}
+
+/// The first zoom whose pixels are not coarser than the image's (by more than a tenth of a zoom), at its latitude.
+fn natural_zoom(matrix: &TileMatrixSet, inspected: &Inspected<'_>) -> u8 {
+    let latitude = inspected.image.lonlat.centre()[1];
+    let zoom = (matrix.cell_size * latitude.to_radians().cos() / inspected.image.resolution_m).log2();
+    (zoom - 0.1).ceil().clamp(0.0, 24.0) as u8
+}
+
+#[derive(Serialize, Deserialize)]
+struct Params {
+    block: Tile,
+    min_zoom: u8,
+    max_zoom: u8,
+    target: TileTarget,
+    headers: Vec<Header>,
+}
+
+pub fn units(dataset: &Orthophoto, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
+    let images = inspect::images(&context.earlier[0])?;
+    let target = &dataset.target;
+    let (matrix, zooms) = (target.matrix(), Zooms::of(target, &images));
+    let mut blocks: BTreeMap<u64, (Tile, Vec<usize>)> = BTreeMap::new();
+    for (index, inspected) in images.iter().enumerate() {
+        let Some((columns, rows)) = matrix.range(zooms.block, &inspected.image.on_map) else { continue };
+        let wanted = columns.clone().count().saturating_mul(rows.clone().count()).saturating_add(blocks.len());
+        if wanted > MAX_BLOCKS {
+            return Err(Error::new("mk::orthophoto::size", "the images need more tiles than can be planned")
+                .at(Place::file(&inspected.result.key))
+                .hint("set a lower highest zoom, or put coarse and fine images into datasets of their own"));
+        }
+        for y in rows {
+            for x in columns.clone() {
+                let tile = Tile { z: zooms.block, x, y };
+                blocks.entry(tile.id()).or_insert_with(|| (tile, Vec::new())).1.push(index);
+            }
+        }
+    }
+    let grids = grids(&images, &matrix, context)?;
+    let to_dataset = Operation::between(matrix.crs, inspect::dataset_crs(&images, context.area), &context.area.grids)?;
+    let mut units = Vec::with_capacity(blocks.len());
+    for (tile, members) in blocks.into_values() {
+        let params = Params {
+            block: tile,
+            min_zoom: zooms.min,
+            max_zoom: zooms.max,
+            target: target.clone(),
+            headers: members.iter().map(|&index| images[index].image.header.clone()).collect(),
+        };
+        let mut inputs: Vec<Input> = members.iter().flat_map(|&index| images[index].result.inputs.clone()).collect();
+        inputs.extend(grids.iter().cloned());
+        let piece_mb = params.headers.iter().map(|header| header.piece_mb).max().unwrap_or(0);
+        let bbox = matrix.bbox(tile);
+        let mut corners = [bbox.min, bbox.max, [bbox.min[0], bbox.max[1]], [bbox.max[0], bbox.min[1]]];
+        let bbox = to_dataset.forward(&mut corners).ok().map(|()| crate::crs::Bbox::around(corners));
+        let covered: f64 = members.iter().map(|&index| overlap(&matrix.bbox(tile), &images[index].image.on_map)).sum();
+        units.push(UnitSpec {
+            key: tile.to_string(),
+            inputs,
+            params: super::to_json(&params)?,
+            bbox,
+            memory_mb: MEMORY_MB + 3 * piece_mb,
+            cost: (covered * 1000.0) as u64 + 1,
+        });
+    }
+    Ok(units)
+}
+
+/// Target 16, window of sources 38 and as much again while GDAL reads, decoded tiles 64, encoded tiles 30, canvas and halves 12 MiB.
+const MEMORY_MB: u64 = 200;
+
+/// Share of a block that an image covers.
+fn overlap(block: &crate::crs::Bbox, image: &crate::crs::Bbox) -> f64 {
+    let along = |axis: usize| (block.max[axis].min(image.max[axis]) - block.min[axis].max(image.min[axis])).max(0.0);
+    along(0) * along(1) / (block.width() * block.height())
+}
+
+/// The grid files of all operations, as inputs.
+fn grids(images: &[Inspected<'_>], matrix: &TileMatrixSet, context: &PlanContext<'_>) -> Result<Vec<Input>> {
+    let mut grids = BTreeMap::new();
+    let mut seen = std::collections::BTreeSet::new();
+    for inspected in images {
+        let crs = inspected.image.header.crs;
+        if !seen.insert(crs) {
+            continue;
+        }
+        let operation = Operation::between(crs, matrix.crs, &context.area.grids)?;
+        for (fact, path) in operation.fact().grids.iter().zip(operation.grid_files()) {
+            let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+            let (name, path, digest) = (fact.name.clone(), path.clone(), fact.digest);
+            grids.insert(name.clone(), Input { kind: InputKind::Grid, name, path, member: None, size, digest });
+        }
+    }
+    Ok(grids.into_values().collect())
+}
+
+pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
+    let params: Params = super::from_json(&unit.params)?;
+    let mut members = Vec::with_capacity(params.headers.len());
+    for (index, header) in params.headers.iter().enumerate() {
+        let source = super::source(unit, index)?;
+        let path = source.local(context.scratch)?;
+        members.push(Member { header: header.clone(), source, path });
+    }
+    let layers = mosaic::layers(&params.headers.iter().collect::<Vec<_>>());
+    let matrix = params.target.matrix();
+    let mut drawn = Vec::with_capacity(layers.len());
+    for layer in layers {
+        let operation = Operation::between(layer.frame.crs, matrix.crs, &context.area.grids)?;
+        drawn.push(Drawn { extent: layer.extent(&members), layer, operation });
+    }
+    let kernel = match params.target.resampling {
+        Resampling::Bilinear => Kernel::Bilinear,
+        Resampling::Bicubic => Kernel::Bicubic,
+    };
+    let mut painter = Painter { matrix, kernel, max_zoom: params.max_zoom, layers: drawn, reader: Reader::new(members) };
+    let mut sink = TileSink::new(params.target.quality, params.min_zoom)?;
+    let top = block(&params, &mut painter, &mut sink, context)?;
+    let count = sink.finish(context.pack)?;
+    if let Some(top) = &top {
+        context.pack.add(TOP, &tiles::pack_top(top)?)?;
+    }
+    let summary = serde_json::json!({ "tiles": count, "images": params.headers.len() });
+    Ok(Outcome { bbox: unit.bbox, summary, ..Outcome::default() })
+}
+
+/// Draws all tiles of a block and gives its own tile, or nothing when no image has a valid pixel there.
+fn block(params: &Params, painter: &mut Painter, sink: &mut TileSink, context: &UnitContext<'_>) -> Result<Option<Rgbx>> {
+    let tile_px = painter.matrix.tile_px as usize;
+    let zoom = params.max_zoom.saturating_sub(METATILE_LEVELS).max(params.block.z);
+    let side = 1_u32 << (zoom - params.block.z);
+    let mut canvas = Rgbx::empty(tile_px * side as usize, tile_px * side as usize);
+    let mut metatiles: Vec<Tile> = (0..side * side)
+        .map(|index| Tile { z: zoom, x: params.block.x * side + index % side, y: params.block.y * side + index / side })
+        .collect();
+    // Along the Hilbert curve neighbours follow each other: the cache of decoded tiles can be small.
+    metatiles.sort_by_key(|tile| tile.id());
+    for metatile in metatiles {
+        context.check()?;
+        let mut picture = painter.metatile(metatile)?;
+        if picture.is_empty() {
+            continue;
+        }
+        for z in (zoom..=params.max_zoom).rev() {
+            sink.add_all(&picture, z, metatile, tile_px)?;
+            if z > zoom {
+                picture = raster::halve(&picture);
+            }
+        }
+        let (x, y) = ((metatile.x % side) as usize * tile_px, (metatile.y % side) as usize * tile_px);
+        canvas.put(x, y, &picture);
+    }
+    let mut z = zoom;
+    while z > params.block.z {
+        canvas = raster::halve(&canvas);
+        z -= 1;
+        sink.add_all(&canvas, z, params.block, tile_px)?;
+    }
+    Ok((!canvas.is_empty()).then_some(canvas))
+}
+
+struct Drawn {
+    layer: Layer,
+    operation: Operation,
+    extent: [i64; 4],
+}
+
+/// Draws metatiles from the layers of a mosaic.
+struct Painter {
+    matrix: TileMatrixSet,
+    kernel: Kernel,
+    max_zoom: u8,
+    layers: Vec<Drawn>,
+    reader: Reader,
+}
+
+impl Painter {
+    fn metatile(&mut self, tile: Tile) -> Result<Rgbx> {
+        let side = (self.matrix.tile_px as usize) << (self.max_zoom - tile.z);
+        let mut target = Rgbx::empty(side, side);
+        for drawn in &self.layers {
+            if target.is_full() {
+                break;
+            }
+            draw(drawn, &mut self.reader, &self.matrix, self.kernel, tile, self.max_zoom, &mut target)?;
+        }
+        Ok(target)
+    }
+}
+
+/// Draws one layer under what the target shows already.
+fn draw(
+    drawn: &Drawn,
+    reader: &mut Reader,
+    matrix: &TileMatrixSet,
+    kernel: Kernel,
+    tile: Tile,
+    max_zoom: u8,
+    target: &mut Rgbx,
+) -> Result<()> {
+    let side = target.width();
+    let grid = grid(drawn, matrix, tile, max_zoom, side)?;
+    let shrink = grid.shrink();
+    let kernel = if shrink > SHRINKS { Kernel::Area } else { kernel };
+    // Parts small enough that the window of sources stays bounded, however coarse the target is.
+    let mut part = side;
+    while part as f64 * shrink > WINDOW && part > SMALLEST_PART {
+        part /= 2;
+    }
+    for y in (0..side).step_by(part) {
+        for x in (0..side).step_by(part) {
+            if target.coverage(x, y, part, part) == Coverage::Full {
+                continue;
+            }
+            let Some((from, size)) = window(grid.bounds(x, y, part, part), drawn.extent)? else { continue };
+            let source = reader.window(&drawn.layer, from, size)?;
+            let origin = from.map(|at| at as f64);
+            if part == side {
+                raster::warp(&source, origin, &grid, [x, y], kernel, target);
+            } else {
+                let mut piece = target.part(x, y, part, part);
+                raster::warp(&source, origin, &grid, [x, y], kernel, &mut piece);
+                target.put(x, y, &piece);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Source positions, in pixels of the layer, for the pixels of a metatile.
+fn grid(drawn: &Drawn, matrix: &TileMatrixSet, tile: Tile, max_zoom: u8, side: usize) -> Result<Grid> {
+    let ([east, north], cell) = (matrix.corner(tile), matrix.cell(max_zoom));
+    let t = drawn.layer.frame.transform;
+    let determinant = t[1] * t[5] - t[2] * t[4];
+    Grid::build(side, side, |points| {
+        for point in points.iter_mut() {
+            *point = [east + point[0] * cell, north - point[1] * cell];
+        }
+        drawn.operation.inverse(points)?;
+        for point in points.iter_mut() {
+            let [dx, dy] = [point[0] - t[0], point[1] - t[3]];
+            *point = [(dx * t[5] - dy * t[2]) / determinant, (dy * t[1] - dx * t[4]) / determinant];
+        }
+        Ok(())
+    })
+}
+
+/// Pixels around a place that a kernel looks at.
+const MARGIN: i64 = 3;
+
+/// The window of a layer that a part of the target needs: upper left corner and size; `None` where the layer has nothing.
+fn window([x0, y0, x1, y1]: [f64; 4], extent: [i64; 4]) -> Result<Option<([i64; 2], [usize; 2])>> {
+    let clip = |from: f64, to: f64, low: i64, high: i64| {
+        let from = (from.floor() as i64).saturating_sub(MARGIN).max(low);
+        let to = (to.ceil() as i64).saturating_add(MARGIN).min(high);
+        (from, to.saturating_sub(from))
+    };
+    let (left, width) = clip(x0, x1, extent[0], extent[2]);
+    let (top, height) = clip(y0, y1, extent[1], extent[3]);
+    if width <= 0 || height <= 0 {
+        return Ok(None);
+    }
+    if width as f64 > 2.0 * WINDOW || height as f64 > 2.0 * WINDOW {
+        return Err(Error::new("mk::orthophoto::zoom", "the highest zoom is far too coarse for the images")
+            .hint("let zoom = [min, max] end within seven zooms of the images' own, and begin as low as you like"));
+    }
+    Ok(Some(([left, top], [width as usize, height as usize])))
+}

@@ -1,0 +1,118 @@
+//! `stac/`: a collection, and an item for each image whose flight date is known.
+
+use super::assemble::ARCHIVE;
+use super::inspect::Inspected;
+use crate::crs::{Bbox, Crs, Operation};
+use crate::dataset::{AssembleContext, Facts};
+use crate::error::{Error, Place, Result};
+use crate::format::stac::{Asset, Collection, Item};
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Writes the folder. STAC has no item without a time, so that images of unknown date are in the footprints only.
+pub fn write(folder: &Path, context: &AssembleContext<'_>, title: &str, images: &[Inspected<'_>], facts: &Facts) -> Result<()> {
+    let items_folder = folder.join("items");
+    crate::io::atomic::create_dir_all(&items_folder)?;
+    let id = &context.dataset.id;
+    let mut items = Vec::new();
+    let mut names = BTreeSet::new();
+    for inspected in images {
+        let Some(item) = item(inspected, context, &mut names)? else { continue };
+        let file = format!("{}.json", item.id);
+        save(&items_folder.join(&file), &item.to_json(id, "../collection.json"))?;
+        items.push(format!("items/{file}"));
+    }
+    items.sort();
+    let days = images.iter().filter_map(|inspected| Some(inspected.image.flight_date.as_ref()?.days()));
+    let days = days.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let metadata = &context.dataset.metadata;
+    let collection = Collection {
+        id: id.clone(),
+        title: title.to_owned(),
+        description: metadata.abstract_text.clone().unwrap_or_else(|| title.to_owned()),
+        license: spdx(metadata.licence.as_deref()).to_owned(),
+        bbox: facts.bbox_lonlat,
+        days,
+        attribution: metadata.attribution.clone(),
+        items,
+        assets: vec![tiles("../")],
+    };
+    save(&folder.join("collection.json"), &collection.to_json("collection.json"))
+}
+
+fn tiles(up: &str) -> Asset {
+    Asset {
+        key: "tiles".into(),
+        href: format!("{up}{ARCHIVE}"),
+        media_type: "application/vnd.pmtiles".into(),
+        title: "Kartenkacheln".into(),
+        roles: vec!["visual".into()],
+    }
+}
+
+fn item(inspected: &Inspected<'_>, context: &AssembleContext<'_>, names: &mut BTreeSet<String>) -> Result<Option<Item>> {
+    let image = &inspected.image;
+    let Some(date) = &image.flight_date else { return Ok(None) };
+    let header = &image.header;
+    let mut ring = header.corners();
+    Operation::between(header.crs, Crs::WGS84, &context.area.grids)?.forward(&mut ring)?;
+    let mut ring: Vec<[f64; 2]> = ring.iter().chain([&ring[0]]).copied().collect();
+    let area: f64 = ring.windows(2).map(|pair| pair[0][0] * pair[1][1] - pair[1][0] * pair[0][1]).sum();
+    if area < 0.0 {
+        ring.reverse();
+    }
+    let digest = inspected.result.inputs.first().map(|input| input.digest);
+    let mut properties = serde_json::Map::new();
+    properties.insert("title".into(), inspected.result.key.clone().into());
+    if let Some(digest) = digest {
+        properties.insert("messkette:source_blake3".into(), digest.to_string().into());
+    }
+    let [a, b, c, d, e, f] = header.transform;
+    Ok(Some(Item {
+        id: unique(&inspected.result.key, &digest.map(|digest| digest.short()).unwrap_or_default(), names),
+        bbox: Bbox::around(ring.iter().copied()),
+        ring,
+        days: date.days(),
+        projection: (header.crs, [header.height, header.width], [b, c, a, e, f, d]),
+        gsd: image.resolution_m,
+        properties,
+        assets: vec![tiles("../../")],
+    }))
+}
+
+/// An identifier that is a safe file name: the image's own name; with the digest where two have the same.
+fn unique(key: &str, digest: &str, names: &mut BTreeSet<String>) -> String {
+    let file = key.rsplit(['/', '!']).next().unwrap_or(key);
+    let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
+    let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    let mut name: String = stem.chars().map(safe).collect::<String>().trim_start_matches('.').to_owned();
+    if name.is_empty() || names.contains(&name) {
+        name = format!("{name}_{digest}");
+    }
+    while !names.insert(name.clone()) {
+        name.push('_');
+    }
+    name
+}
+
+/// The SPDX name of a licence of DCAT-AP.de, or `other`.
+fn spdx(licence: Option<&str>) -> &'static str {
+    let short = licence.unwrap_or_default().rsplit("licenses/").next().unwrap_or_default();
+    match short {
+        "dl-by-de/2.0" | "dl-de/by-2-0" => "DL-DE-BY-2.0",
+        "dl-zero-de/2.0" | "dl-de/zero-2-0" => "DL-DE-ZERO-2.0",
+        "cc-by/4.0" | "cc-by/4.0/" => "CC-BY-4.0",
+        "cc-by-sa/4.0" => "CC-BY-SA-4.0",
+        "cc-zero" | "cc-zero/1.0" => "CC0-1.0",
+        _ => "other",
+    }
+}
+
+fn save(path: &Path, value: &serde_json::Value) -> Result<()> {
+    let text = format!("{value:#}\n");
+    std::fs::write(path, text).map_err(|error| {
+        Error::new("mk::orthophoto::stac", "cannot write the STAC catalogue")
+            .at(Place::file(path.display().to_string()))
+            .because(error)
+    })
+}

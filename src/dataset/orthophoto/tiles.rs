@@ -1,0 +1,86 @@
+//! Tiles in packs: encoded pictures under `z/x/y`, and the pixels that the stage above needs.
+
+use crate::error::{Error, Result};
+use crate::format::jpeg;
+use crate::format::tile_matrix::Tile;
+use crate::io::PackWriter;
+use crate::raster::{self, Coverage, Rgbx};
+use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
+use std::io::{Read, Write};
+
+/// Name of the entry with the pixels of a unit's own tile.
+pub const TOP: &str = "top";
+
+/// Shown where no image has a valid pixel: paper.
+pub const BACKGROUND: [u8; 3] = [255; 3];
+
+/// Encodes tiles and puts them into a pack in the order of the archive.
+pub struct TileSink {
+    encoder: jpeg::Encoder,
+    min_zoom: u8,
+    tiles: Vec<(u64, Tile, Vec<u8>)>,
+}
+
+impl TileSink {
+    /// A sink for tiles from that zoom on.
+    pub fn new(quality: u8, min_zoom: u8) -> Result<Self> {
+        Ok(Self { encoder: jpeg::Encoder::new(quality)?, min_zoom, tiles: Vec::new() })
+    }
+
+    /// Adds all tiles of zoom `z` of a picture that shows the tile `of`. Tiles without a valid pixel are left out.
+    pub fn add_all(&mut self, picture: &Rgbx, z: u8, of: Tile, tile_px: usize) -> Result<()> {
+        if z < self.min_zoom {
+            return Ok(());
+        }
+        let side = 1_u32 << (z - of.z);
+        for row in 0..side {
+            for column in 0..side {
+                let tile = Tile { z, x: of.x * side + column, y: of.y * side + row };
+                self.add(picture, [column as usize * tile_px, row as usize * tile_px], tile, tile_px)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn add(&mut self, picture: &Rgbx, [x, y]: [usize; 2], tile: Tile, tile_px: usize) -> Result<()> {
+        let bytes = match picture.coverage(x, y, tile_px, tile_px) {
+            Coverage::Empty => return Ok(()),
+            Coverage::Full => self.encoder.encode_part(picture, [x, y], [tile_px, tile_px])?,
+            Coverage::Part => {
+                let mut part = picture.part(x, y, tile_px, tile_px);
+                raster::fill_invalid(&mut part, BACKGROUND);
+                self.encoder.encode(&part)?
+            }
+        };
+        self.tiles.push((tile.id(), tile, bytes));
+        Ok(())
+    }
+
+    /// Writes the tiles and gives their number.
+    pub fn finish(mut self, pack: &mut PackWriter) -> Result<usize> {
+        self.tiles.sort_by_key(|(id, ..)| *id);
+        for (_, tile, bytes) in &self.tiles {
+            pack.add(&tile.to_string(), bytes)?;
+        }
+        Ok(self.tiles.len())
+    }
+}
+
+/// The pixels of a tile for a pack: packed, and the same bytes for the same pixels.
+pub fn pack_top(top: &Rgbx) -> Result<Vec<u8>> {
+    let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(top.pixels()).and_then(|()| encoder.finish()).map_err(broken)
+}
+
+/// The pixels again.
+pub fn unpack_top(bytes: &[u8], side: usize) -> Result<Rgbx> {
+    let expected = side * side * 4;
+    let mut pixels = Vec::with_capacity(expected);
+    ZlibDecoder::new(bytes).take(expected as u64 + 1).read_to_end(&mut pixels).map_err(broken)?;
+    Rgbx::from_pixels(side, side, pixels)
+        .ok_or_else(|| Error::new("mk::orthophoto::top", "the pixels of a tile have another size than they should"))
+}
+
+fn broken(error: std::io::Error) -> Error {
+    Error::new("mk::orthophoto::top", "the pixels of a tile cannot be packed or unpacked").because(error)
+}

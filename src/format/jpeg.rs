@@ -1,0 +1,173 @@
+//! JPEG through libjpeg-turbo: tiles out, tiles of TIFF files in.
+
+use crate::error::{Error, Result};
+use crate::raster::Rgbx;
+use turbojpeg::{Colorspace, Compressor, Decompressor, Image, PixelFormat, Subsamp};
+
+/// Encodes pictures, baseline, with colour at half the resolution (4:2:0).
+pub struct Encoder(Compressor);
+
+impl Encoder {
+    /// An encoder of that quality, 1 to 100.
+    ///
+    /// # Errors
+    /// When the library refuses.
+    pub fn new(quality: u8) -> Result<Self> {
+        let mut compressor = Compressor::new().map_err(encode)?;
+        compressor.set_quality(i32::from(quality.clamp(1, 100))).map_err(encode)?;
+        compressor.set_subsamp(Subsamp::Sub2x2).map_err(encode)?;
+        Ok(Self(compressor))
+    }
+    /// Encodes the colours; validity is not looked at.
+    ///
+    /// # Errors
+    /// When the library refuses.
+    pub fn encode(&mut self, picture: &Rgbx) -> Result<Vec<u8>> {
+        self.encode_part(picture, [0, 0], [picture.width(), picture.height()])
+    }
+    /// Encodes a part that lies within the picture.
+    ///
+    /// # Errors
+    /// When the library refuses.
+    pub fn encode_part(&mut self, picture: &Rgbx, [x, y]: [usize; 2], [width, height]: [usize; 2]) -> Result<Vec<u8>> {
+        let pitch = picture.width() * 4;
+        let pixels = &picture.pixels()[y * pitch + x * 4..];
+        let image = Image { pixels, width, pitch, height, format: PixelFormat::RGBX };
+        self.0.compress_to_vec(image).map_err(encode)
+    }
+}
+
+/// What the numbers of a JPEG stream in a TIFF tile mean. The stream does not say; the TIFF's photometric interpretation does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colours {
+    /// One channel.
+    Grey,
+    /// Three channels, luminance and two colour differences.
+    YCbCr,
+    /// Three or four channels as they are; of four the first three count.
+    Plain,
+}
+
+/// Decodes pictures.
+pub struct Decoder {
+    library: Decompressor,
+    stream: Vec<u8>,
+}
+
+impl Decoder {
+    /// A decoder.
+    ///
+    /// # Errors
+    /// When the library refuses.
+    pub fn new() -> Result<Self> {
+        let mut library = Decompressor::new().map_err(decode)?;
+        // A progressive stream may ask for the same pixels over and over.
+        library.set_scan_limit(64).map_err(decode)?;
+        Ok(Self { library, stream: Vec::new() })
+    }
+
+    /// Decodes a whole JPEG file.
+    ///
+    /// # Errors
+    /// When it is broken, or not of the expected size.
+    pub fn decode(&mut self, jpeg: &[u8], width: usize, height: usize) -> Result<Rgbx> {
+        self.stream.clear();
+        self.stream.extend_from_slice(jpeg);
+        self.decode_stream(width, height)
+    }
+
+    /// Decodes a TIFF tile: `tables` are the file's `JPEGTables` (empty when there are none), `tile` is the abbreviated stream
+    /// (TIFF Technical Note 2).
+    ///
+    /// # Errors
+    /// When the stream is broken, or not of the expected size.
+    pub fn decode_tile(&mut self, tables: &[u8], tile: &[u8], colours: Colours, width: usize, height: usize) -> Result<Rgbx> {
+        let stream = &mut self.stream;
+        stream.clear();
+        // An Adobe marker (ITU-T T.872, 6.5.3) right after the start says which colours follow; without it the library guesses
+        // from the names of the channels.
+        let transform = u8::from(colours == Colours::YCbCr);
+        stream.extend_from_slice(&[0xff, 0xd8]);
+        if colours != Colours::Grey {
+            stream.extend_from_slice(&[0xff, 0xee, 0, 14]);
+            stream.extend_from_slice(b"Adobe");
+            stream.extend_from_slice(&[0, 100, 0, 0, 0, 0, transform]);
+        }
+        if let [0xff, 0xd8, inner @ .., 0xff, 0xd9] = tables {
+            stream.extend_from_slice(inner);
+        }
+        let [0xff, 0xd8, rest @ ..] = tile else {
+            return Err(Error::new("mk::jpeg::decode", "a tile does not begin as a JPEG stream does"));
+        };
+        stream.extend_from_slice(rest);
+        self.decode_stream(width, height)
+    }
+
+    fn decode_stream(&mut self, width: usize, height: usize) -> Result<Rgbx> {
+        let header = self.library.read_header(&self.stream).map_err(decode)?;
+        if (header.width, header.height) != (width, height) {
+            return Err(Error::new(
+                "mk::jpeg::decode",
+                format!("a JPEG stream shows {} × {} pixels where {width} × {height} are expected", header.width, header.height),
+            ));
+        }
+        let four = header.colorspace == Colorspace::CMYK;
+        let mut picture = Rgbx::empty(width, height);
+        let image = Image {
+            pixels: picture.pixels_mut(),
+            width,
+            pitch: width * 4,
+            height,
+            // Four channels come out as they are when they are taken for inks.
+            format: if four { PixelFormat::CMYK } else { PixelFormat::RGBA },
+        };
+        self.library.decompress(&self.stream, image).map_err(decode)?;
+        if four {
+            for pixel in picture.pixels_mut().chunks_exact_mut(4) {
+                pixel[3] = 255;
+            }
+        }
+        Ok(picture)
+    }
+}
+
+fn encode(error: turbojpeg::Error) -> Error {
+    Error::new("mk::jpeg::encode", "cannot encode a picture as JPEG").because(error)
+}
+
+fn decode(error: turbojpeg::Error) -> Error {
+    Error::new("mk::jpeg::decode", "a JPEG stream is broken").because(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_survives_and_a_wrong_size_is_said() {
+        let mut picture = Rgbx::empty(64, 32);
+        for (index, pixel) in picture.pixels_mut().chunks_exact_mut(4).enumerate() {
+            pixel.copy_from_slice(&[(index / 64 * 4) as u8, 100, 200, 255]);
+        }
+        let bytes = Encoder::new(95).unwrap().encode(&picture).unwrap();
+        let mut decoder = Decoder::new().unwrap();
+        let back = decoder.decode(&bytes, 64, 32).unwrap();
+        let worst = picture.pixels().iter().zip(back.pixels()).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+        assert!(worst < 12, "{worst}");
+        assert!(back.is_full());
+        insta::assert_snapshot!(decoder.decode(&bytes, 64, 64).unwrap_err(), @"a JPEG stream shows 64 × 32 pixels where 64 × 64 are expected");
+        assert!(decoder.decode(&bytes[..40], 64, 32).is_err());
+        assert!(decoder.decode_tile(&[], b"nothing", Colours::YCbCr, 64, 32).is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn broken_bytes_are_no_panic(at in 0_usize..600, value in 0_u8.., tables in proptest::collection::vec(0_u8.., 0..60)) {
+            let mut bytes = Encoder::new(80).unwrap().encode(&Rgbx::empty(32, 32)).unwrap();
+            let at = at % bytes.len();
+            bytes[at] = value;
+            let _ = Decoder::new().unwrap().decode(&bytes, 32, 32);
+            let _ = Decoder::new().unwrap().decode_tile(&tables, &bytes, Colours::YCbCr, 32, 32);
+        }
+    }
+}

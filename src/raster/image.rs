@@ -1,0 +1,134 @@
+//! The picture that all kernels work on.
+
+/// How much of a picture is valid.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coverage {
+    /// Nothing.
+    Empty,
+    /// Some.
+    Part,
+    /// All.
+    Full,
+}
+
+/// A picture of red, green, blue and validity, rows from the top.
+///
+/// Invalid pixels are four zero bytes: two pictures that show the same are the same bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rgbx {
+    width: usize,
+    height: usize,
+    pixels: Vec<u8>,
+}
+
+impl Rgbx {
+    /// A picture without a valid pixel.
+    pub fn empty(width: usize, height: usize) -> Self {
+        Self { width, height, pixels: vec![0; width * height * 4] }
+    }
+    /// A picture from its bytes; `None` when their number does not fit.
+    pub fn from_pixels(width: usize, height: usize, pixels: Vec<u8>) -> Option<Self> {
+        (pixels.len() == width.checked_mul(height)?.checked_mul(4)?).then_some(Self { width, height, pixels })
+    }
+    /// Columns.
+    pub fn width(&self) -> usize {
+        self.width
+    }
+    /// Rows.
+    pub fn height(&self) -> usize {
+        self.height
+    }
+    /// All bytes, row by row.
+    pub fn pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+    /// All bytes, to write to.
+    pub fn pixels_mut(&mut self) -> &mut [u8] {
+        &mut self.pixels
+    }
+    /// The bytes of a row.
+    pub fn row(&self, y: usize) -> &[u8] {
+        &self.pixels[y * self.width * 4..(y + 1) * self.width * 4]
+    }
+    /// The bytes of a row, to write to.
+    pub fn row_mut(&mut self, y: usize) -> &mut [u8] {
+        &mut self.pixels[y * self.width * 4..(y + 1) * self.width * 4]
+    }
+    /// The four bytes of a pixel.
+    pub fn pixel(&self, x: usize, y: usize) -> [u8; 4] {
+        let at = (y * self.width + x) * 4;
+        [self.pixels[at], self.pixels[at + 1], self.pixels[at + 2], self.pixels[at + 3]]
+    }
+    /// How much of a part that lies within the picture is valid.
+    pub fn coverage(&self, x: usize, y: usize, width: usize, height: usize) -> Coverage {
+        let (mut valid, mut invalid) = (false, false);
+        for row in y..y + height {
+            let part = &self.row(row)[x * 4..(x + width) * 4];
+            let all = part.chunks_exact(4).fold(0xff, |all, pixel| all & pixel[3]);
+            let any = part.chunks_exact(4).fold(0, |any, pixel| any | pixel[3]);
+            valid |= any != 0;
+            invalid |= all == 0;
+            if valid && invalid {
+                return Coverage::Part;
+            }
+        }
+        if invalid { Coverage::Empty } else { Coverage::Full }
+    }
+    /// Copies a part of another picture to `x`, `y`, but only where this one has no valid pixel yet.
+    pub fn put_under(&mut self, [x, y]: [usize; 2], other: &Self, [from_x, from_y]: [usize; 2], [width, height]: [usize; 2]) {
+        for row in 0..height {
+            let source = &other.row(from_y + row)[from_x * 4..(from_x + width) * 4];
+            let target = &mut self.row_mut(y + row)[x * 4..(x + width) * 4];
+            if target.chunks_exact(4).fold(0, |any, pixel| any | pixel[3]) == 0 {
+                target.copy_from_slice(source);
+            } else {
+                for (target, source) in target.chunks_exact_mut(4).zip(source.chunks_exact(4)) {
+                    if target[3] == 0 {
+                        target.copy_from_slice(source);
+                    }
+                }
+            }
+        }
+    }
+    /// True when every pixel is valid.
+    pub fn is_full(&self) -> bool {
+        self.pixels.chunks_exact(4).all(|pixel| pixel[3] != 0)
+    }
+    /// True when no pixel is valid.
+    pub fn is_empty(&self) -> bool {
+        self.pixels.chunks_exact(4).all(|pixel| pixel[3] == 0)
+    }
+    /// A copy of a part that lies within the picture.
+    pub fn part(&self, x: usize, y: usize, width: usize, height: usize) -> Self {
+        let mut part = Self::empty(width, height);
+        for row in 0..height {
+            part.row_mut(row).copy_from_slice(&self.row(y + row)[x * 4..(x + width) * 4]);
+        }
+        part
+    }
+    /// Copies a picture into this one, with its upper left corner at `x`, `y`; it has to fit.
+    pub fn put(&mut self, x: usize, y: usize, part: &Self) {
+        for row in 0..part.height {
+            self.row_mut(y + row)[x * 4..(x + part.width) * 4].copy_from_slice(part.row(row));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_put_under_shows_only_through_the_holes() {
+        let mut picture = Rgbx::empty(4, 2);
+        picture.row_mut(0)[4..8].copy_from_slice(&[1, 1, 1, 255]);
+        let mut other = Rgbx::empty(3, 2);
+        other.pixels_mut().fill(255);
+        picture.put_under([1, 0], &other, [1, 0], [2, 2]);
+        let valid: Vec<u8> = picture.pixels().chunks(4).map(|pixel| pixel[0]).collect();
+        assert_eq!(valid, [0, 1, 255, 0, 0, 255, 255, 0]);
+        assert_eq!(picture.coverage(1, 0, 2, 2), Coverage::Full);
+        assert_eq!(picture.coverage(0, 0, 1, 2), Coverage::Empty);
+        assert_eq!(picture.coverage(0, 0, 2, 1), Coverage::Part);
+    }
+}
