@@ -11,6 +11,7 @@
 pub mod cli;
 pub mod crs;
 pub mod dataset;
+pub mod demo;
 pub mod error;
 pub mod format;
 pub mod io;

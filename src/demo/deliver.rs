@@ -1,0 +1,188 @@
+//! What arrives on which night, and where it is written.
+
+use super::files::{Folder, Written};
+use super::nas::xml::Dialect;
+use super::town::{Address, Building, Town};
+use super::{city, ground, image, nas, pipeline, truth};
+use crate::error::{Error, Exit, Result};
+use rayon::prelude::*;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What to write.
+#[derive(Debug, Clone)]
+pub struct DemoOptions {
+    /// Size of the town in square kilometres; rounded up to whole kilometres, at least 1.
+    pub km2: f64,
+    /// Seed: the town is a function of it.
+    pub seed: u64,
+    /// The night whose deliveries are written, from 1. A night after the first needs the earlier ones in the folder.
+    pub night: u32,
+    /// Only the deliveries of this kind (as in a pipeline file), and what every kind needs.
+    pub only: Option<String>,
+    /// Threads; 0 takes one for each processor.
+    pub jobs: usize,
+    /// Dialect of the NAS deliveries.
+    pub dialect: Dialect,
+}
+
+impl Default for DemoOptions {
+    fn default() -> Self {
+        Self { km2: 1.0, seed: 7, night: 1, only: None, jobs: 0, dialect: Dialect::default() }
+    }
+}
+
+/// What was written.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DemoReport {
+    /// The night.
+    pub night: u32,
+    /// Files written, by name.
+    pub files: Vec<Written>,
+    /// Files that newer ones replaced, by name.
+    pub removed: Vec<String>,
+}
+
+/// Kinds of datasets that the demo has deliveries for.
+pub const KINDS: [&str; 5] = ["orthophoto", "cadastre", "city_model", "playground", "street_survey"];
+
+/// Writes the deliveries of a night into the folder `dir`.
+///
+/// # Errors
+/// When an option makes no sense, an earlier night is missing, or a file cannot be written.
+pub fn write(dir: &Path, options: &DemoOptions) -> Result<DemoReport> {
+    if !(options.km2.is_finite() && options.km2 > 0.0 && options.km2 <= 20_000.0) {
+        return Err(Error::new("mk::demo::size", "the size of the town must be between 1 and 20000 km²").exit(Exit::Usage));
+    }
+    if options.night == 0 || options.night > 1000 {
+        return Err(Error::new("mk::demo::night", "nights count from 1 to 1000").exit(Exit::Usage));
+    }
+    if let Some(only) = &options.only
+        && !KINDS.contains(&only.as_str())
+    {
+        return Err(Error::new("mk::demo::kind", format!("the demo has no deliveries of kind {only}"))
+            .hint(format!("one of {}", KINDS.join(", ")))
+            .exit(Exit::Usage));
+    }
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(options.jobs)
+        .build()
+        .map_err(|error| Error::new("mk::demo::threads", "cannot start the threads").because(error))?;
+    pool.install(|| deliver(&Folder::new(dir), options))
+}
+
+/// Day of a night's delivery, `YYYY-MM-DD`: night 1 is 2 March 2026.
+pub fn day(night: u32) -> String {
+    // Days from 1 March, through years of 365 days: leap days do not matter to anybody here.
+    const MONTHS: [(u32, u32); 12] =
+        [(3, 31), (4, 30), (5, 31), (6, 30), (7, 31), (8, 31), (9, 30), (10, 31), (11, 30), (12, 31), (1, 31), (2, 28)];
+    let (mut year, mut rest) = (2026, night);
+    loop {
+        for (month, days) in MONTHS {
+            if rest < days {
+                return format!("{}-{month:02}-{:02}", if month < 3 { year + 1 } else { year }, rest + 1);
+            }
+            rest -= days;
+        }
+        year += 1;
+    }
+}
+
+fn deliver(folder: &Folder, options: &DemoOptions) -> Result<DemoReport> {
+    let town = Town::new(options.seed, options.km2);
+    let wanted = |kind: &str| options.only.as_deref().is_none_or(|only| only == kind);
+    let mut report = DemoReport { night: options.night, files: Vec::new(), removed: Vec::new() };
+    let tiles = tiles(&town);
+    if wanted("orthophoto") {
+        let written: Result<Vec<Written>> = tiles.par_iter().map(|tile| orthophoto(folder, &town, tile, "2025-05-14")).collect();
+        report.files.extend(written?);
+    }
+    if wanted("cadastre") {
+        report.files.extend(stock(folder, &town, options)?);
+    }
+    if wanted("city_model") {
+        let written: Result<Vec<Written>> = tiles.par_iter().map(|tile| city_tile(folder, &town, tile)).collect();
+        report.files.extend(written?);
+        report.files.push(folder.write("grids/demo_geoid.gtx", &ground::Geoid::new().gtx(), BTreeMap::new())?);
+    }
+    report.files.push(folder.write("pipeline.toml", pipeline::text(&town, options).as_bytes(), BTreeMap::new())?);
+    report.files.extend(truth::write(folder, &town, options, &report.files)?);
+    report.files.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(report)
+}
+
+/// A tile of orthophotos and of the city model.
+#[derive(Debug, Clone)]
+pub struct Tile {
+    /// West, south, east, north in metres, without the margin.
+    pub bounds: [f64; 4],
+    /// The part of names that says where it is.
+    pub name: String,
+}
+
+/// The tiles of a town: 1 km as the state delivers them, 500 m where the town is so small that one tile would be all of it.
+pub fn tiles(town: &Town) -> Vec<Tile> {
+    let [west, south, east, north] = town.bounds();
+    let side = if town.km2() < 4.0 { 500.0 } else { 1000.0 };
+    let mut tiles = Vec::new();
+    let mut n = south;
+    while n < north - 1.0 {
+        let mut e = west;
+        while e < east - 1.0 {
+            let name = if side < 1000.0 {
+                format!("32_{:.0}_{:.0}_05", e / 100.0, n / 100.0)
+            } else {
+                format!("32_{:.0}_{:.0}_1", e / 1000.0, n / 1000.0)
+            };
+            tiles.push(Tile { bounds: [e, n, e + side, n + side], name });
+            e += side;
+        }
+        n += side;
+    }
+    tiles
+}
+
+fn orthophoto(folder: &Folder, town: &Town, tile: &Tile, flight: &str) -> Result<Written> {
+    let picture = image::picture(town, tile.bounds);
+    let bytes = image::tiff::encode(&picture, 85, flight)?;
+    let name = format!("in/dop/dop20rgbi_{}_sh_{flight}.tif", tile.name);
+    folder.write(&name, &bytes, BTreeMap::from([("image".to_owned(), 1)]))
+}
+
+fn stock(folder: &Folder, town: &Town, options: &DemoOptions) -> Result<Vec<Written>> {
+    let columns = nas::stock_columns(town);
+    let date = day(1);
+    columns
+        .par_iter()
+        .enumerate()
+        .map(|(k, part)| {
+            let name = format!("in/alkis/kettenau_bda_{date}_{}von{}.xml.gz", k + 1, columns.len());
+            folder.write_gz(&name, |out| {
+                let counts = nas::write_stock(town, options.dialect, *part, &date, out, |error| folder.failed(&name, error))?;
+                Ok(counts.into_iter().map(|(name, count)| (name.to_owned(), count)).collect())
+            })
+        })
+        .collect()
+}
+
+fn city_tile(folder: &Folder, town: &Town, tile: &Tile) -> Result<Written> {
+    let [west, south, east, north] = tile.bounds;
+    let mut buildings: Vec<(&Building, Option<&Address>)> = Vec::new();
+    for quarter in &town.quarters {
+        let [e, n] = quarter.corner();
+        if e + 700.0 < west || e - 200.0 > east || n + 700.0 < south || n - 200.0 > north {
+            continue;
+        }
+        for building in &quarter.buildings {
+            let [e, n] = building.shape.outline.centre().xy();
+            if e >= west && e < east && n >= south && n < north {
+                let address = building.address.and_then(|oid| quarter.addresses.iter().find(|address| address.oid == oid));
+                buildings.push((building, address));
+            }
+        }
+    }
+    let name = format!("LoD2_{}_SH", tile.name);
+    let (text, counts) = city::tile(town, &name, tile.bounds, "2025-11-30", &buildings);
+    folder.write_zip(&format!("in/lod2/{name}.zip"), &format!("{name}.gml"), text.as_bytes(), counts)
+}
