@@ -62,6 +62,14 @@ impl Night<'_> {
             self.progress.event(&Event::Released { id: &row.id, new: false });
             return Ok(Some(Released { id: row.id.clone(), new: false }));
         }
+        // The newest release is this very content, but not current: a crash just before the switch, or a rollback.
+        if let Some(row) =
+            rows.first().filter(|row| row.content == content_id && release::folder(&self.workspace, &row.id).is_dir())
+        {
+            release::switch(&self.workspace, &row.id)?;
+            self.progress.event(&Event::Released { id: &row.id, new: true });
+            return Ok(Some(Released { id: row.id.clone(), new: true }));
+        }
         let content = Content { objects: self.objects(), documents: self.documents()? };
         let newest = rows.first().map(|row| row.sequence).max(current.as_deref().and_then(release::sequence)).unwrap_or(0);
         let id = release::build(&self.workspace, &self.store, newest + 1, &content)?;
@@ -69,8 +77,8 @@ impl Night<'_> {
         // The report tells of the release, and lies in it: before anybody can see it.
         let data = self.report_data(&self.summary(Some(id.clone())), exit_of(&self.works), Some(&row), now())?;
         Self::write_report(&release::folder(&self.workspace, &id).join("report"), &data)?;
-        release::switch(&self.workspace, &id)?;
         self.ledger().keep_release(&row, self.run)?;
+        release::switch(&self.workspace, &id)?;
         self.progress.event(&Event::Released { id: &id, new: true });
         Ok(Some(Released { id, new: true }))
     }

@@ -351,6 +351,10 @@ fn releases_are_kept_in_number_and_rollback_switches_back() {
     assert_eq!(crate::release::rollback(&work, None).unwrap_err().code(), "mk::release::unknown");
     assert_eq!(crate::release::rollback(&work, Some(&ids[2])).unwrap(), ids[2]);
     assert_eq!(crate::release::rollback(&work, Some(&ids[0])).unwrap_err().exit_code(), Exit::Usage);
+    // After a rollback the next night goes forward again, to the release that is there already.
+    crate::release::rollback(&work, None).unwrap();
+    assert_eq!(world.run().summary.release.as_ref(), Some(&ids[2]));
+    assert_eq!(world.words(), "three\n");
 }
 
 #[test]
