@@ -1,3 +1,5 @@
-//! The command line; see [`messkette`].
+//! The command line; see [`messkette::cli`].
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    messkette::cli::main()
+}

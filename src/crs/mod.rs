@@ -18,6 +18,7 @@ pub use bbox::Bbox;
 pub use code::Crs;
 pub use ecef::ecef;
 pub use geoid::Geoid;
+pub use grids::{BETA2007, KnownGrid};
 pub use native::{data_folders, version as proj_version};
 pub use operation::{GridFact, Operation, OperationFact};
 pub use projjson::{name_and_wkt, projjson};

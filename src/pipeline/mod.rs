@@ -12,8 +12,9 @@ pub mod secret;
 mod tree;
 mod walk;
 
+pub use finding::did_you_mean;
 pub use model::{Audience, DatasetConfig, Expect, MetadataConfig, OnReject, Pipeline, PipelineConfig, PublishConfig};
-pub use schema::schema;
+pub use schema::{common_keys, schema};
 pub use secret::{Revealed, Secret};
 
 #[cfg(test)]

@@ -52,6 +52,12 @@ pub fn schema() -> Value {
     schema
 }
 
+/// The keys that datasets of every kind have.
+pub fn common_keys() -> Vec<String> {
+    let schema = DatasetConfig::json_schema(&mut SchemaSettings::draft2020_12().into_generator()).to_value();
+    members(&schema, "properties").keys().cloned().collect()
+}
+
 /// The publishers by name; the table of `publish` when there is one.
 fn publishers() -> Vec<Tagged> {
     Vec::new()

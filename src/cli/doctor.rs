@@ -1,0 +1,223 @@
+//! `messkette doctor`: what this machine has, and what is known to be wrong with it.
+
+use super::measure;
+use super::ui::{Ui, print_json};
+use crate::crs;
+use crate::error::{Exit, Result};
+use crate::io::{Digest, machine};
+use crate::pipeline::Pipeline;
+use serde::Serialize;
+use std::path::{Path, PathBuf};
+
+/// Say which libraries, drivers and grids are there, and what is known to be wrong with them.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// A pipeline file, to look for its grids and at its disk too.
+    pipeline: Option<PathBuf>,
+}
+
+/// GDAL drivers that sources may need; the first few are in every build of GDAL.
+const DRIVERS: &[&str] =
+    &["GTiff", "JPEG", "PNG", "GPKG", "GML", "GeoJSON", "ESRI Shapefile", "CSV", "JP2OpenJPEG", "FlatGeobuf", "SQLite", "COG"];
+
+/// Grids for Germany by their names, with what needs them.
+const GRIDS: &[(&[&str], &str)] = &[
+    (crs::BETA2007.names, "Gauß-Krüger (EPSG:31466 to 31469) to ETRS89"),
+    (
+        &["de_bkg_gcg2016.tif", "de_bkg_GCG2016.tif", "GCG2016.gtx"],
+        "DHHN2016 heights to ellipsoidal heights, as the option `geoid`",
+    ),
+];
+
+/// Versions with a fault that matters here, with the reason why it does no harm or what to do.
+struct KnownBad {
+    library: &'static str,
+    below: [u64; 3],
+    what: &'static str,
+}
+
+const KNOWN_BAD: &[KnownBad] = &[
+    KnownBad {
+        library: "GDAL",
+        below: [3, 9, 3],
+        what: "GMLAS expands entities without a limit; messkette reads NAS and CityGML itself",
+    },
+    KnownBad {
+        library: "GDAL",
+        below: [3, 12, 0],
+        what: "a VRT can read any file as raw pixels, whatever its name; messkette opens files by an allow-list of drivers",
+    },
+    KnownBad {
+        library: "GDAL",
+        below: [3, 13, 2],
+        what: "`header_file` of /vsicurl can send files away; messkette refuses such names and gives GDAL no network",
+    },
+    KnownBad {
+        library: "PROJ",
+        below: [9, 2, 0],
+        what: "a missing grid is passed over in silence; messkette pins operations and requires their grids",
+    },
+];
+
+#[derive(Serialize)]
+struct Findings {
+    messkette: &'static str,
+    libraries: Vec<Library>,
+    drivers: Vec<Driver>,
+    grids: Vec<GridFile>,
+    missing_grids: Vec<MissingGrid>,
+    notes: Vec<String>,
+    processors: usize,
+    free_memory_mb: u64,
+    disks: Vec<Disk>,
+    healthy: bool,
+}
+
+#[derive(Serialize)]
+struct Library {
+    name: &'static str,
+    version: String,
+}
+
+#[derive(Serialize)]
+struct Driver {
+    name: &'static str,
+    there: bool,
+}
+
+#[derive(Serialize)]
+struct GridFile {
+    path: String,
+    blake3: Option<Digest>,
+}
+
+#[derive(Serialize)]
+struct MissingGrid {
+    names: &'static [&'static str],
+    needed_for: &'static str,
+}
+
+#[derive(Serialize)]
+struct Disk {
+    path: String,
+    free_bytes: Option<u64>,
+}
+
+pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
+    let pipeline = args.pipeline.as_ref().map(Pipeline::load).transpose()?;
+    let found = look(pipeline.as_ref());
+    if ui.json {
+        print_json(&found)?;
+    } else {
+        say(&found, ui)?;
+    }
+    Ok(if found.healthy { Exit::Ok } else { Exit::Failed })
+}
+
+fn look(pipeline: Option<&Pipeline>) -> Findings {
+    let libraries = vec![
+        Library { name: "GDAL", version: gdal::version::version_info("RELEASE_NAME") },
+        Library { name: "PROJ", version: crs::proj_version().to_owned() },
+        Library { name: "SQLite", version: rusqlite::version().to_owned() },
+    ];
+    let drivers: Vec<Driver> =
+        DRIVERS.iter().map(|name| Driver { name, there: gdal::DriverManager::get_driver_by_name(name).is_ok() }).collect();
+
+    let mut folders = pipeline.map_or_else(Vec::new, |pipeline| {
+        pipeline.config.grids.iter().map(|path| pipeline.folder().join(path)).collect::<Vec<_>>()
+    });
+    folders.extend_from_slice(crs::data_folders());
+    let mut grids = Vec::new();
+    let mut missing_grids = Vec::new();
+    for (names, needed_for) in GRIDS {
+        let there = folders.iter().flat_map(|folder| names.iter().map(|name| folder.join(name))).find(|path| path.is_file());
+        match there {
+            Some(path) => {
+                grids.push(GridFile { path: path.display().to_string(), blake3: Digest::of_file(&path).ok() });
+            }
+            None => missing_grids.push(MissingGrid { names, needed_for }),
+        }
+    }
+
+    let mut notes = Vec::new();
+    for bad in KNOWN_BAD {
+        let library = libraries.iter().find(|library| library.name == bad.library);
+        if let Some(library) = library.filter(|library| numbers(&library.version) < bad.below) {
+            let [major, minor, patch] = bad.below;
+            notes.push(format!("{} {}, before {major}.{minor}.{patch}: {}", library.name, library.version, bad.what));
+        }
+    }
+    let mut disks = vec![disk(&std::env::temp_dir())];
+    if let Some(pipeline) = pipeline {
+        disks.push(disk(&pipeline.workspace()));
+    }
+    // Without these nothing can be read or written; the others are for some sources only.
+    let needed = ["GTiff", "GPKG"];
+    let healthy = drivers.iter().all(|driver| driver.there || !needed.contains(&driver.name));
+    Findings {
+        messkette: env!("CARGO_PKG_VERSION"),
+        libraries,
+        drivers,
+        grids,
+        missing_grids,
+        notes,
+        processors: std::thread::available_parallelism().map_or(1, usize::from),
+        free_memory_mb: machine::available_memory_mb(),
+        disks,
+        healthy,
+    }
+}
+
+/// The file system of a folder, or of the nearest one above that is there.
+fn disk(path: &Path) -> Disk {
+    let there = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
+    Disk { path: path.display().to_string(), free_bytes: machine::free_disk(there).ok() }
+}
+
+/// The first three numbers of a version.
+fn numbers(version: &str) -> [u64; 3] {
+    let mut found = [0; 3];
+    let parts = version.split(|c: char| !c.is_ascii_digit()).filter_map(|part| part.parse().ok());
+    for (slot, number) in found.iter_mut().zip(parts) {
+        *slot = number;
+    }
+    found
+}
+
+fn say(found: &Findings, ui: &Ui) -> Result<()> {
+    ui.say(format!("messkette  {}", found.messkette))?;
+    for library in &found.libraries {
+        ui.say(format!("{:<10} {}", library.name, library.version))?;
+    }
+    for driver in &found.drivers {
+        ui.say(format!("driver     {}{}", driver.name, if driver.there { "" } else { ": not there" }))?;
+    }
+    for grid in &found.grids {
+        let digest = grid.blake3.map_or_else(|| "cannot be read".to_owned(), |digest| format!("blake3 {digest}"));
+        ui.say(format!("grid       {}\n           {digest}", grid.path))?;
+    }
+    for grid in &found.missing_grids {
+        ui.say(format!("grid       {}: not there; needed for {}", grid.names.join(" or "), grid.needed_for))?;
+    }
+    ui.say(format!("machine    {} processors, {} of memory free", found.processors, measure::bytes(found.free_memory_mb << 20)))?;
+    for disk in &found.disks {
+        let free = disk.free_bytes.map_or_else(|| "unknown".to_owned(), |free| format!("{} free", measure::bytes(free)));
+        ui.say(format!("disk       {}: {free}", disk.path))?;
+    }
+    for note in &found.notes {
+        ui.say(format!("note       {note}"))?;
+    }
+    ui.say(if found.healthy { "ok" } else { "GDAL has no GTiff or no GPKG driver: install GDAL with its usual drivers" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_by_number() {
+        assert_eq!(numbers("3.6.2"), [3, 6, 2]);
+        assert_eq!(numbers("Rel. 9.10.0, June"), [9, 10, 0]);
+        assert!(numbers("3.6.2") < [3, 12, 0]);
+    }
+}

@@ -1,0 +1,240 @@
+//! What a night tells while it runs: bars on a terminal, calm lines elsewhere, one JSON object for each event on request.
+
+use super::logging;
+use super::measure;
+use super::ui::{LogFormat, Ui, count};
+use crate::plan::Reason;
+use crate::run::{Event, Progress};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The first calm line of a stage comes after this long, the next after twice as long, and so on.
+const FIRST_LINE: Duration = Duration::from_secs(5);
+/// The longest silence.
+const LONGEST_SILENCE: Duration = Duration::from_mins(5);
+
+/// Tells a night to people or programs.
+pub struct Reporter {
+    mode: Mode,
+    stages: Mutex<BTreeMap<(String, String), Stage>>,
+}
+
+enum Mode {
+    Bars(MultiProgress),
+    Lines,
+    Json,
+}
+
+/// A stage under way.
+struct Stage {
+    total: u64,
+    done: u64,
+    quarantined: u64,
+    rejected: u64,
+    began: Instant,
+    spoke: Instant,
+    silence: Duration,
+    bar: Option<ProgressBar>,
+}
+
+impl Reporter {
+    /// As the user wants it and standard error can show it.
+    pub fn new(ui: &Ui) -> Self {
+        let mode = if ui.log_format == LogFormat::Json {
+            Mode::Json
+        } else if ui.terminal && !ui.quiet {
+            let bars = MultiProgress::new();
+            logging::above(&bars);
+            Mode::Bars(bars)
+        } else {
+            Mode::Lines
+        };
+        Self { mode, stages: Mutex::default() }
+    }
+
+    fn stages(&self) -> MutexGuard<'_, BTreeMap<(String, String), Stage>> {
+        self.stages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn planned(&self, dataset: &str, stage: &str, reasons: &BTreeMap<Reason, u64>, reused: u64) {
+        let total: u64 = reasons.iter().filter(|(reason, _)| **reason != Reason::Removed).map(|(_, number)| number).sum();
+        let why: Vec<String> = reasons.iter().map(|(reason, number)| format!("{number} {}", reason.words())).collect();
+        let why = if why.is_empty() { String::new() } else { format!(" ({})", why.join(", ")) };
+        tracing::info!("{dataset}: {stage}: {} to do{why}, {reused} reused", count(total, "unit"));
+        if total == 0 {
+            return;
+        }
+        let bar = match &self.mode {
+            Mode::Bars(bars) => {
+                let bar = bars.add(ProgressBar::new(total));
+                if let Ok(style) =
+                    ProgressStyle::with_template("  {prefix:.cyan} {wide_bar:.cyan/dim} {pos}/{len} {msg} {eta:>4}")
+                {
+                    bar.set_style(style.progress_chars("━╸─"));
+                }
+                bar.set_prefix(format!("{dataset} {stage}"));
+                bar.enable_steady_tick(Duration::from_millis(200));
+                Some(bar)
+            }
+            _ => None,
+        };
+        let now = Instant::now();
+        let state = Stage { total, done: 0, quarantined: 0, rejected: 0, began: now, spoke: now, silence: FIRST_LINE, bar };
+        self.stages().insert((dataset.to_owned(), stage.to_owned()), state);
+    }
+
+    /// A unit ended; `quarantined` and `rejected` count what it lost.
+    fn ended(&self, dataset: &str, stage: &str, quarantined: u64, rejected: u64) {
+        let key = (dataset.to_owned(), stage.to_owned());
+        let mut stages = self.stages();
+        let Some(state) = stages.get_mut(&key) else { return };
+        state.done += 1;
+        state.quarantined += quarantined;
+        state.rejected += rejected;
+        let lost = state.lost();
+        if let Some(bar) = &state.bar {
+            bar.set_message(lost.trim_start_matches(", ").to_owned());
+            bar.inc(1);
+        }
+        let now = Instant::now();
+        if state.done >= state.total {
+            if let Some(bar) = &state.bar {
+                bar.finish_and_clear();
+            }
+            let took = measure::time(now.duration_since(state.began).as_secs_f64());
+            tracing::info!("{dataset}: {stage}: {} done in {took}{lost}", count(state.total, "unit"));
+            stages.remove(&key);
+        } else if state.bar.is_none() && now.duration_since(state.spoke) >= state.silence {
+            state.spoke = now;
+            state.silence = (state.silence * 2).min(LONGEST_SILENCE);
+            let percent = state.done * 100 / state.total.max(1);
+            tracing::info!("{dataset}: {stage}: {} of {} units, {percent} %{lost}", state.done, state.total);
+        }
+    }
+
+    fn tell(&self, event: &Event<'_>) {
+        match event {
+            Event::Started { run, jobs, memory_mb } => {
+                tracing::info!("run {run}: {}, {}", count(*jobs as u64, "thread"), measure::bytes(memory_mb * 1024 * 1024));
+            }
+            Event::Discovered { dataset, sources, waiting, missing, refused } => {
+                tracing::info!("{dataset}: {}", count(*sources as u64, "source"));
+                if !waiting.is_empty() {
+                    tracing::warn!("{dataset}: still being written, for the next night: {}", some(waiting));
+                }
+                if !missing.is_empty() {
+                    tracing::warn!("{dataset}: missing in the delivery: {}", some(missing));
+                }
+                for rejection in *refused {
+                    tracing::warn!("{dataset}: refused {}: {}", rejection.place, rejection.reason);
+                }
+            }
+            Event::Planned { dataset, stage, reasons, reused, .. } => self.planned(dataset, stage, reasons, *reused),
+            Event::UnitDone { dataset, stage, key, wall_s, outcome, .. } => {
+                let rejected = outcome.rejections.len() as u64;
+                if rejected > 0 {
+                    tracing::warn!("{dataset}: {stage}: {key}: {} rejected", count(rejected, "object"));
+                }
+                tracing::debug!("{dataset}: {stage}: {key} done in {}", measure::time(*wall_s));
+                self.ended(dataset, stage, 0, rejected);
+            }
+            Event::UnitQuarantined { dataset, stage, key, error, .. } => {
+                tracing::warn!("{dataset}: {stage}: {key} is quarantined: {}{}", error.full_message(), place(error));
+                self.ended(dataset, stage, 1, 0);
+            }
+            Event::DatasetFailed { dataset, error } => {
+                let hint = error.hint_text().map(|hint| format!("; hint: {hint}")).unwrap_or_default();
+                tracing::error!("{dataset}: {}{}{hint}", error.full_message(), place(error));
+            }
+            Event::Assembled { dataset, files, bytes, reused } => {
+                let how = if *reused { "unchanged" } else { "made" };
+                let size = measure::bytes(*bytes);
+                tracing::info!("{dataset}: artefacts {how}: {}, {size}", count(*files as u64, "file"));
+            }
+            Event::Released { id, new: true } => tracing::info!("release {id} is current"),
+            Event::Released { id, new: false } => tracing::info!("release {id} stays current: nothing changed"),
+            Event::Note(text) => tracing::info!("{text}"),
+        }
+    }
+}
+
+impl Stage {
+    fn lost(&self) -> String {
+        let mut text = String::new();
+        if self.quarantined > 0 {
+            text.push_str(&format!(", {} quarantined", self.quarantined));
+        }
+        if self.rejected > 0 {
+            text.push_str(&format!(", {} rejected", count(self.rejected, "object")));
+        }
+        text
+    }
+}
+
+impl Progress for Reporter {
+    fn event(&self, event: &Event<'_>) {
+        match self.mode {
+            Mode::Json => tell_json(event),
+            _ => self.tell(event),
+        }
+    }
+}
+
+/// Names of events and fields are a contract with programs that read the log.
+fn tell_json(event: &Event<'_>) {
+    match event {
+        Event::Started { run, jobs, memory_mb } => tracing::info!(event = "started", run, jobs, memory_mb),
+        Event::Discovered { dataset, sources, waiting, missing, refused } => {
+            let (waiting, missing, refused) = (json(waiting), json(missing), json(refused));
+            tracing::info!(event = "discovered", dataset, sources, waiting, missing, refused);
+        }
+        Event::Planned { dataset, stage, reasons, reused, cost } => {
+            tracing::info!(event = "planned", dataset, stage, reasons = json(reasons), reused, cost);
+        }
+        Event::UnitDone { dataset, stage, key, cost, wall_s, outcome } => {
+            let total = outcome.counts.total();
+            let rejections = outcome.rejections.len();
+            tracing::info!(
+                event = "unit_done",
+                dataset,
+                stage,
+                key,
+                cost,
+                wall_s,
+                objects_in = total.input,
+                objects_out = total.output,
+                rejections
+            );
+        }
+        Event::UnitQuarantined { dataset, stage, key, cost, error } => {
+            let error = super::diagnostic::to_json(error).to_string();
+            tracing::warn!(event = "unit_quarantined", dataset, stage, key, cost, error);
+        }
+        Event::DatasetFailed { dataset, error } => {
+            let error = super::diagnostic::to_json(error).to_string();
+            tracing::error!(event = "dataset_failed", dataset, error);
+        }
+        Event::Assembled { dataset, files, bytes, reused } => {
+            tracing::info!(event = "assembled", dataset, files, bytes, reused);
+        }
+        Event::Released { id, new } => tracing::info!(event = "released", release = id, new),
+        Event::Note(text) => tracing::info!(event = "note", message = text),
+    }
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn place(error: &crate::Error) -> String {
+    let place = error.place().to_string();
+    if place.is_empty() { place } else { format!(" ({place})") }
+}
+
+/// The first few of many names.
+fn some(names: &[String]) -> String {
+    let shown = names[..names.len().min(5)].join(", ");
+    if names.len() > 5 { format!("{shown} and {} more", names.len() - 5) } else { shown }
+}

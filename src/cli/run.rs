@@ -1,0 +1,90 @@
+//! `messkette run`: a night.
+
+use super::measure;
+use super::progress::Reporter;
+use super::settings::{PipelineArg, Settings, limit_threads, stop_on_signals};
+use super::ui::{Ui, count, print};
+use crate::error::{Exit, Result};
+use crate::run::{Finished, Summary};
+use std::path::PathBuf;
+
+/// Do what the pipeline asks for and release the result.
+///
+/// Only what changed is done. What fails is quarantined, the rest is released, and the exit code is 3.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    pipeline: PipelineArg,
+    /// Do this saved plan, and refuse when sources, pipeline or release have changed since.
+    #[arg(long, value_name = "PLAN")]
+    plan: Option<PathBuf>,
+    /// Only this dataset; the others stay as they are.
+    #[arg(long, value_name = "DATASET")]
+    only: Option<String>,
+    /// Try again what is quarantined.
+    #[arg(long)]
+    retry: bool,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
+    let pipeline = args.pipeline.load()?;
+    let mut options = args.settings.options("run")?;
+    options.plan.clone_from(&args.plan);
+    options.only.clone_from(&args.only);
+    options.retry = args.retry;
+    limit_threads(options.jobs);
+    stop_on_signals(&options.cancel)?;
+    let finished = crate::night(&pipeline, &options, &Reporter::new(ui))?;
+    if ui.json {
+        print(finished.summary.line())?;
+    }
+    let release = match &finished.summary.release {
+        Some(id) if finished.new_release => format!("{id}, new"),
+        Some(id) => format!("{id}, unchanged"),
+        None => "none".to_owned(),
+    };
+    ui.say(format!("release  {release}"))?;
+    say_summary(&finished.summary, ui)?;
+    if finished.summary.release.is_some() {
+        let report = pipeline.workspace().join("current/report/index.html");
+        ui.say(format!("report   {}", report.display()))?;
+    }
+    say_exit(&finished);
+    Ok(finished.exit)
+}
+
+/// The summary for people.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn say_summary(summary: &Summary, ui: &Ui) -> Result<()> {
+    let (units, objects) = (summary.units, summary.objects);
+    let quarantined = if units.quarantined > 0 { format!(", {} quarantined", units.quarantined) } else { String::new() };
+    ui.say(format!("units    {} done, {} reused{quarantined}", units.done, units.reused))?;
+    let rejected = if objects.rejected > 0 { format!(", {} rejected", objects.rejected) } else { String::new() };
+    let private = if objects.dropped_private > 0 {
+        format!(", {} of personal data dropped", objects.dropped_private)
+    } else {
+        String::new()
+    };
+    ui.say(format!("objects  {} in, {} out{rejected}{private}", objects.input, objects.output))?;
+    let (wall, cpu) = (measure::time(summary.wall_s), measure::time(summary.cpu_s));
+    ui.say(format!("time     {wall}, processor {cpu}, memory {:.0} MiB at most", summary.peak_rss_mb))
+}
+
+/// Says why the exit code is not 0.
+pub fn say_exit(finished: &Finished) {
+    let objects = finished.summary.objects.rejected;
+    let units = finished.summary.units.quarantined;
+    match finished.exit {
+        Exit::Quarantined => tracing::warn!(
+            "not everything got through: {} quarantined, {} rejected; exit code 3",
+            count(units, "unit"),
+            count(objects, "object")
+        ),
+        Exit::Ok => {}
+        exit => tracing::error!("nothing was newly published; exit code {}", exit as u8),
+    }
+}
