@@ -1,10 +1,12 @@
 //! What a schema cannot say: names that must fit each other, order, geography, and the kinds' own rules. No I/O.
 
 use super::finding::{Finding, did_you_mean};
-use super::model::DatasetConfig;
+use super::model::{DatasetConfig, PublishConfig};
 use super::tree::Node;
 use crate::crs::Crs;
 use crate::dataset;
+use crate::error::Error;
+use crate::publish;
 use std::path::{Component, Path, PathBuf};
 
 /// Folders beside the datasets' in a release.
@@ -234,8 +236,21 @@ fn circle(start: usize, needs: &[Vec<usize>], ordered: &[usize]) -> Vec<usize> {
 /// place, as `tiles[0].zoom`.
 pub(super) fn kind(table: &Node, config: &DatasetConfig, findings: &mut Vec<Finding>) {
     let Some(kind) = dataset::kind(&config.kind) else { return };
-    let Err(error) = (kind.open)(config) else { return };
-    for error in std::iter::once(&error).filter(|error| error.related().is_empty()).chain(error.related()) {
+    if let Err(error) = (kind.open)(config) {
+        adopt(table, &error, findings);
+    }
+}
+
+/// The publisher's own rules, in the same way.
+pub(super) fn publisher(table: &Node, config: &PublishConfig, findings: &mut Vec<Finding>) {
+    let Some(publisher) = publish::publisher(&config.kind) else { return };
+    if let Err(error) = (publisher.check)(config) {
+        adopt(table, &error, findings);
+    }
+}
+
+fn adopt(table: &Node, error: &Error, findings: &mut Vec<Finding>) {
+    for error in std::iter::once(error).filter(|error| error.related().is_empty()).chain(error.related()) {
         let place = error.place().object.as_deref().and_then(|path| table.at_path(path)).or_else(|| table.get("kind"));
         findings.push(
             Finding::new(error.code(), place.map_or(&table.span, |node| &node.span), error.full_message())

@@ -93,6 +93,11 @@ impl Checked {
                 check::kind(table, config, &mut findings);
             }
         }
+        for (table, config) in root.get("publish").map_or(&[][..], Node::values).iter().zip(&publish) {
+            if let Some(config) = config {
+                check::publisher(table, config, &mut findings);
+            }
+        }
         let mut datasets = datasets;
         let ordered: Option<Vec<_>> = order.iter().map(|index| datasets[*index].take()).collect();
         let publish: Option<Vec<_>> = publish.into_iter().collect();

@@ -2,6 +2,7 @@
 
 use super::model::{DatasetConfig, PipelineConfig, PublishConfig};
 use crate::dataset::KINDS;
+use crate::publish::PUBLISHERS;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
@@ -23,7 +24,8 @@ pub fn schema() -> Value {
 
     let kinds = KINDS.iter().map(|kind| Tagged { kind: kind.name, summary: kind.summary, options: (kind.options)() });
     let datasets: Vec<Value> = kinds.map(|kind| branch(&dataset, kind, &mut definitions)).collect();
-    let publishers: Vec<Value> = publishers().into_iter().map(|kind| branch(&publish, kind, &mut definitions)).collect();
+    let publishers = PUBLISHERS.iter().map(|kind| Tagged { kind: kind.name, summary: kind.summary, options: (kind.options)() });
+    let publishers: Vec<Value> = publishers.map(|kind| branch(&publish, kind, &mut definitions)).collect();
 
     let mut schema = json!({
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -36,12 +38,12 @@ pub fn schema() -> Value {
                 "description": "The datasets, one table each.",
                 "type": "array",
                 "minItems": 1,
-                "items": any_of(&datasets),
+                "items": { "oneOf": datasets },
             },
             "publish": {
                 "description": "The publishers, one table each.",
                 "type": "array",
-                "items": any_of(&publishers),
+                "items": { "oneOf": publishers },
             },
         },
         "required": ["pipeline", "dataset"],
@@ -56,16 +58,6 @@ pub fn schema() -> Value {
 pub fn common_keys() -> Vec<String> {
     let schema = DatasetConfig::json_schema(&mut SchemaSettings::draft2020_12().into_generator()).to_value();
     members(&schema, "properties").keys().cloned().collect()
-}
-
-/// The publishers by name; the table of `publish` when there is one.
-fn publishers() -> Vec<Tagged> {
-    Vec::new()
-}
-
-/// Exactly one of the branches, or nothing at all where there are none.
-fn any_of(branches: &[Value]) -> Value {
-    if branches.is_empty() { Value::Bool(false) } else { json!({ "oneOf": branches }) }
 }
 
 /// The common keys and those of one kind in one closed table.
