@@ -1,13 +1,17 @@
 //! What arrives on which night, and where it is written.
 
 use super::files::{Folder, Written};
+use super::nas::change;
 use super::nas::xml::Dialect;
+use super::plane::Point;
+use super::town::night::{self, Night};
 use super::town::{Address, Building, Town};
 use super::{city, ground, image, nas, pipeline, truth};
 use crate::error::{Error, Exit, Result};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::BTreeMap;
+use std::io::Write;
 use std::path::Path;
 
 /// What to write.
@@ -89,27 +93,100 @@ pub fn day(night: u32) -> String {
     }
 }
 
+/// The flight of the first night.
+const FIRST_FLIGHT: &str = "2025-05-14";
+/// The date of the first city model.
+const FIRST_MODEL: &str = "2025-11-30";
+
 fn deliver(folder: &Folder, options: &DemoOptions) -> Result<DemoReport> {
-    let town = Town::new(options.seed, options.km2);
+    let mut town = Town::new(options.seed, options.km2);
+    let earlier = truth::earlier(folder, &town, options)?;
+    let nights = night::advance(&mut town, options.night);
     let wanted = |kind: &str| options.only.as_deref().is_none_or(|only| only == kind);
     let mut report = DemoReport { night: options.night, files: Vec::new(), removed: Vec::new() };
-    let tiles = tiles(&town);
+    if options.night == 1 {
+        first_night(folder, &town, options, &wanted, &mut report)?;
+    } else {
+        let Some(last) = nights.last().filter(|night| night.number == options.night) else {
+            return Err(Error::new("mk::demo::quiet", format!("nothing is left to happen on night {}", options.night))
+                .hint("a larger town has more nights")
+                .exit(Exit::Usage));
+        };
+        later_night(folder, &town, options, &nights, last, &wanted, &mut report)?;
+    }
+    let truth = truth::write(folder, &town, &nights, options, earlier, &report.files, &report.removed)?;
+    report.files.extend(truth);
+    report.files.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok(report)
+}
+
+fn first_night(
+    folder: &Folder,
+    town: &Town,
+    options: &DemoOptions,
+    wanted: &impl Fn(&str) -> bool,
+    report: &mut DemoReport,
+) -> Result<()> {
+    let tiles = tiles(town);
     if wanted("orthophoto") {
-        let written: Result<Vec<Written>> = tiles.par_iter().map(|tile| orthophoto(folder, &town, tile, "2025-05-14")).collect();
+        let written: Result<Vec<Written>> = tiles.par_iter().map(|tile| orthophoto(folder, town, tile, FIRST_FLIGHT)).collect();
         report.files.extend(written?);
     }
     if wanted("cadastre") {
-        report.files.extend(stock(folder, &town, options)?);
+        report.files.extend(stock(folder, town, options)?);
     }
     if wanted("city_model") {
-        let written: Result<Vec<Written>> = tiles.par_iter().map(|tile| city_tile(folder, &town, tile)).collect();
+        let written: Result<Vec<Written>> = tiles.par_iter().map(|tile| city_tile(folder, town, tile, FIRST_MODEL)).collect();
         report.files.extend(written?);
         report.files.push(folder.write("grids/demo_geoid.gtx", &ground::Geoid::new().gtx(), BTreeMap::new())?);
     }
-    report.files.push(folder.write("pipeline.toml", pipeline::text(&town, options).as_bytes(), BTreeMap::new())?);
-    report.files.extend(truth::write(folder, &town, options, &report.files)?);
-    report.files.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok(report)
+    report.files.push(folder.write("pipeline.toml", pipeline::text(town, options).as_bytes(), BTreeMap::new())?);
+    Ok(())
+}
+
+/// A later night brings one tile flown anew (in place of the old one), one changed tile of the city model, and the changes of the
+/// cadastre.
+fn later_night(
+    folder: &Folder,
+    town: &Town,
+    options: &DemoOptions,
+    nights: &[Night],
+    last: &Night,
+    wanted: &impl Fn(&str) -> bool,
+    report: &mut DemoReport,
+) -> Result<()> {
+    let date = day(last.number - 1);
+    if let Some(tile) = tile_of(town, last.site) {
+        if wanted("orthophoto") {
+            let before = nights
+                .iter()
+                .rev()
+                .skip(1)
+                .find(|night| tile_of(town, night.site).is_some_and(|other| other.name == tile.name))
+                .map_or_else(|| FIRST_FLIGHT.to_owned(), |night| day(night.number - 1));
+            report.files.push(orthophoto(folder, town, &tile, &date)?);
+            let old = orthophoto_name(&tile, &before);
+            if folder.remove(&old)? {
+                report.removed.push(old);
+            }
+        }
+        if wanted("city_model") {
+            report.files.push(city_tile(folder, town, &tile, &date)?);
+        }
+    }
+    if wanted("cadastre") {
+        let (text, [inserted, replaced, deleted]) = change::delivery(town.seed, options.dialect, last);
+        let name = format!("in/alkis/kettenau_nba_{}.xml.gz", day(last.number));
+        let mut counts = BTreeMap::new();
+        for (operation, types) in [("insert", inserted), ("replace", replaced), ("delete", deleted)] {
+            counts.extend(types.into_iter().map(|(name, count)| (format!("{operation} {name}"), count)));
+        }
+        report.files.push(folder.write_gz(&name, |out| {
+            out.write_all(text.as_bytes()).map_err(|error| folder.failed(&name, error))?;
+            Ok(counts)
+        })?);
+    }
+    Ok(())
 }
 
 /// A tile of orthophotos and of the city model.
@@ -143,11 +220,23 @@ pub fn tiles(town: &Town) -> Vec<Tile> {
     tiles
 }
 
+/// The tile that a point lies on.
+pub fn tile_of(town: &Town, at: Point) -> Option<Tile> {
+    let [e, n] = at.xy();
+    tiles(town).into_iter().find(|tile| {
+        let [west, south, east, north] = tile.bounds;
+        e >= west && e < east && n >= south && n < north
+    })
+}
+
+fn orthophoto_name(tile: &Tile, flight: &str) -> String {
+    format!("in/dop/dop20rgbi_{}_sh_{flight}.tif", tile.name)
+}
+
 fn orthophoto(folder: &Folder, town: &Town, tile: &Tile, flight: &str) -> Result<Written> {
     let picture = image::picture(town, tile.bounds);
     let bytes = image::tiff::encode(&picture, 85, flight)?;
-    let name = format!("in/dop/dop20rgbi_{}_sh_{flight}.tif", tile.name);
-    folder.write(&name, &bytes, BTreeMap::from([("image".to_owned(), 1)]))
+    folder.write(&orthophoto_name(tile, flight), &bytes, BTreeMap::from([("image".to_owned(), 1)]))
 }
 
 fn stock(folder: &Folder, town: &Town, options: &DemoOptions) -> Result<Vec<Written>> {
@@ -166,7 +255,7 @@ fn stock(folder: &Folder, town: &Town, options: &DemoOptions) -> Result<Vec<Writ
         .collect()
 }
 
-fn city_tile(folder: &Folder, town: &Town, tile: &Tile) -> Result<Written> {
+fn city_tile(folder: &Folder, town: &Town, tile: &Tile, date: &str) -> Result<Written> {
     let [west, south, east, north] = tile.bounds;
     let mut buildings: Vec<(&Building, Option<&Address>)> = Vec::new();
     for quarter in &town.quarters {
@@ -177,12 +266,13 @@ fn city_tile(folder: &Folder, town: &Town, tile: &Tile) -> Result<Written> {
         for building in &quarter.buildings {
             let [e, n] = building.shape.outline.centre().xy();
             if e >= west && e < east && n >= south && n < north {
-                let address = building.address.and_then(|oid| quarter.addresses.iter().find(|address| address.oid == oid));
+                let address =
+                    building.addresses.first().and_then(|oid| quarter.addresses.iter().find(|address| address.oid == *oid));
                 buildings.push((building, address));
             }
         }
     }
     let name = format!("LoD2_{}_SH", tile.name);
-    let (text, counts) = city::tile(town, &name, tile.bounds, "2025-11-30", &buildings);
+    let (text, counts) = city::tile(town, &name, tile.bounds, date, &buildings);
     folder.write_zip(&format!("in/lod2/{name}.zip"), &format!("{name}.gml"), text.as_bytes(), counts)
 }

@@ -4,8 +4,6 @@
 //! says what must come out. Later nights change the model and deliver only what changed. The same options give the same bytes, on any
 //! number of threads.
 
-#![allow(dead_code, reason = "what later nights need is here already; they come with the next commit")]
-
 mod city;
 mod deliver;
 mod files;

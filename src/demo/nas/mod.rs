@@ -1,5 +1,6 @@
 //! Deliveries of the cadastre: the stock (BDA) and the changes of a night (NBA), as NAS.
 
+pub mod change;
 pub mod object;
 pub mod xml;
 
@@ -16,6 +17,42 @@ pub type TypeCounts = BTreeMap<&'static str, u64>;
 
 /// Deliveries overlap by so much on each side, in millimetres: what lies there is in both.
 const OVERLAP: i64 = 60_000;
+
+/// How many different objects of each type the town has, without the copies in overlaps.
+pub fn distinct(town: &Town, dialect: Dialect) -> TypeCounts {
+    let mut catalogues = Xml::new(dialect, false);
+    object::catalogues(&mut catalogues, town);
+    let mut counts = catalogues.counts;
+    let mut add = |name: &'static str, count: usize| {
+        if count > 0 {
+            *counts.entry(name).or_insert(0) += count as u64;
+        }
+    };
+    for quarter in &town.quarters {
+        for name in ["AX_Flurstueck", "AP_PTO"] {
+            add(name, quarter.parcels.len());
+        }
+        add("AX_Gebaeude", quarter.buildings.len());
+        let fountains = quarter.buildings.iter().filter(|building| object::fountain_of(building).is_some()).count();
+        add("AX_SonstigesBauwerkOderSonstigeEinrichtung", fountains);
+        for name in ["AX_LagebezeichnungMitHausnummer", "AX_GeoreferenzierteGebaeudeadresse"] {
+            add(name, quarter.addresses.len());
+        }
+        for land in &quarter.lands {
+            add(object::land_type(land.kind).0, 1);
+        }
+        for name in ["AX_PunktortTA", "AX_Grenzpunkt"] {
+            add(name, quarter.marks.len());
+        }
+        add("AX_LagebezeichnungOhneHausnummer", quarter.places.len());
+        add("AX_Buchungsblatt", quarter.holdings.len());
+        add("AX_Buchungsstelle", quarter.holdings.iter().map(|holding| holding.parcels.len()).sum());
+        for name in ["AX_Namensnummer", "AX_Person", "AX_Anschrift"] {
+            add(name, quarter.holdings.iter().map(|holding| holding.owners.len()).sum());
+        }
+    }
+    counts
+}
 
 /// Columns of quarters that each stock file covers.
 pub fn stock_columns(town: &Town) -> Vec<[u32; 2]> {
@@ -137,6 +174,7 @@ fn write_quarter(xml: &mut Xml, town: &Town, quarter: &Quarter, own: bool, withi
         return;
     }
     for mark in &quarter.marks {
+        object::mark_place(xml, key, mark, object::CATALOGUE_SINCE, "000000");
         object::mark(xml, key, mark, object::CATALOGUE_SINCE, "000000");
     }
     for (oid, text) in &quarter.places {

@@ -99,8 +99,8 @@ pub fn building(xml: &mut Xml, building: &Building) {
     }
     xml.leaf("baujahr", building.year);
     quality(xml);
-    if let Some(address) = building.address {
-        xml.refer("zeigtAuf", address);
+    for address in &building.addresses {
+        xml.refer("zeigtAuf", *address);
     }
     xml.close();
 }
@@ -176,25 +176,28 @@ pub fn place(xml: &mut Xml, oid: Oid, text: &str) {
     xml.close();
 }
 
-/// AX_PunktortTA and AX_Grenzpunkt of a boundary point.
-pub fn mark(xml: &mut Xml, quarter: u32, mark: &Mark, since: &str, reason: &str) {
-    let (point, corner) = (Oid::new(quarter, Class::Mark, mark.serial), Oid::new(quarter, Class::Corner, mark.serial));
-    xml.object("AX_PunktortTA", point, since, reason);
-    xml.refer("istTeilVon", corner);
+/// AX_PunktortTA of a boundary point: where it is.
+pub fn mark_place(xml: &mut Xml, quarter: u32, mark: &Mark, since: &str, reason: &str) {
+    xml.object("AX_PunktortTA", Oid::new(quarter, Class::Mark, mark.serial), since, reason);
+    xml.refer("istTeilVon", Oid::new(quarter, Class::Corner, mark.serial));
     xml.point("position", mark.at);
     xml.leaf("kartendarstellung", true);
     xml.leaf("koordinatenstatus", 1000);
     xml.close();
-    xml.object("AX_Grenzpunkt", corner, since, reason);
+}
+
+/// AX_Grenzpunkt: what marks it.
+pub fn mark(xml: &mut Xml, quarter: u32, mark: &Mark, since: &str, reason: &str) {
+    xml.object("AX_Grenzpunkt", Oid::new(quarter, Class::Corner, mark.serial), since, reason);
     xml.leaf("punktkennung", format_args!("32{:03}{:04}{:06}", mark.at.e / 1_000_000, mark.at.n / 1_000_000, mark.serial));
     xml.key("zustaendigeStelle", "AX_Dienststelle_Schluessel", &[("land", "01"), ("stelle", "0201")]);
     xml.leaf("abmarkung_Marke", if mark.serial.is_multiple_of(3) { 1100 } else { 1000 });
     xml.close();
 }
 
-/// An object of the actual use of land.
-pub fn land(xml: &mut Xml, land: &Land, twin: Option<Oid>) {
-    let (name, leaves): (&'static str, &[(&str, u32)]) = match land.kind {
+/// Object type of the actual use of land, with its attributes.
+pub fn land_type(kind: Use) -> (&'static str, &'static [(&'static str, u32)]) {
+    match kind {
         Use::House | Use::Row | Use::Court | Use::Apartments => ("AX_Wohnbauflaeche", &[("artDerBebauung", 1000)]),
         Use::Centre => ("AX_FlaecheGemischterNutzung", &[("funktion", 2100)]),
         Use::Church => ("AX_FlaecheBesondererFunktionalerPraegung", &[("funktion", 1140)]),
@@ -208,7 +211,12 @@ pub fn land(xml: &mut Xml, land: &Land, twin: Option<Oid>) {
         Use::Meadow => ("AX_Landwirtschaft", &[("vegetationsmerkmal", 1020)]),
         Use::Wood => ("AX_Wald", &[("vegetationsmerkmal", 1300)]),
         Use::Street | Use::MainRoad => ("AX_Strassenverkehr", &[]),
-    };
+    }
+}
+
+/// An object of the actual use of land; `twin` is the parcel whose curves a shared outline takes.
+pub fn land(xml: &mut Xml, land: &Land, twin: Option<Oid>) {
+    let (name, leaves) = land_type(land.kind);
     xml.object(name, land.oid, &land.since, "000000");
     xml.surface(&land.outline, &land.holes, true, twin.filter(|_| land.shared));
     for (name, value) in leaves {
@@ -219,7 +227,7 @@ pub fn land(xml: &mut Xml, land: &Land, twin: Option<Oid>) {
 
 /// AP_PTO: the parcel's number on the map.
 pub fn label(xml: &mut Xml, parcel: &Parcel, since: &str, reason: &str) {
-    xml.object("AP_PTO", Oid((parcel.oid.0 & !(63 << 16)) | ((Class::Label as u64) << 16)), since, reason);
+    xml.object("AP_PTO", parcel.oid.twin(Class::Label), since, reason);
     let at = if parcel.holes.is_empty() { parcel.outline.centre() } else { parcel.outline.points[0] };
     xml.point("position", at);
     xml.leaf("schriftinhalt", parcel.number());
@@ -262,12 +270,13 @@ pub fn holding(xml: &mut Xml, seed: u64, quarter: u32, holding: &Holding) {
     for (k, owner) in holding.owners.iter().enumerate() {
         share(xml, quarter, holding, k, since, "000000");
         person(xml, seed, quarter, *owner, since, "000000");
+        residence(xml, quarter, *owner, since, "000000");
     }
 }
 
 /// The entry of a parcel.
 pub fn entry_of(parcel: Oid) -> Oid {
-    Oid((parcel.0 & !(63 << 16)) | ((Class::Entry as u64) << 16))
+    parcel.twin(Class::Entry)
 }
 
 /// AX_Namensnummer of the `k`-th owner.
@@ -287,7 +296,7 @@ pub fn share_oid(quarter: u32, holding: &Holding, k: usize) -> Oid {
     Oid::new(quarter, Class::Share, holding.serial * 4 + k as u32)
 }
 
-/// AX_Person and AX_Anschrift.
+/// AX_Person.
 pub fn person(xml: &mut Xml, seed: u64, quarter: u32, serial: u32, since: &str, reason: &str) {
     let residence = Oid::new(quarter, Class::Residence, serial);
     let [family, given] = names::person(seed, quarter, serial);
@@ -303,7 +312,11 @@ pub fn person(xml: &mut Xml, seed: u64, quarter: u32, serial: u32, since: &str, 
     }
     xml.refer("hat", residence);
     xml.close();
-    xml.object("AX_Anschrift", residence, since, reason);
+}
+
+/// AX_Anschrift of a person.
+pub fn residence(xml: &mut Xml, quarter: u32, serial: u32, since: &str, reason: &str) {
+    xml.object("AX_Anschrift", Oid::new(quarter, Class::Residence, serial), since, reason);
     xml.leaf("ort_Post", "KANARI-Ort");
     xml.leaf("postleitzahlPostzustellung", "22899");
     xml.leaf("strasse", format_args!("KANARI-Straße-{}", serial % 50));
@@ -389,5 +402,5 @@ pub fn street_oid(street: u32) -> Oid {
 /// Where a building's fountain stands, if it has a courtyard.
 pub fn fountain_of(building: &Building) -> Option<(Oid, Point)> {
     let courtyard: &Ring = building.shape.holes.first()?;
-    Some((Oid((building.oid.0 & !(63 << 16)) | ((Class::Fountain as u64) << 16)), courtyard.centre()))
+    Some((building.oid.twin(Class::Fountain), courtyard.centre()))
 }

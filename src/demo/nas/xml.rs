@@ -69,6 +69,8 @@ pub struct Xml {
     pub counts: BTreeMap<&'static str, u64>,
     dialect: Dialect,
     members: bool,
+    /// True where the `gml:id` of objects carries their version (in replacements of GID 6).
+    pub versioned: bool,
     open: Vec<String>,
     current: Option<Oid>,
     geometry: u32,
@@ -77,7 +79,16 @@ pub struct Xml {
 impl Xml {
     /// Nothing yet; `members` puts the element of a collection around each object.
     pub fn new(dialect: Dialect, members: bool) -> Self {
-        Self { out: String::new(), counts: BTreeMap::new(), dialect, members, open: Vec::new(), current: None, geometry: 0 }
+        Self {
+            out: String::new(),
+            counts: BTreeMap::new(),
+            dialect,
+            members,
+            versioned: false,
+            open: Vec::new(),
+            current: None,
+            geometry: 0,
+        }
     }
     /// The dialect.
     pub fn dialect(&self) -> Dialect {
@@ -125,6 +136,7 @@ impl Xml {
     }
     /// Begins an object: identifier, life span, model, reason.
     pub fn object(&mut self, name: &'static str, oid: Oid, since: &str, reason: &str) {
+        let id = if self.versioned { version(oid, since) } else { oid.to_string() };
         *self.counts.entry(name).or_insert(0) += 1;
         self.current = Some(oid);
         self.geometry = 0;
@@ -132,7 +144,7 @@ impl Xml {
             self.push(format_args!("<{}>\n", self.dialect.member()));
         }
         let tag = format!("{}{name}", self.dialect.prefix());
-        self.push(format_args!("<{tag} gml:id=\"{oid}\">\n"));
+        self.push(format_args!("<{tag} gml:id=\"{id}\">\n"));
         self.open.push(tag);
         self.push(format_args!("<gml:identifier codeSpace=\"http://www.adv-online.de/\">urn:adv:oid:{oid}</gml:identifier>\n"));
         self.key("lebenszeitintervall", "AA_Lebenszeitintervall", &[("beginnt", since)]);
@@ -234,6 +246,11 @@ impl Xml {
             "<gml:curveMember><gml:Curve gml:id=\"{id}\"><gml:segments>{segment}</gml:segments></gml:Curve></gml:curveMember>\n"
         ));
     }
+}
+
+/// An identifier with its version, 32 characters: a change refers to a version by it.
+pub fn version(oid: Oid, since: &str) -> String {
+    format!("{oid}{}", since.replace(['-', ':'], ""))
 }
 
 /// Text for between tags.

@@ -6,6 +6,7 @@
 pub mod house;
 pub mod layout;
 pub mod names;
+pub mod night;
 pub mod roof;
 
 use super::ground::Ground;
@@ -24,6 +25,10 @@ impl Oid {
     /// The identifier of the `serial`-th object of a class in a quarter.
     pub fn new(quarter: u32, class: Class, serial: u32) -> Self {
         Self((u64::from(quarter) << 22) | ((class as u64) << 16) | u64::from(serial & 0xFFFF))
+    }
+    /// The identifier of another class with the same quarter and number.
+    pub fn twin(self, class: Class) -> Self {
+        Self((self.0 & !(63 << 16)) | ((class as u64) << 16))
     }
 }
 
@@ -69,8 +74,6 @@ pub enum Class {
 pub struct Parcel {
     /// Identifier.
     pub oid: Oid,
-    /// Quarter, as in [`Quarter::key`].
-    pub quarter: u32,
     /// What it is used for.
     pub kind: Use,
     /// On the plan; none for what is no rectangle.
@@ -103,8 +106,6 @@ pub struct Parcel {
     pub entry: Oid,
     /// Reason of this version (AA_Anlassart).
     pub reason: &'static str,
-    /// How often it was built upon anew.
-    pub rebuilt: u32,
 }
 
 impl Parcel {
@@ -134,8 +135,8 @@ pub struct Building {
     pub shape: house::Shape,
     /// Height of its base in millimetres (DHHN2016): the lowest point of the terrain at its corners.
     pub base: i64,
-    /// The address it bears.
-    pub address: Option<Oid>,
+    /// The addresses it bears.
+    pub addresses: Vec<Oid>,
     /// Year of construction.
     pub year: u32,
     /// `beginnt` of this version.
@@ -383,7 +384,6 @@ fn add_parcel(quarter: &mut Quarter, seed: u64, lot: &layout::Lot, outline: Ring
     let roll = mix(seed ^ mix(oid.0 ^ 0x5eed));
     let mut parcel = Parcel {
         oid,
-        quarter: key,
         kind: lot.kind,
         rect: lot.rect,
         front: lot.front,
@@ -401,7 +401,6 @@ fn add_parcel(quarter: &mut Quarter, seed: u64, lot: &layout::Lot, outline: Ring
         place: None,
         entry: Oid::new(key, Class::Entry, quarter.parcels.len() as u32),
         reason: "000000",
-        rebuilt: 0,
     };
     parcel.area = parcel.geometric_area().round() as i64;
     quarter.parcels.push(parcel);
@@ -525,7 +524,7 @@ fn furnish(quarter: &mut Quarter, seed: u64, ground: &Ground, k: usize, number: 
     for shape in shapes {
         let oid = Oid::new(key, Class::Building, quarter.buildings.len() as u32);
         let main = shape.main;
-        let building = stand(ground, seed, oid, &parcel, shape, address.filter(|_| main), began(seed, oid));
+        let building = stand(ground, seed, oid, &parcel, shape, address.filter(|_| main).into_iter().collect(), began(seed, oid));
         if let (true, Some(address)) = (main, address.and(quarter.addresses.last_mut())) {
             address.building = Some(oid);
         }
@@ -540,13 +539,13 @@ fn stand(
     oid: Oid,
     parcel: &Parcel,
     shape: house::Shape,
-    address: Option<Oid>,
+    addresses: Vec<Oid>,
     since: String,
 ) -> Building {
     let lowest = shape.outline.points.iter().map(|p| ground.terrain(p.xy())).fold(f64::INFINITY, f64::min);
     let year = 1890 + (mix(seed ^ oid.0) % 132) as u32;
     let base = (lowest * 1000.0).round() as i64;
-    Building { oid, parcel: parcel.oid, shape, base, address, year, since, reason: "000000" }
+    Building { oid, parcel: parcel.oid, shape, base, addresses, year, since, reason: "000000" }
 }
 
 /// The land register: private parcels have owners, the rest belongs to the municipality.
