@@ -7,6 +7,7 @@
 use crate::error::{Error, Result};
 use crate::mesh::Piece;
 use serde_json::{Map, Value, json};
+use std::collections::HashMap;
 
 /// How the geometry of a tile is stored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -192,6 +193,7 @@ struct Writer {
     fallback: usize,
     views: Vec<Value>,
     accessors: Vec<Value>,
+    known: HashMap<Vec<u8>, usize>,
 }
 
 impl Writer {
@@ -203,9 +205,15 @@ impl Writer {
         at
     }
 
+    /// A view of bytes that are stored as they are. Columns that are alike share one: the offsets of all columns with codes of
+    /// four digits, dates that are the same for a whole town.
     fn plain_view(&mut self, bytes: &[u8]) -> usize {
+        if let Some(&view) = self.known.get(bytes) {
+            return view;
+        }
         let at = self.append(bytes);
         self.views.push(json!({ "buffer": 0, "byteOffset": at, "byteLength": bytes.len() }));
+        self.known.insert(bytes.to_vec(), self.views.len() - 1);
         self.views.len() - 1
     }
 
@@ -277,10 +285,13 @@ impl Writer {
         let mut primitives = Vec::new();
         let mut offset = 0;
         for shape in &piece.shapes {
-            self.accessors.push(json!({
-                "bufferView": index_view, "byteOffset": offset, "componentType": UNSIGNED_SHORT,
-                "count": shape.indices.len(), "type": "SCALAR",
-            }));
+            let mut accessor = json!({
+                "bufferView": index_view, "componentType": UNSIGNED_SHORT, "count": shape.indices.len(), "type": "SCALAR",
+            });
+            if offset > 0 {
+                accessor["byteOffset"] = offset.into();
+            }
+            self.accessors.push(accessor);
             offset += shape.indices.len() * 2;
             let set = json!({ "featureCount": features, "attribute": 0, "propertyTable": 0 });
             primitives.push(json!({
@@ -304,14 +315,18 @@ impl Writer {
                         numbers.iter().flat_map(|value| value.unwrap_or(f64::from(NO_NUMBER)).to_le_bytes()).collect();
                     let view = self.plain_view(&bytes);
                     let mut definition = json!({ "type": "SCALAR", "componentType": "FLOAT64" });
-                    mark_missing(&mut definition, numbers.iter().any(Option::is_none));
+                    if numbers.iter().any(Option::is_none) {
+                        definition["noData"] = NO_NUMBER.into();
+                    }
                     (definition, json!({ "values": view }))
                 }
                 Column::Integer(numbers) => {
                     let bytes: Vec<u8> = numbers.iter().flat_map(|value| value.unwrap_or(NO_NUMBER).to_le_bytes()).collect();
                     let view = self.plain_view(&bytes);
                     let mut definition = json!({ "type": "SCALAR", "componentType": "INT16" });
-                    mark_missing(&mut definition, numbers.iter().any(Option::is_none));
+                    if numbers.iter().any(Option::is_none) {
+                        definition["noData"] = NO_NUMBER.into();
+                    }
                     (definition, json!({ "values": view }))
                 }
             };
@@ -351,18 +366,8 @@ impl Writer {
         let mut definition = json!({ "type": "STRING" });
         if texts.iter().any(String::is_empty) {
             definition["noData"] = "".into();
-        } else {
-            definition["required"] = true.into();
         }
         (definition, json!({ "values": values, "stringOffsets": string_offsets, "stringOffsetType": kind }))
-    }
-}
-
-fn mark_missing(definition: &mut Value, missing: bool) {
-    if missing {
-        definition["noData"] = NO_NUMBER.into();
-    } else {
-        definition["required"] = true.into();
     }
 }
 
@@ -519,7 +524,6 @@ mod tests {
                 }
             }
         }
-        assert_eq!(class["id"]["required"], true);
         assert_eq!(class["empty"]["noData"], "");
     }
 

@@ -145,7 +145,7 @@ impl Dataset for CityModel {
             let buildings = codec::decode(&result.pack()?.read(tile::BUILDINGS)?)?;
             let what = if buildings.iter().any(|building| building.id == object || building.parts.iter().any(|p| p.id == object))
             {
-                format!("shows {object} among {} buildings", buildings.len())
+                format!("shows {object}; buildings in the tile: {}", buildings.len())
             } else {
                 format!("leaves {object} to a newer delivery in another cell")
             };

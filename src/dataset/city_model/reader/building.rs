@@ -272,11 +272,11 @@ impl Reader<'_> {
             whole.problem = Some(no_faces());
         }
         for (error, place) in rejected_parts {
-            found.reject("BuildingPart", &error.at(place));
+            found.reject("BuildingPart", &placed(error, place));
         }
         if let Some(error) = whole.problem.take() {
             let reason = format!("its building was rejected: {}", error.message());
-            found.reject("Building", &error.at(whole.place.clone()));
+            found.reject("Building", &placed(error, whole.place.clone()));
             for part in parts {
                 found.reject("BuildingPart", &Error::new("mk::city_model::building", reason.clone()).at(part.place));
             }
@@ -356,12 +356,21 @@ impl Reader<'_> {
             }
         }
         if flat > 0 {
-            findings.push(("mk::city_model::no_area", format!("{flat} faces without area left out")));
+            findings.push(("mk::city_model::no_area", format!("faces without area, left out: {flat}")));
         }
         if uneven > 0 {
-            findings.push(("mk::city_model::uneven", format!("{uneven} faces leave their plane, by up to {worst:.2} m")));
+            findings.push(("mk::city_model::uneven", format!("faces that leave their plane: {uneven}, by up to {worst:.2} m")));
         }
         Ok((lod, faces, findings))
+    }
+}
+
+/// The error in its object: where the error has a line of its own, that one.
+fn placed(error: Error, object: Place) -> Error {
+    let own = error.place().clone();
+    match own.line {
+        Some(_) => error.at(Place { object: object.object, ..own }),
+        None => error.at(object),
     }
 }
 

@@ -140,8 +140,9 @@ pub fn read<R: Read>(
             Step::Open => {
                 let element = xml.element();
                 if let Some(reason) = element.srs_name.as_deref().and_then(|name| srs.take(name).err()) {
-                    problem.get_or_insert(reason);
+                    problem.get_or_insert(reason.at(xml.place()));
                 }
+                let element = xml.element();
                 if let Some(href) = &element.href {
                     let target = Target::Reference(target(href));
                     geometry.uses.push(use_of(owner, target, turned.len() % 2 == 1));
@@ -150,6 +151,7 @@ pub fn read<R: Read>(
                     "Polygon" | "PolygonPatch" | "Triangle" | "Rectangle" => {
                         let id = element.id.clone();
                         let reversed = turned.len() % 2 == 1;
+                        let place = xml.place();
                         match polygon(xml, srs.axis(), geometry.points)? {
                             Ok(polygon) => {
                                 geometry.points += polygon.rings.iter().map(Vec::len).sum::<usize>();
@@ -161,7 +163,7 @@ pub fn read<R: Read>(
                                 geometry.uses.push(use_of(owner, Target::Polygon(number), reversed));
                             }
                             Err(reason) => {
-                                problem.get_or_insert(reason);
+                                problem.get_or_insert(reason.at(place));
                             }
                         }
                     }
