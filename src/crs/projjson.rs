@@ -12,6 +12,7 @@ pub fn projjson(crs: Crs) -> Result<serde_json::Value> {
     let unknown = |error: Box<dyn std::error::Error + Send + Sync>| {
         Error::new("mk::crs::definition", format!("no definition of {crs}")).because(error)
     };
+    crate::io::gdal::init();
     let text = SpatialRef::from_epsg(crs.0).and_then(|srs| srs.to_projjson()).map_err(|error| unknown(error.into()))?;
     serde_json::from_str(&text).map_err(|error| unknown(error.into()))
 }
@@ -21,6 +22,7 @@ pub fn projjson(crs: Crs) -> Result<serde_json::Value> {
 /// # Errors
 /// When the registry does not know the code.
 pub fn name_and_wkt(crs: Crs) -> Result<(String, String)> {
+    crate::io::gdal::init();
     SpatialRef::from_epsg(crs.0)
         .and_then(|srs| Ok((srs.name().unwrap_or_else(|| crs.to_string()), srs.to_wkt()?)))
         .map_err(|error| Error::new("mk::crs::definition", format!("no definition of {crs}")).because(error))

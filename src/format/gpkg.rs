@@ -374,7 +374,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("a.gpkg");
         write(&path);
-        let dataset = gdal::Dataset::open(&path).unwrap();
+        let dataset = crate::io::gdal::open_vector(&path, &["GPKG"]).unwrap();
         assert_eq!(dataset.layer_count(), 2);
         let mut layer = dataset.layer_by_name("Flurstueck").unwrap();
         assert_eq!(layer.feature_count(), 3);

@@ -1,5 +1,7 @@
 //! Writing so that a crash at any instant leaves the old state or the new one, never half of one.
 
+#![expect(clippy::disallowed_methods, reason = "here is where files are renamed and linked")]
+
 use super::faults::{Operation, point};
 use crate::error::{Error, Place, Result};
 use std::fs::{self, File};
@@ -96,7 +98,9 @@ pub fn hard_link_or_copy(from: &Path, to: &Path) -> Result<()> {
         match fs::hard_link(from, to) {
             Err(error) if matches!(error.raw_os_error(), Some(1 | 18 | 31 | 95)) => {
                 // EPERM, EXDEV, EMLINK, EOPNOTSUPP
+                point(Operation::Write)?;
                 fs::copy(from, to)?;
+                point(Operation::Sync)?;
                 File::open(to)?.sync_all()
             }
             result => result,
@@ -171,6 +175,31 @@ mod tests {
         write_atomic(&path, b"two").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"two");
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_the_old_file_and_no_litter() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::create_dir_all(path.join("in the way")).unwrap();
+        assert_eq!(write_atomic(&path, b"one").unwrap_err().code(), "mk::io::write");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+        assert_eq!(write_atomic(Path::new("/no/such/folder/a"), b"").unwrap_err().code(), "mk::io::write");
+    }
+
+    #[test]
+    fn a_linked_file_is_the_same_file_and_a_second_link_is_refused() {
+        use std::os::unix::fs::MetadataExt;
+        let folder = tempfile::tempdir().unwrap();
+        let (from, to) = (folder.path().join("a"), folder.path().join("b"));
+        write_new(&from, b"one").unwrap();
+        seal(&from).unwrap();
+        hard_link_or_copy(&from, &to).unwrap();
+        assert_eq!(fs::metadata(&from).unwrap().ino(), fs::metadata(&to).unwrap().ino());
+        assert!(fs::metadata(&to).unwrap().permissions().readonly());
+        assert!(hard_link_or_copy(&from, &to).is_err());
+        rename(&to, &folder.path().join("c")).unwrap();
+        assert!(rename(&to, &from).is_err() && from.is_file());
     }
 
     #[test]

@@ -52,14 +52,35 @@ pub fn system() -> String {
 
 /// Versions that have a say in the results, by name.
 pub fn software() -> std::collections::BTreeMap<String, String> {
-    let proj = proj::Proj::new("+proj=noop").ok().and_then(|proj| proj.lib_info().ok()).map(|info| info.version);
     [
         ("messkette", Some(env!("CARGO_PKG_VERSION").to_owned())),
         ("GDAL", Some(gdal::version::version_info("RELEASE_NAME"))),
-        ("PROJ", proj),
+        ("PROJ", Some(crate::crs::proj_version().to_owned())),
         ("SQLite", Some(rusqlite::version().to_owned())),
     ]
     .into_iter()
     .filter_map(|(name, version)| Some((name.to_owned(), version?)))
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_machine_and_the_process_are_known() {
+        assert!(free_disk(Path::new("/")).unwrap() > 0);
+        assert_eq!(free_disk(Path::new("/no/such/folder")).unwrap_err().code(), "mk::io::disk");
+        assert!(available_memory_mb() > 0 && available_memory_mb() <= total_memory_mb());
+        let before = peak_rss_mb();
+        let block = std::hint::black_box(vec![1_u8; 64 << 20]);
+        assert!(peak_rss_mb() >= before && peak_rss_mb() >= 64.0, "{} {}", block.len(), peak_rss_mb());
+        let started = cpu_seconds();
+        let mut sum = 0_u64;
+        while cpu_seconds() < started + 0.02 {
+            sum = std::hint::black_box(sum.wrapping_add(1));
+        }
+        let software = software();
+        assert!(["messkette", "GDAL", "PROJ", "SQLite"].iter().all(|name| software[*name].contains('.')), "{software:?}");
+    }
 }

@@ -8,6 +8,7 @@ pub mod atomic;
 pub mod digest;
 pub mod discover;
 pub mod faults;
+pub mod gdal;
 pub mod machine;
 pub mod pack;
 pub mod sniff;

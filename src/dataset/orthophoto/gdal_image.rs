@@ -3,11 +3,12 @@
 use super::header::{Header, Validity, refused};
 use crate::crs::Crs;
 use crate::error::{Error, Result};
+use crate::io::gdal as rim;
 use crate::raster::Rgbx;
 use gdal::raster::{ColorInterpretation, GdalDataType};
 use gdal::spatial_ref::SpatialRef;
-use gdal::{Dataset, DatasetOptions, GdalOpenFlags, Metadata};
-use std::path::Path;
+use gdal::{Dataset, Metadata};
+use std::path::{Path, PathBuf};
 
 /// Drivers that may open a source; never those that follow references to other files or hosts.
 const DRIVERS: [&str; 4] = ["GTiff", "JP2OpenJPEG", "JPEG", "PNG"];
@@ -15,6 +16,7 @@ const DRIVERS: [&str; 4] = ["GTiff", "JP2OpenJPEG", "JPEG", "PNG"];
 /// An image opened with GDAL.
 pub struct GdalImage {
     dataset: Dataset,
+    path: PathBuf,
 }
 
 impl GdalImage {
@@ -23,16 +25,12 @@ impl GdalImage {
     /// # Errors
     /// When none of them can.
     pub fn open(path: &Path) -> Result<Self> {
-        let options = DatasetOptions {
-            open_flags: GdalOpenFlags::GDAL_OF_RASTER | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR,
-            allowed_drivers: Some(&DRIVERS),
-            ..DatasetOptions::default()
-        };
-        let dataset = Dataset::open_ex(path, options).map_err(|error| {
-            unreadable("the file is no image that can be read", error)
+        let dataset = rim::open_raster(path, &DRIVERS, rim::RasterLimits::default()).map_err(|error| {
+            refused("the file is no image that can be read")
+                .because(error)
                 .hint("GeoTIFF, JPEG 2000, JPEG and PNG are read; ECW needs a driver that Debian's GDAL does not have")
         })?;
-        Ok(Self { dataset })
+        Ok(Self { dataset, path: path.to_owned() })
     }
 
     /// Columns and rows.
@@ -174,8 +172,12 @@ impl GdalImage {
     /// Reads a window of pixels that lies within the image.
     ///
     /// # Errors
-    /// When GDAL cannot decode it.
-    pub fn read(&self, header: &Header, [x, y]: [usize; 2], width: usize, height: usize) -> Result<Rgbx> {
+    /// When GDAL cannot decode it, or says so while its functions succeed.
+    pub fn read(&self, header: &Header, from: [usize; 2], width: usize, height: usize) -> Result<Rgbx> {
+        rim::watched(&self.path, "the image cannot be decoded", || self.decode(header, from, width, height))
+    }
+
+    fn decode(&self, header: &Header, [x, y]: [usize; 2], width: usize, height: usize) -> Result<Rgbx> {
         let failed = |error| unreadable("the image cannot be decoded", error);
         let mut picture = Rgbx::empty(width, height);
         let mut values = vec![0_u8; width * height];

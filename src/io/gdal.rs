@@ -1,0 +1,466 @@
+//! GDAL, behind a fence: few drivers, no network, its errors counted.
+//!
+//! GDAL opens by content, and some formats are little programs: a VRT of one line named `photo.tif` reads any file of the machine
+//! into the tiles (GDAL restricts that only since 3.12). So all drivers but those of plain data files are taken out of the process,
+//! each use names those it wants, and the first bytes must fit one of them before GDAL sees the file. GDAL also reports many
+//! a damaged file by a message alone while its functions succeed; [`watched`] makes an error of that.
+
+use super::sniff::{Content, SNIFF_BYTES, sniff};
+use crate::error::{Error, Result};
+use gdal::errors::CplErrType;
+use gdal::{Dataset, DatasetOptions, DriverManager, GdalOpenFlags};
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+/// Drivers that read data from the file they are given and nothing else. All others are removed from the process.
+const DRIVERS: &[&str] = &[
+    // Raster
+    "GTiff",
+    "COG",
+    "JPEG",
+    "JP2OpenJPEG",
+    "PNG",
+    "WEBP",
+    "AAIGrid",
+    "GTX",
+    "NTv2",
+    "MEM",
+    // Vector
+    "GPKG",
+    "ESRI Shapefile",
+    "GeoJSON",
+    "GeoJSONSeq",
+    "FlatGeobuf",
+    "CSV",
+    "OpenFileGDB",
+    "DXF",
+    "MapInfo File",
+    "Memory",
+    "Parquet",
+];
+
+/// Settings of the process, before any driver is there.
+const SETTINGS: &[(&str, &str)] = &[
+    // Nothing over the network, whatever a file asks for.
+    ("CPL_VSIL_CURL_ALLOWED_FILENAME", "/vsicurl/none"),
+    ("GDAL_HTTP_MAX_RETRY", "0"),
+    ("GDAL_HTTP_TIMEOUT", "1"),
+    // No `.aux.xml` is read beside a source or written there.
+    ("GDAL_PAM_ENABLED", "NO"),
+    // A JPEG that is cut off is an error, not a grey area.
+    ("GDAL_ERROR_ON_LIBJPEG_WARNING", "YES"),
+    // Views and triggers of a GeoPackage run nothing.
+    ("OGR_SQLITE_PRAGMA", "trusted_schema=OFF"),
+    // Threads are the engine's business, memory too (MiB).
+    ("GDAL_NUM_THREADS", "1"),
+    ("GDAL_CACHEMAX", "128"),
+];
+
+/// Messages that are kept of one piece of work, and characters of each.
+const KEPT: usize = 8;
+const KEPT_LENGTH: usize = 300;
+
+thread_local! {
+    /// Failures that GDAL reported on this thread since the outermost [`watched`] began.
+    static FAILURES: RefCell<Failures> = const { RefCell::new(Failures { depth: 0, count: 0, messages: Vec::new() }) };
+}
+
+struct Failures {
+    depth: usize,
+    count: u64,
+    messages: Vec<String>,
+}
+
+/// Prepares GDAL once; every function here does it, others that use the `gdal` crate directly call it first.
+pub fn init() {
+    static DONE: OnceLock<()> = OnceLock::new();
+    DONE.get_or_init(|| {
+        for (key, value) in SETTINGS {
+            // Fails only for texts with a NUL.
+            let _ = gdal::config::set_config_option(key, value);
+        }
+        DriverManager::register_all();
+        for index in (0..DriverManager::count()).rev() {
+            if let Ok(driver) = DriverManager::get_driver(index)
+                && !DRIVERS.contains(&driver.short_name().as_str())
+            {
+                DriverManager::deregister_driver(&driver);
+            }
+        }
+        // GDAL calls it on the thread that failed, and only thread-local state is touched.
+        gdal::config::set_error_handler(|kind, number, message| {
+            let shown: String = message.chars().take(KEPT_LENGTH).collect();
+            tracing::debug!(target: "gdal", number, "{shown}");
+            if matches!(kind, CplErrType::Failure | CplErrType::Fatal) {
+                FAILURES.with(|failures| {
+                    let Ok(mut failures) = failures.try_borrow_mut() else { return };
+                    failures.count += 1;
+                    if failures.depth > 0 && failures.messages.len() < KEPT && !failures.messages.contains(&shown) {
+                        failures.messages.push(shown);
+                    }
+                });
+            }
+        });
+    });
+}
+
+/// Does work with GDAL on a file, and fails when GDAL reported a failure meanwhile, also where the work itself saw none. GDAL's
+/// messages name the file by its own name: the folders of a machine are nobody's business.
+///
+/// # Errors
+/// That of the work, or `mk::io::gdal` with `what` failed; either with GDAL's messages.
+pub fn watched<T>(path: &Path, what: &str, work: impl FnOnce() -> Result<T>) -> Result<T> {
+    init();
+    let (count, kept) = FAILURES.with_borrow_mut(|failures| {
+        failures.depth += 1;
+        (failures.count, failures.messages.len())
+    });
+    let result = work();
+    let messages = FAILURES.with_borrow_mut(|failures| {
+        failures.depth = failures.depth.saturating_sub(1);
+        let own = failures.messages.get(kept..).unwrap_or_default().join("; ");
+        if failures.depth == 0 {
+            failures.messages.clear();
+        }
+        (failures.count > count).then(|| without_folders(&own, path))
+    });
+    match (result, messages) {
+        (Ok(value), None) => Ok(value),
+        (Ok(_), Some(messages)) => Err(Error::new("mk::io::gdal", format!("{what}; GDAL says: {messages}"))),
+        (Err(error), Some(messages)) if error.code() == "mk::io::gdal" && error.message() == what => {
+            Err(Error::new("mk::io::gdal", format!("{what}; GDAL says: {messages}")))
+        }
+        (Err(error), _) => Err(error),
+    }
+}
+
+fn without_folders(messages: &str, path: &Path) -> String {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let mut text = messages.to_owned();
+    for path in [absolute.as_path(), path] {
+        if let Some(folder) = path.parent().and_then(Path::to_str).filter(|folder| folder.len() > 1) {
+            text = text.replace(&format!("{folder}/"), "");
+        }
+    }
+    text
+}
+
+/// The error of work within [`watched`] whose GDAL call said no.
+pub fn failed(what: &str) -> Error {
+    Error::new("mk::io::gdal", what)
+}
+
+/// Caps on what an image may claim before any pixel is read.
+#[derive(Debug, Clone, Copy)]
+pub struct RasterLimits {
+    /// Columns and rows, each.
+    pub max_side: usize,
+    /// Bands.
+    pub max_bands: usize,
+    /// Unpacked bytes for each byte of the file; asked only beyond [`RasterLimits::FREE_BYTES`].
+    pub max_ratio: u64,
+}
+
+impl RasterLimits {
+    /// Unpacked bytes that any file may claim.
+    pub const FREE_BYTES: u64 = 256 << 20;
+}
+
+impl Default for RasterLimits {
+    fn default() -> Self {
+        // A sparse tiled TIFF needs 16 bytes for each tile of 256 x 256 x 4.
+        Self { max_side: 4_000_000, max_bands: 64, max_ratio: 20_000 }
+    }
+}
+
+/// Opens an image for reading, with one of `drivers` and no other. Errors name no file: the caller knows what people call it.
+///
+/// # Errors
+/// When the name is not that of a plain file, the content fits none of the drivers, GDAL cannot read it, or it claims more
+/// than `limits`.
+pub fn open_raster(path: &Path, drivers: &[&str], limits: RasterLimits) -> Result<Dataset> {
+    let dataset = open(path, drivers, GdalOpenFlags::GDAL_OF_RASTER, "the file is no image that can be read")?;
+    check_dimensions(&dataset, path, limits)?;
+    Ok(dataset)
+}
+
+/// Opens vector data for reading, with one of `drivers` and no other.
+///
+/// # Errors
+/// As [`open_raster`], without the caps of images.
+pub fn open_vector(path: &Path, drivers: &[&str]) -> Result<Dataset> {
+    open(path, drivers, GdalOpenFlags::GDAL_OF_VECTOR, "the file is no vector data that can be read")
+}
+
+fn open(path: &Path, drivers: &[&str], kind: GdalOpenFlags, what: &str) -> Result<Dataset> {
+    init();
+    let name = plain_name(path)?;
+    // A file geodatabase is a folder; it has no first bytes.
+    if !(name.is_dir() && drivers.contains(&"OpenFileGDB")) {
+        check_content(&name, drivers)?;
+    }
+    let options = DatasetOptions {
+        open_flags: GdalOpenFlags::GDAL_OF_READONLY | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR | kind,
+        allowed_drivers: Some(drivers),
+        ..DatasetOptions::default()
+    };
+    #[expect(clippy::disallowed_methods, reason = "behind the fence")]
+    watched(path, what, || Dataset::open_ex(&name, options).map_err(|_| failed(what)))
+}
+
+/// The absolute path, as GDAL can only take it for a file: names such as `/vsicurl/…`, `GTIFF_DIR:…` or `MEM:::…` are programs.
+fn plain_name(path: &Path) -> Result<PathBuf> {
+    let refused = |reason: &str| Error::new("mk::io::name", reason).hint("sources are plain files on this machine");
+    let Some(text) = path.to_str() else { return Err(refused("the file's name is no UTF-8")) };
+    if text.chars().any(char::is_control) {
+        return Err(refused("the file's name has control characters"));
+    }
+    let absolute =
+        std::path::absolute(path).map_err(|error| refused("the file's name cannot be made absolute").because(error))?;
+    if absolute.to_string_lossy().to_ascii_lowercase().starts_with("/vsi") {
+        return Err(refused("the name begins with /vsi, which GDAL does not take for a file"));
+    }
+    Ok(absolute)
+}
+
+/// What a driver reads begins with; `None` for formats of text that begin with anything.
+fn content_of(driver: &str) -> Option<Content> {
+    Some(match driver {
+        "GTiff" | "COG" => Content::Tiff,
+        "JPEG" => Content::Jpeg,
+        "PNG" => Content::Png,
+        "JP2OpenJPEG" => Content::Jp2,
+        "GPKG" => Content::Sqlite,
+        "ESRI Shapefile" => Content::Shapefile,
+        "FlatGeobuf" => Content::FlatGeobuf,
+        "Parquet" => Content::Parquet,
+        "GeoJSON" | "GeoJSONSeq" => Content::Json,
+        _ => return None,
+    })
+}
+
+fn unreadable(error: std::io::Error) -> Error {
+    Error::new("mk::io::read", "cannot read the file").because(error)
+}
+
+fn check_content(path: &Path, drivers: &[&str]) -> Result<()> {
+    let mut head = Vec::new();
+    File::open(path)
+        .and_then(|file| {
+            if !file.metadata()?.is_file() {
+                return Err(std::io::Error::other("no plain file"));
+            }
+            file.take(SNIFF_BYTES as u64).read_to_end(&mut head)
+        })
+        .map_err(unreadable)?;
+    let content = sniff(&head);
+    if content == Content::GdalVirtual {
+        return Err(Error::new(
+            "mk::io::virtual",
+            "the file is a virtual dataset of GDAL, which reads other files: it is no source",
+        )
+        .hint("deliver the data itself: gdal_translate makes a GeoTIFF of it"));
+    }
+    let known: Option<Vec<Content>> = drivers.iter().map(|driver| content_of(driver)).collect();
+    match known {
+        Some(known) if !known.contains(&content) => {
+            let wanted: Vec<&str> = known.iter().map(|content| content.name()).collect();
+            Err(Error::new("mk::io::content", format!("the file is {}, not {}", content.name(), wanted.join(" or "))))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn check_dimensions(dataset: &Dataset, path: &Path, limits: RasterLimits) -> Result<()> {
+    let (width, height) = dataset.raster_size();
+    let bands = dataset.raster_count();
+    let refused = |message: String| Error::new("mk::io::dimensions", message);
+    // As GDALCheckDatasetDimensions.
+    if width == 0 || height == 0 || width > limits.max_side || height > limits.max_side {
+        return Err(refused(format!("the image claims {width} x {height} pixels")));
+    }
+    if bands > limits.max_bands {
+        return Err(refused(format!("the image claims {bands} bands")));
+    }
+    let mut pixel = 0_u64;
+    for index in 1..=bands {
+        let what = "the bands cannot be read";
+        let band = watched(path, what, || dataset.rasterband(index).map_err(|_| failed(what)))?;
+        pixel += u64::from(band.band_type().bytes());
+    }
+    let unpacked = (width as u64).saturating_mul(height as u64).saturating_mul(pixel);
+    let size = std::fs::metadata(path).map_err(unreadable)?.len();
+    if unpacked > RasterLimits::FREE_BYTES && unpacked / size.max(1) > limits.max_ratio {
+        return Err(refused(format!("the image claims {width} x {height} pixels of {bands} bands in a file of {size} bytes")));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const IMAGES: &[&str] = &["GTiff", "JPEG", "JP2OpenJPEG", "PNG"];
+
+    fn opened(name: &str, bytes: &[u8]) -> Result<Dataset> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        open_raster(&path, IMAGES, RasterLimits::default())
+    }
+
+    /// A TIFF header of one strip, uncompressed or deflated, with one byte of pixels.
+    fn tiff(width: u32, height: u32, samples: u16) -> Vec<u8> {
+        let fields: [(u16, u16, u32, u32); 8] = [
+            (256, 4, 1, width),
+            (257, 4, 1, height),
+            (258, 3, 1, 8),
+            (259, 3, 1, 8),
+            (262, 3, 1, 1),
+            (273, 4, 1, 8),
+            (277, 3, 1, samples.into()),
+            (279, 4, 1, 1),
+        ];
+        let mut bytes = b"II*\0".to_vec();
+        bytes.extend(12_u32.to_le_bytes());
+        bytes.extend([0; 4]);
+        bytes.extend((fields.len() as u16).to_le_bytes());
+        for (tag, kind, count, value) in fields {
+            bytes.extend(tag.to_le_bytes());
+            bytes.extend(kind.to_le_bytes());
+            bytes.extend(count.to_le_bytes());
+            bytes.extend(value.to_le_bytes());
+        }
+        bytes.extend([0; 4]);
+        bytes
+    }
+
+    #[test]
+    fn only_drivers_of_plain_files_are_left() {
+        init();
+        for index in 0..DriverManager::count() {
+            let name = DriverManager::get_driver(index).unwrap().short_name();
+            assert!(DRIVERS.contains(&name.as_str()), "{name}");
+        }
+        for name in ["VRT", "WMS", "HTTP", "OGR_VRT", "WFS", "GPSBabel"] {
+            assert!(DriverManager::get_driver_by_name(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_virtual_dataset_is_refused_whatever_its_name() {
+        let vrt = b"<VRTDataset rasterXSize=\"8\" rasterYSize=\"1\"><VRTRasterBand dataType=\"Byte\" band=\"1\" \
+            subClass=\"VRTRawRasterBand\"><SourceFilename relativeToVRT=\"0\">/etc/hostname</SourceFilename></VRTRasterBand></VRTDataset>";
+        let error = opened("photo.tif", vrt).unwrap_err();
+        assert_eq!(error.code(), "mk::io::virtual");
+        insta::assert_snapshot!(error.message(), @"the file is a virtual dataset of GDAL, which reads other files: it is no source");
+        // Even where the first bytes hide it, no driver is there.
+        let hidden = [b"II*\0".to_vec(), vrt.to_vec()].concat();
+        assert_eq!(opened("photo.tif", &hidden).unwrap_err().code(), "mk::io::gdal");
+    }
+
+    #[test]
+    fn content_must_fit_a_driver() {
+        let error = opened("photo.tif", b"<?xml version='1.0'?><a/>").unwrap_err();
+        insta::assert_snapshot!(error.message(), @"the file is XML, not TIFF or JPEG or JPEG 2000 or PNG");
+        assert_eq!(opened("photo.tif", b"").unwrap_err().code(), "mk::io::content");
+        assert_eq!(open_vector(Path::new("Cargo.toml"), &["GPKG"]).unwrap_err().code(), "mk::io::content");
+    }
+
+    #[test]
+    fn names_that_are_programs_are_refused() {
+        for name in ["/vsicurl/http://example.org/a.tif", "/vsizip/a.zip", "/VSIMEM/a", "a\nb.tif", "a\0.tif"] {
+            assert_eq!(
+                open_raster(Path::new(name), IMAGES, RasterLimits::default()).unwrap_err().code(),
+                "mk::io::name",
+                "{name}"
+            );
+        }
+        // Taken as a file of that name, which is not there.
+        for name in ["GTIFF_DIR:1:a.tif", "MEM:::DATAPOINTER=0", "https://example.org/a.tif"] {
+            assert_eq!(
+                open_raster(Path::new(name), IMAGES, RasterLimits::default()).unwrap_err().code(),
+                "mk::io::read",
+                "{name}"
+            );
+        }
+    }
+
+    #[test]
+    fn claims_are_capped_before_pixels_are_read() {
+        for (width, height, samples) in [(4_000_001, 1, 1), (1_000_000, 1_000_000, 1), (30_000, 30_000, 3)] {
+            let error = opened("a.tif", &tiff(width, height, samples)).unwrap_err();
+            assert!(matches!(error.code(), "mk::io::dimensions" | "mk::io::gdal"), "{error:?}");
+        }
+        assert_eq!(opened("a.tif", &tiff(16, 16, 1)).unwrap().raster_size(), (16, 16));
+    }
+
+    #[test]
+    fn what_gdal_only_says_is_an_error_too() {
+        let fail = || {
+            // Succeeds as a call; GDAL reports the failure by its handler only.
+            let _ = gdal::spatial_ref::SpatialRef::from_definition("EPSG:99999999");
+        };
+        let error = watched(Path::new("a.tif"), "testing", || {
+            fail();
+            Ok(())
+        })
+        .unwrap_err();
+        assert!(error.code() == "mk::io::gdal" && error.message().starts_with("testing; GDAL says: "), "{error}");
+        // What failed before does not count, nor on other threads.
+        fail();
+        assert_eq!(watched(Path::new("a.tif"), "testing", || Ok(1)).unwrap(), 1);
+        watched(Path::new("a.tif"), "testing", || {
+            std::thread::spawn(fail).join().unwrap();
+            Ok(())
+        })
+        .unwrap();
+        // Inner work that fails makes the outer one fail, unless it was meant to.
+        let inner = watched(Path::new("a.tif"), "outer", || {
+            let _ = watched(Path::new("a.tif"), "inner", || {
+                fail();
+                Ok(())
+            });
+            Ok(())
+        });
+        assert!(inner.is_err());
+    }
+
+    /// Real broken images: an error or a picture, never a panic; and never a success that GDAL complained about.
+    #[test]
+    fn the_broken_images_are_read_or_refused() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/broken");
+        let Ok(entries) = std::fs::read_dir(folder.join("tiff")) else {
+            println!("skipped: the broken images are not here");
+            return;
+        };
+        let mut outcomes = [0, 0];
+        for entry in entries {
+            let path = entry.unwrap().path();
+            let read = open_raster(&path, IMAGES, RasterLimits::default()).and_then(|dataset| {
+                let what = "the image cannot be decoded";
+                watched(&path, what, || {
+                    let band = dataset.rasterband(1).map_err(|_| failed(what))?;
+                    let (width, height) = band.block_size();
+                    if width.saturating_mul(height) > 64 << 20 {
+                        return Err(Error::new("mk::io::dimensions", "a block is too large"));
+                    }
+                    let (width, height) = (dataset.raster_size().0.min(64), dataset.raster_size().1.min(64));
+                    let decoded = band.read_as::<f64>((0, 0), (width, height), (width, height), None);
+                    decoded.map(|_| ()).map_err(|_| failed(what))
+                })
+            });
+            if let Err(error) = &read {
+                assert!(!error.full_message().contains("shared/data"), "{error}");
+            }
+            outcomes[usize::from(read.is_ok())] += 1;
+        }
+        println!("{} refused, {} read", outcomes[0], outcomes[1]);
+        assert!(outcomes[0] > 100, "{outcomes:?}");
+        let vrt = open_raster(&folder.join("vrt_disguised_as_tif.tif"), IMAGES, RasterLimits::default()).unwrap_err();
+        assert_eq!(vrt.code(), "mk::io::virtual");
+    }
+}
