@@ -1,0 +1,86 @@
+//! Reading CityGML and building tiles: the fixture, and a real delivery where `../shared/data` has one.
+
+#![allow(clippy::expect_used, missing_docs, reason = "a bench may end with a message, and criterion names its own functions")]
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use messkette::dataset::{Area, PlanContext, UnitContext, kind};
+use messkette::format::glb::{self, Column, Compression, Material, Property, Tile};
+use messkette::io::{PackWriter, Source};
+use messkette::mesh::{Facet, Triangulator, pieces};
+use messkette::pipeline::DatasetConfig;
+use std::collections::BTreeMap;
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+fn read(criterion: &mut Criterion) {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let files = ["fixtures/city_model/LoD2_32_565_5950_1_SH.gml", "../shared/data/lod2/misc/lod2_buildings_v3.gml"];
+    let config: DatasetConfig = serde_json::from_value(serde_json::json!({
+        "id": "bench", "kind": "city_model", "source": [], "vertical": "dhhn2016",
+    }))
+    .expect("options");
+    let dataset = (kind("city_model").expect("the kind").open)(&config).expect("options");
+    let (area, uses, cancel) = (Area::default(), BTreeMap::new(), AtomicBool::new(false));
+    let scratch = tempfile::tempdir().expect("a folder");
+    let mut group = criterion.benchmark_group("city_model/read");
+    for file in files.map(|file| root.join(file)).into_iter().filter(|file| file.exists()) {
+        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+        let sources = [Source::of_file(&file, &name).expect("a source")];
+        let plan =
+            PlanContext { dataset: &config, area: &area, sources: &sources, earlier: &[], uses: &uses, scratch: scratch.path() };
+        let unit = dataset.units(0, &plan).expect("a plan").remove(0);
+        group.throughput(Throughput::Bytes(sources[0].size));
+        group.bench_function(name, |bencher| {
+            bencher.iter(|| {
+                let mut pack = PackWriter::create(Path::new(&scratch.path().join("pack"))).expect("a pack");
+                let mut context =
+                    UnitContext { dataset: &config, area: &area, scratch: scratch.path(), pack: &mut pack, cancel: &cancel };
+                black_box(dataset.execute(0, &unit, &mut context).expect("a result"));
+            });
+        });
+    }
+    group.finish();
+}
+
+fn tile(criterion: &mut Criterion) {
+    // 400 houses with 9 faces each, as a dense cell has.
+    let mut triangulator = Triangulator::new();
+    let mut facets = Vec::new();
+    for house in 0..400_u16 {
+        let (x, z) = (f64::from(house % 20) * 24.0, f64::from(house / 20) * 24.0);
+        for face in 0..9_u8 {
+            let y = f64::from(face);
+            let ring = vec![[x, y, z], [x + 8.0, y, z], [x + 8.0, y + 3.0, z + 2.0], [x, y + 3.0, z + 2.0]];
+            let result = triangulator.triangulate(std::slice::from_ref(&ring)).expect("a face");
+            facets.push(Facet {
+                points: ring,
+                triangles: result.triangles,
+                normal: result.plane.normal,
+                feature: house,
+                class: face % 3,
+            });
+        }
+    }
+    let materials = ["Dach", "Wand", "Boden"].map(|name| Material { name: name.into(), colour: [0.5; 3] });
+    let ids = Column::Text((0..400).map(|house| format!("DESHMUSTER{house:06}")).collect());
+    let properties = [Property { key: "id".into(), name: None, column: ids }];
+    criterion.bench_function("city_model/tile of 400 houses", |bencher| {
+        bencher.iter(|| {
+            let pieces = pieces(black_box(&facets), 1.0 / 128.0);
+            let tile = Tile {
+                copyright: "",
+                pieces: &pieces,
+                materials: &materials,
+                class: "building",
+                features: 400,
+                properties: &properties,
+                compression: Compression::Meshopt,
+            };
+            black_box(glb::write(&tile).expect("a tile"))
+        });
+    });
+}
+
+criterion_group!(benches, read, tile);
+criterion_main!(benches);
