@@ -1,5 +1,7 @@
 //! ALKIS NAS deliveries to tables, GeoPackage and vector tiles.
 
+mod nas;
+
 use super::{AssembleContext, Assembly, Dataset, Kind, Located, Outcome, PlanContext, Stage, UnitContext};
 use crate::error::{Error, Result};
 use crate::pipeline::DatasetConfig;

@@ -1,0 +1,492 @@
+//! GML geometry of the NAS profile and of services: arcs become line strings within a tolerance, rings are joined from their
+//! curves, heights are dropped.
+
+use super::names::Family;
+use super::xml::{Element, Events, Fault, Parsed, Tag, refuse};
+use crate::error::{Error, Place};
+use crate::vector::arc::{self, Point};
+use crate::vector::ring::{self, Gap};
+use geo::{Coord, Geometry, LineString, MultiLineString, MultiPoint, MultiPolygon, Polygon};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Ends of curves this near (metres) are one point: NAS gives three decimals.
+const JOIN_M: f64 = 1.5e-3;
+/// The same for degrees.
+const JOIN_DEGREES: f64 = 1e-8;
+const CODE: &str = "mk::cadastre::nas::geometry";
+
+/// Curves by their `gml:id`, for members that refer to one given elsewhere.
+pub type Curves = BTreeMap<String, Vec<Point>>;
+
+/// Reads one geometry.
+pub struct GeometryReader<'r> {
+    /// Greatest distance of a chord from its arc, in metres.
+    pub tolerance: f64,
+    /// Curves known from a first pass.
+    pub curves: &'r Curves,
+    /// Curves that are to be remembered.
+    pub collect: &'r BTreeSet<String>,
+    /// Those that were met.
+    pub collected: Vec<(String, Vec<Point>)>,
+    /// References that nothing is known of yet.
+    pub missing: Vec<String>,
+    /// The `srsName`, where one is given.
+    pub srs: Option<String>,
+    dimension: usize,
+}
+
+impl<'r> GeometryReader<'r> {
+    /// A reader for one geometry.
+    pub fn new(tolerance: f64, curves: &'r Curves, collect: &'r BTreeSet<String>) -> Self {
+        Self { tolerance, curves, collect, collected: Vec::new(), missing: Vec::new(), srs: None, dimension: 2 }
+    }
+
+    /// The geometry whose start tag was the last read, with coordinates in the order of the file.
+    pub fn read(&mut self, element: &Element<'_>, events: &mut Events<'_>) -> Parsed<Geometry<f64>> {
+        self.note_srs(element)?;
+        Ok(match element.local() {
+            "Point" => Geometry::Point(coord(self.point(events)?).into()),
+            "MultiPoint" => {
+                let mut points = Vec::new();
+                self.children(events, &mut |reader, child, events| {
+                    points.push(coord(reader.point_of(child, events)?).into());
+                    Ok(())
+                })?;
+                Geometry::MultiPoint(MultiPoint(points))
+            }
+            "Curve" | "LineString" | "CompositeCurve" | "OrientableCurve" => {
+                let mut lines = self.lines(element, events)?;
+                match lines.len() {
+                    1 => Geometry::LineString(lines.swap_remove(0)),
+                    _ => Geometry::MultiLineString(MultiLineString(lines)),
+                }
+            }
+            "MultiCurve" | "MultiLineString" => {
+                let mut lines = Vec::new();
+                self.children(events, &mut |reader, child, events| {
+                    lines.extend(reader.lines(child, events)?);
+                    Ok(())
+                })?;
+                Geometry::MultiLineString(MultiLineString(lines))
+            }
+            "Surface" | "Polygon" | "CompositeSurface" | "PolyhedralSurface" => {
+                let mut polygons = self.surface(element, events)?;
+                match polygons.len() {
+                    1 => Geometry::Polygon(polygons.swap_remove(0)),
+                    _ => Geometry::MultiPolygon(MultiPolygon(polygons)),
+                }
+            }
+            "MultiSurface" | "MultiPolygon" => {
+                let mut polygons = Vec::new();
+                self.children(events, &mut |reader, child, events| {
+                    polygons.extend(reader.surface(child, events)?);
+                    Ok(())
+                })?;
+                Geometry::MultiPolygon(MultiPolygon(polygons))
+            }
+            other => return refuse(CODE, format!("geometry of the form {} is not supported", short(other))),
+        })
+    }
+
+    fn note_srs(&mut self, element: &Element<'_>) -> Parsed<()> {
+        if let Some(name) = element.attribute("srsName")? {
+            match &self.srs {
+                Some(known) if *known != name => return refuse(CODE, "two reference systems within one geometry"),
+                _ => self.srs = Some(name),
+            }
+        }
+        if let Some(dimension) = element.attribute("srsDimension")? {
+            self.dimension = match dimension.as_str() {
+                "2" => 2,
+                "3" => 3,
+                _ => return refuse(CODE, "srsDimension is neither 2 nor 3"),
+            };
+        }
+        Ok(())
+    }
+
+    /// Calls `each` for every geometry within the members of the element whose start tag was the last read.
+    fn children(
+        &mut self,
+        events: &mut Events<'_>,
+        each: &mut dyn FnMut(&mut Self, &Element<'_>, &mut Events<'_>) -> Parsed<()>,
+    ) -> Parsed<()> {
+        let mut depth = 0_usize;
+        loop {
+            match events.next()? {
+                Some(Tag::Open(child)) if child.family == Family::Gml && is_holder(child.local()) => {
+                    if child.attribute("href")?.is_some() {
+                        return refuse(CODE, "a member given by reference is supported in rings and composite curves only");
+                    }
+                    depth += 1;
+                }
+                Some(Tag::Open(child)) if child.family == Family::Gml => {
+                    self.note_srs(&child)?;
+                    each(self, &child, events)?;
+                }
+                Some(Tag::Open(_)) => events.skip()?,
+                Some(Tag::Close) if depth == 0 => return Ok(()),
+                Some(Tag::Close) => depth -= 1,
+                None => return refuse(CODE, "the geometry ends early"),
+            }
+        }
+    }
+
+    /// The curve that `#id` refers to; `None` when it is not known yet.
+    fn referred(&mut self, reference: &str) -> Parsed<Option<Vec<Point>>> {
+        let Some(id) = reference.strip_prefix('#') else {
+            return refuse(CODE, "a member of the geometry refers outside the delivery");
+        };
+        let known = self.curves.get(id).cloned();
+        if known.is_none() {
+            self.missing.push(id.to_owned());
+        }
+        Ok(known)
+    }
+
+    fn point_of(&mut self, element: &Element<'_>, events: &mut Events<'_>) -> Parsed<Point> {
+        match element.local() {
+            "Point" => self.point(events),
+            other => refuse(CODE, format!("{} where a point belongs", short(other))),
+        }
+    }
+
+    fn point(&mut self, events: &mut Events<'_>) -> Parsed<Point> {
+        let mut found = None;
+        loop {
+            match events.next()? {
+                Some(Tag::Open(child)) if matches!(child.local(), "pos" | "coordinates") => {
+                    self.note_srs(&child)?;
+                    let text = events.text_of()?;
+                    let numbers = numbers(&text)?;
+                    match numbers[..] {
+                        [x, y] | [x, y, _] => found = Some([x, y]),
+                        _ => return refuse(CODE, "a position has neither two nor three numbers"),
+                    }
+                }
+                Some(Tag::Open(_)) => events.skip()?,
+                Some(Tag::Close) => break,
+                None => return refuse(CODE, "the geometry ends early"),
+            }
+        }
+        found.map_or_else(|| refuse(CODE, "a point has no position"), Ok)
+    }
+
+    /// A curve of any form, as one line, or several where a composite curve has gaps.
+    fn lines(&mut self, element: &Element<'_>, events: &mut Events<'_>) -> Parsed<Vec<LineString<f64>>> {
+        let curves = self.curve(element, events)?;
+        if !self.missing.is_empty() {
+            return Ok(Vec::new());
+        }
+        let tolerance = join_tolerance(&curves);
+        match ring::join(curves.clone(), tolerance) {
+            Ok(line) if line.len() >= 2 => Ok(vec![line_string(line)]),
+            Err(Gap::NotConnected(_)) => Ok(curves.into_iter().filter(|curve| curve.len() >= 2).map(line_string).collect()),
+            _ => refuse(CODE, "a curve has fewer than two points"),
+        }
+    }
+
+    /// The parts of a curve, each with its points.
+    fn curve(&mut self, element: &Element<'_>, events: &mut Events<'_>) -> Parsed<Vec<Vec<Point>>> {
+        let id = if self.collect.is_empty() { None } else { element.attribute("id")? };
+        self.note_srs(element)?;
+        let curves = match element.local() {
+            "Curve" => vec![self.segments(events)?],
+            "LineString" | "LinearRing" => vec![self.positions(events)?],
+            "CompositeCurve" | "Ring" | "OrientableCurve" => self.members(events)?,
+            other => return refuse(CODE, format!("{} where a curve belongs", short(other))),
+        };
+        if let Some(id) = id
+            && self.collect.contains(&id)
+            && let Ok(line) = ring::join(curves.clone(), join_tolerance(&curves))
+        {
+            self.collected.push((id, line));
+        }
+        Ok(curves)
+    }
+
+    /// The members of a ring or composite curve.
+    fn members(&mut self, events: &mut Events<'_>) -> Parsed<Vec<Vec<Point>>> {
+        let mut curves = Vec::new();
+        let mut depth = 0_usize;
+        loop {
+            match events.next()? {
+                Some(Tag::Open(child)) if matches!(child.local(), "curveMember" | "curveMembers" | "baseCurve") => {
+                    if let Some(reference) = child.attribute("href")? {
+                        curves.extend(self.referred(&reference)?);
+                        events.skip()?;
+                    } else {
+                        depth += 1;
+                    }
+                }
+                Some(Tag::Open(child)) if child.family == Family::Gml => {
+                    curves.extend(self.curve(&child, events)?);
+                }
+                Some(Tag::Open(_)) => events.skip()?,
+                Some(Tag::Close) if depth == 0 => return Ok(curves),
+                Some(Tag::Close) => depth -= 1,
+                None => return refuse(CODE, "the geometry ends early"),
+            }
+        }
+    }
+
+    /// The segments of a `Curve`, one after the other.
+    fn segments(&mut self, events: &mut Events<'_>) -> Parsed<Vec<Point>> {
+        let mut line: Vec<Point> = Vec::new();
+        let mut depth = 0_usize;
+        loop {
+            match events.next()? {
+                Some(Tag::Open(child)) if child.local() == "segments" => depth += 1,
+                Some(Tag::Open(child)) => {
+                    let segment = self.segment(&child, events)?;
+                    let joined = match (line.last(), segment.first()) {
+                        (Some(end), Some(begin)) => {
+                            let tolerance = join_tolerance(std::slice::from_ref(&segment));
+                            (end[0] - begin[0]).abs() <= tolerance && (end[1] - begin[1]).abs() <= tolerance
+                        }
+                        _ => true,
+                    };
+                    if !joined {
+                        return refuse(CODE, "the segments of a curve are not connected");
+                    }
+                    line.extend(segment.into_iter().skip(usize::from(!line.is_empty())));
+                }
+                Some(Tag::Close) if depth == 0 => return Ok(line),
+                Some(Tag::Close) => depth -= 1,
+                None => return refuse(CODE, "the geometry ends early"),
+            }
+        }
+    }
+
+    fn segment(&mut self, element: &Element<'_>, events: &mut Events<'_>) -> Parsed<Vec<Point>> {
+        let kind = match element.local() {
+            "LineStringSegment" | "GeodesicString" => 0,
+            "Arc" => 1,
+            "ArcString" => 2,
+            "Circle" => 3,
+            "CircleByCenterPoint" => return self.circle_around(events),
+            other => return refuse(CODE, format!("curve segments of the form {} are not supported", short(other))),
+        };
+        let points = self.positions(events)?;
+        if kind == 0 {
+            return Ok(points);
+        }
+        if points.iter().all(|point| point[0].abs() <= 360.0 && point[1].abs() <= 360.0) {
+            return refuse(CODE, "an arc in degrees has no defined course");
+        }
+        if kind == 3 {
+            return match points[..] {
+                [a, b, c] => arc::circle(a, b, c, self.tolerance)
+                    .map_or_else(|| refuse(CODE, "the three points of a circle lie on a line"), Ok),
+                _ => refuse(CODE, "a circle has three points"),
+            };
+        }
+        let allowed = if kind == 1 { points.len() == 3 } else { points.len() >= 3 && points.len() % 2 == 1 };
+        if !allowed {
+            return refuse(CODE, "an arc has three points, a string of arcs an odd number of at least three");
+        }
+        let mut line = vec![points[0]];
+        for three in points.windows(3).step_by(2) {
+            arc::arc(three[0], three[1], three[2], self.tolerance, &mut line);
+        }
+        Ok(line)
+    }
+
+    fn circle_around(&mut self, events: &mut Events<'_>) -> Parsed<Vec<Point>> {
+        let (mut centre, mut radius) = (None, None);
+        loop {
+            match events.next()? {
+                Some(Tag::Open(child)) if child.local() == "pos" => {
+                    let text = events.text_of()?;
+                    centre = numbers(&text)?.first_chunk::<2>().copied();
+                }
+                Some(Tag::Open(child)) if child.local() == "radius" => {
+                    let text = events.text_of()?;
+                    radius = numbers(&text)?.first().copied();
+                }
+                Some(Tag::Open(child)) if matches!(child.local(), "pointProperty" | "Point") => {
+                    let point = if child.local() == "Point" { Some(self.point(events)?) } else { self.nested_point(events)? };
+                    centre = point;
+                }
+                Some(Tag::Open(_)) => events.skip()?,
+                Some(Tag::Close) => break,
+                None => return refuse(CODE, "the geometry ends early"),
+            }
+        }
+        match (centre, radius) {
+            (Some(centre), Some(radius)) if radius > 0.0 => Ok(arc::circle_around(centre, radius, self.tolerance)),
+            _ => refuse(CODE, "a circle has a centre and a radius above zero"),
+        }
+    }
+
+    fn nested_point(&mut self, events: &mut Events<'_>) -> Parsed<Option<Point>> {
+        let mut point = None;
+        self.children(events, &mut |reader, child, events| {
+            point = Some(reader.point_of(child, events)?);
+            Ok(())
+        })?;
+        Ok(point)
+    }
+
+    /// All positions of a line, ring or segment: `posList`, or one `pos` after the other.
+    fn positions(&mut self, events: &mut Events<'_>) -> Parsed<Vec<Point>> {
+        let mut points = Vec::new();
+        loop {
+            match events.next()? {
+                Some(Tag::Open(child)) if child.local() == "posList" => {
+                    self.note_srs(&child)?;
+                    let text = events.text_of()?;
+                    self.list(&text, &mut points)?;
+                }
+                Some(Tag::Open(child)) if child.local() == "pos" => {
+                    self.note_srs(&child)?;
+                    let text = events.text_of()?;
+                    match numbers(&text)?[..] {
+                        [x, y] | [x, y, _] => points.push([x, y]),
+                        _ => return refuse(CODE, "a position has neither two nor three numbers"),
+                    }
+                }
+                Some(Tag::Open(child)) if matches!(child.local(), "pointProperty" | "pointRep") => {
+                    points.extend(self.nested_point(events)?);
+                }
+                Some(Tag::Open(_)) => events.skip()?,
+                Some(Tag::Close) => return Ok(points),
+                None => return refuse(CODE, "the geometry ends early"),
+            }
+        }
+    }
+
+    fn list(&self, text: &str, points: &mut Vec<Point>) -> Parsed<()> {
+        let mut words = text.split_ascii_whitespace();
+        while let Some(x) = words.next() {
+            let Some(y) = words.next() else { return refuse(CODE, "a list of positions has a number too many or too few") };
+            if self.dimension == 3 && words.next().is_none() {
+                return refuse(CODE, "a list of positions has a number too many or too few");
+            }
+            points.push([number(x)?, number(y)?]);
+        }
+        Ok(())
+    }
+
+    /// The polygons of a surface of any form.
+    fn surface(&mut self, element: &Element<'_>, events: &mut Events<'_>) -> Parsed<Vec<Polygon<f64>>> {
+        match element.local() {
+            "Polygon" | "PolygonPatch" | "Rectangle" | "Triangle" => Ok(self.polygon(events)?.into_iter().collect()),
+            "Surface" | "CompositeSurface" | "PolyhedralSurface" | "MultiSurface" => {
+                let mut polygons = Vec::new();
+                self.children(events, &mut |reader, child, events| {
+                    polygons.extend(reader.surface(child, events)?);
+                    Ok(())
+                })?;
+                Ok(polygons)
+            }
+            other => refuse(CODE, format!("{} where a surface belongs", short(other))),
+        }
+    }
+
+    fn polygon(&mut self, events: &mut Events<'_>) -> Parsed<Option<Polygon<f64>>> {
+        let (mut exterior, mut interiors) = (None, Vec::new());
+        loop {
+            match events.next()? {
+                Some(Tag::Open(child))
+                    if matches!(child.local(), "exterior" | "interior" | "outerBoundaryIs" | "innerBoundaryIs") =>
+                {
+                    let inner = matches!(child.local(), "interior" | "innerBoundaryIs");
+                    let ring = self.boundary(events)?;
+                    if inner {
+                        interiors.push(ring);
+                    } else if exterior.replace(ring).is_some() {
+                        return refuse(CODE, "a polygon has two outer boundaries");
+                    }
+                }
+                Some(Tag::Open(_)) => events.skip()?,
+                Some(Tag::Close) => break,
+                None => return refuse(CODE, "the geometry ends early"),
+            }
+        }
+        if !self.missing.is_empty() {
+            return Ok(None);
+        }
+        match exterior {
+            Some(exterior) => Ok(Some(Polygon::new(exterior, interiors))),
+            None => refuse(CODE, "a polygon has no outer boundary"),
+        }
+    }
+
+    fn boundary(&mut self, events: &mut Events<'_>) -> Parsed<LineString<f64>> {
+        let mut curves = Vec::new();
+        loop {
+            match events.next()? {
+                Some(Tag::Open(child)) if matches!(child.local(), "Ring" | "LinearRing") => {
+                    curves = self.curve(&child, events)?;
+                }
+                Some(Tag::Open(child)) => {
+                    return refuse(CODE, format!("{} where a ring belongs", short(child.local())));
+                }
+                Some(Tag::Close) => break,
+                None => return refuse(CODE, "the geometry ends early"),
+            }
+        }
+        if !self.missing.is_empty() {
+            return Ok(line_string(Vec::new()));
+        }
+        let tolerance = join_tolerance(&curves);
+        let ring = ring::join(curves, tolerance).and_then(|line| ring::close(line, tolerance));
+        ring.map(line_string).map_err(|gap| {
+            let (what, at) = match gap {
+                Gap::TooShort => ("a ring has fewer than four points", None),
+                Gap::NotConnected(at) => ("the curves of a ring are not connected", Some(at)),
+                Gap::NotClosed(at) => ("a ring is not closed", Some(at)),
+            };
+            let mut place = Place::default();
+            place.at = at;
+            Fault::Object(Error::new(CODE, what).at(place))
+        })
+    }
+}
+
+fn is_holder(local: &str) -> bool {
+    matches!(
+        local,
+        "pointMember"
+            | "pointMembers"
+            | "curveMember"
+            | "curveMembers"
+            | "lineStringMember"
+            | "surfaceMember"
+            | "surfaceMembers"
+            | "polygonMember"
+            | "patches"
+            | "polygonPatches"
+            | "pointProperty"
+    )
+}
+
+fn join_tolerance(curves: &[Vec<Point>]) -> f64 {
+    let degrees = curves.iter().flatten().take(1).all(|point| point[0].abs() <= 360.0 && point[1].abs() <= 360.0);
+    if degrees { JOIN_DEGREES } else { JOIN_M }
+}
+
+fn numbers(text: &str) -> Parsed<Vec<f64>> {
+    text.split_ascii_whitespace().map(number).collect()
+}
+
+fn number(word: &str) -> Parsed<f64> {
+    match word.parse::<f64>() {
+        Ok(value) if value.is_finite() => Ok(value),
+        _ => refuse(CODE, "a coordinate is no number"),
+    }
+}
+
+fn coord(point: Point) -> Coord<f64> {
+    Coord { x: point[0], y: point[1] }
+}
+
+fn line_string(line: Vec<Point>) -> LineString<f64> {
+    LineString::new(line.into_iter().map(coord).collect())
+}
+
+/// A name of the file, cut for a message.
+fn short(name: &str) -> String {
+    name.chars().take(40).collect()
+}

@@ -1,0 +1,27 @@
+//! The reader of NAS (AdV, GeoInfoDok 6.0 and 7.1): a stream of bytes to objects and changes.
+//!
+//! ```text
+//! bytes → text (UTF-8) → splitter (members, header) → object (rayon, per member) → geometry
+//! ```
+//! Names are matched by namespace family and local name, never by prefix. Objects of personal data are counted by the splitter
+//! and never parsed.
+
+mod geometry;
+mod header;
+mod names;
+mod object;
+mod reader;
+mod splitter;
+mod srs;
+mod text;
+mod xml;
+
+pub use header::Header;
+pub use names::is_private;
+pub use object::{Change, Feature, Shape};
+pub use reader::{Delivery, Item, Settings, read};
+pub use splitter::Root;
+pub use srs::Srs;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,372 @@
+//! One member: an object with the properties that may be kept, or a change to one.
+
+use super::geometry::{Curves, GeometryReader};
+use super::names::{Family, Scope, is_allowed, is_allowed_lettering, is_private};
+use super::xml::{Element, Events, Fault, Parsed, Tag, refuse};
+use geo::Geometry;
+use serde_json::{Map, Value};
+use std::collections::BTreeSet;
+
+/// A geometry with the name of its CRS.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Shape {
+    pub geometry: Geometry<f64>,
+    /// The `srsName`; empty where none is given.
+    pub srs: String,
+    /// True once the coordinates are in the CRS of the delivery's tables; else they are local, as delivered.
+    pub located: bool,
+}
+
+/// An object as read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Feature {
+    /// Local name of its class.
+    pub class: String,
+    /// Identifier without a timestamp.
+    pub oid: String,
+    /// Begin of this version, ISO 8601.
+    pub beginnt: String,
+    /// End of this version.
+    pub endet: Option<String>,
+    /// The properties that may be kept, in the order of the file.
+    pub attributes: Map<String, Value>,
+    /// The geometry.
+    pub shape: Option<Shape>,
+    /// Curves it refers to that were not known: it is to be read again.
+    pub missing: Vec<String>,
+    /// Offset of the object in the delivery.
+    pub byte: u64,
+}
+
+/// What a member does.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Change {
+    /// An object of the stock, or a new one.
+    Insert(Feature),
+    /// A new version of an object.
+    Replace { target: Target, feature: Feature },
+    /// New values of properties; only the end of a version is taken.
+    Update { targets: Vec<Target>, endet: Option<String> },
+    /// Objects that are gone.
+    Delete { targets: Vec<Target> },
+}
+
+/// An object as a filter names it: 16 characters, or 32 with the begin of the version.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Target {
+    pub oid: String,
+    pub beginnt: Option<String>,
+}
+
+impl Target {
+    /// Takes an identifier apart.
+    pub fn parse(id: &str) -> Self {
+        let id = id.strip_prefix("urn:adv:oid:").unwrap_or(id);
+        match id.split_at_checked(16) {
+            Some((oid, stamp)) if !stamp.is_empty() => Self { oid: oid.to_owned(), beginnt: timestamp(stamp) },
+            _ => Self { oid: id.to_owned(), beginnt: None },
+        }
+    }
+}
+
+/// `20241015T075513Z` as `2024-10-15T07:55:13Z`.
+fn timestamp(stamp: &str) -> Option<String> {
+    let digits = stamp.len() == 16
+        && stamp.bytes().enumerate().all(|(at, byte)| match at {
+            8 => byte == b'T',
+            15 => byte == b'Z',
+            _ => byte.is_ascii_digit(),
+        });
+    digits.then(|| {
+        format!("{}-{}-{}T{}:{}:{}Z", &stamp[..4], &stamp[4..6], &stamp[6..8], &stamp[9..11], &stamp[11..13], &stamp[13..15])
+    })
+}
+
+/// How members are read.
+pub struct Rules<'r> {
+    /// Greatest distance of a chord from its arc, in metres.
+    pub tolerance: f64,
+    /// Whether objects of personal data are read, with all properties.
+    pub owners: bool,
+    /// Curves from a first pass.
+    pub curves: &'r Curves,
+    /// Curves that are to be remembered.
+    pub collect: &'r BTreeSet<String>,
+}
+
+/// What reading a member gave besides the object.
+#[derive(Default)]
+pub struct Extras {
+    /// Curves that were asked for.
+    pub curves: Vec<(String, Vec<[f64; 2]>)>,
+}
+
+/// Reads an object; `member` begins with its start tag.
+pub fn object(member: &str, scope: &Scope, rules: &Rules<'_>, extras: &mut Extras) -> Parsed<Feature> {
+    let mut events = Events::new(member, scope);
+    match events.next()? {
+        Some(Tag::Open(element)) => feature(&element, &mut events, rules, extras),
+        _ => refuse("mk::cadastre::nas::object", "the member holds no object"),
+    }
+}
+
+/// Reads a `Replace`; `Ok(None)` when its object is one of personal data.
+pub fn replace(member: &str, scope: &Scope, rules: &Rules<'_>, extras: &mut Extras) -> Parsed<Result<Change, String>> {
+    let mut events = Events::new(member, scope);
+    let (mut found, mut targets, mut private) = (None, Vec::new(), None);
+    events.next()?;
+    while let Some(tag) = events.next()? {
+        if let Tag::Open(element) = tag {
+            if element.family == Family::Aaa {
+                if is_private(element.local()) && !rules.owners {
+                    private = Some(element.local().to_owned());
+                    events.skip()?;
+                } else {
+                    found = Some(feature(&element, &mut events, rules, extras)?);
+                }
+            } else {
+                filter(&element, &mut targets)?;
+            }
+        }
+    }
+    if let Some(class) = private {
+        return Ok(Err(class));
+    }
+    let Some(feature) = found else { return refuse("mk::cadastre::nas::object", "a Replace without an object") };
+    let target = targets.into_iter().next().unwrap_or_else(|| Target { oid: feature.oid.clone(), beginnt: None });
+    Ok(Ok(Change::Replace { target, feature }))
+}
+
+/// Reads an `Update` or a `Delete`; `None` when it is about a class of personal data.
+pub fn change(member: &str, scope: &Scope, delete: bool, owners: bool) -> Parsed<Option<Change>> {
+    let mut events = Events::new(member, scope);
+    let (mut targets, mut endet, mut about_end) = (Vec::new(), None, false);
+    if let Some(Tag::Open(element)) = events.next()? {
+        let class = element.attribute("typeName")?.unwrap_or_default();
+        if !owners && is_private(class.rsplit(':').next().unwrap_or_default()) {
+            return Ok(None);
+        }
+    }
+    let mut open = Vec::new();
+    while let Some(tag) = events.next()? {
+        match tag {
+            Tag::Open(element) => {
+                filter(&element, &mut targets)?;
+                open.push(element.local().to_owned());
+            }
+            Tag::Close => {
+                let text = events.text();
+                match open.pop().as_deref() {
+                    Some("Name" | "ValueReference") => about_end = text.ends_with("endet"),
+                    Some("Value" | "endet") if about_end && !text.is_empty() => endet = Some(text.to_owned()),
+                    _ => {}
+                }
+            }
+        }
+    }
+    if targets.is_empty() {
+        return refuse("mk::cadastre::nas::filter", "a change names no object");
+    }
+    Ok(Some(if delete { Change::Delete { targets } } else { Change::Update { targets, endet } }))
+}
+
+/// `FeatureId fid` (GeoInfoDok 6) or `ResourceId rid` (7).
+fn filter(element: &Element<'_>, targets: &mut Vec<Target>) -> Parsed<()> {
+    let name = match element.local() {
+        "FeatureId" => "fid",
+        "ResourceId" => "rid",
+        _ => return Ok(()),
+    };
+    targets.extend(element.attribute(name)?.map(|id| Target::parse(&id)));
+    Ok(())
+}
+
+fn feature(element: &Element<'_>, events: &mut Events<'_>, rules: &Rules<'_>, extras: &mut Extras) -> Parsed<Feature> {
+    let class = element.local().to_owned();
+    if element.family != Family::Aaa {
+        return refuse("mk::cadastre::nas::namespace", "the object's namespace is none of the AAA model");
+    }
+    let id = element.attribute("id")?.unwrap_or_default();
+    let private = is_private(&class);
+    let mut feature = Feature {
+        oid: Target::parse(&id).oid,
+        class,
+        beginnt: String::new(),
+        endet: None,
+        attributes: Map::new(),
+        shape: None,
+        missing: Vec::new(),
+        byte: 0,
+    };
+    let mut refused = None;
+    loop {
+        match events.next()? {
+            Some(Tag::Open(property)) => {
+                let depth = events.depth();
+                let result = read_property(&mut feature, &property, events, rules, extras, private);
+                match result {
+                    // The rest of the object is still checked for being XML.
+                    Err(Fault::Object(error)) => {
+                        events.leave(depth)?;
+                        refused.get_or_insert(error);
+                    }
+                    other => other?,
+                }
+            }
+            Some(Tag::Close) | None => break,
+        }
+    }
+    let valid_id = (1..=64).contains(&feature.oid.len()) && feature.oid.bytes().all(|byte| byte.is_ascii_graphic());
+    if !valid_id {
+        return refuse("mk::cadastre::nas::missing_id", "the object has no gml:id");
+    }
+    if let Some(error) = refused {
+        let mut place = error.place().clone();
+        place.object = Some(feature.oid);
+        return Err(Fault::Object(error.at(place)));
+    }
+    if !is_moment(&feature.beginnt) {
+        return refuse("mk::cadastre::nas::beginnt", "the object has no valid lebenszeitintervall/beginnt")
+            .map_err(|fault| fault.of(&feature.oid));
+    }
+    if feature.endet.as_ref().is_some_and(|endet| !is_moment(endet) || *endet < feature.beginnt) {
+        return refuse("mk::cadastre::nas::endet", "the object ends before it begins").map_err(|fault| fault.of(&feature.oid));
+    }
+    if feature.class.starts_with("AP_")
+        && !feature.attributes.get("art").and_then(Value::as_str).is_some_and(is_allowed_lettering)
+    {
+        feature.attributes.remove("schriftinhalt");
+    }
+    Ok(feature)
+}
+
+/// A date or a moment as XML Schema writes them; enough to be ordered as text.
+fn is_moment(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    (10..=40).contains(&bytes.len())
+        && bytes
+            .iter()
+            .take(10)
+            .enumerate()
+            .all(|(at, byte)| if at == 4 || at == 7 { *byte == b'-' } else { byte.is_ascii_digit() })
+        && text.is_ascii()
+}
+
+fn read_property(
+    feature: &mut Feature,
+    property: &Element<'_>,
+    events: &mut Events<'_>,
+    rules: &Rules<'_>,
+    extras: &mut Extras,
+    private: bool,
+) -> Parsed<()> {
+    let name = property.local();
+    if property.family != Family::Aaa {
+        return events.skip();
+    }
+    match name {
+        "lebenszeitintervall" => lifetime(feature, events),
+        "position" | "geometry" => geometry(feature, events, rules, extras),
+        _ if private || is_allowed(&feature.class, name) => {
+            let value = value(property, events)?;
+            append(&mut feature.attributes, name, value);
+            Ok(())
+        }
+        _ => events.skip(),
+    }
+}
+
+fn lifetime(feature: &mut Feature, events: &mut Events<'_>) -> Parsed<()> {
+    let mut depth = 1_usize;
+    let mut open = Vec::new();
+    while depth > 0 {
+        match events.next()? {
+            Some(Tag::Open(element)) => {
+                depth += 1;
+                open.push(match element.local() {
+                    "beginnt" => 1,
+                    "endet" => 2,
+                    _ => 0,
+                });
+            }
+            Some(Tag::Close) => {
+                depth -= 1;
+                let text = events.text();
+                match open.pop() {
+                    Some(1) => text.clone_into(&mut feature.beginnt),
+                    Some(2) if !text.is_empty() => feature.endet = Some(text.to_owned()),
+                    _ => {}
+                }
+            }
+            None => break,
+        }
+    }
+    Ok(())
+}
+
+fn geometry(feature: &mut Feature, events: &mut Events<'_>, rules: &Rules<'_>, extras: &mut Extras) -> Parsed<()> {
+    let mut reader = GeometryReader::new(rules.tolerance, rules.curves, rules.collect);
+    loop {
+        match events.next()? {
+            Some(Tag::Open(element)) if element.family == Family::Gml => {
+                let geometry = reader.read(&element, events)?;
+                if reader.missing.is_empty() {
+                    feature.shape = Some(Shape { geometry, srs: reader.srs.take().unwrap_or_default(), located: false });
+                }
+            }
+            Some(Tag::Open(_)) => return refuse("mk::cadastre::nas::geometry", "the geometry is none of GML"),
+            Some(Tag::Close) | None => break,
+        }
+    }
+    feature.missing.append(&mut reader.missing);
+    extras.curves.append(&mut reader.collected);
+    Ok(())
+}
+
+/// The value of a property: a text, the code or identifier that it refers to, or an object of what is within. Names of data
+/// types, which begin with a capital letter, are left out.
+fn value(element: &Element<'_>, events: &mut Events<'_>) -> Parsed<Value> {
+    let reference = element.attribute("href")?;
+    let mut inside = Map::new();
+    members(&mut inside, events)?;
+    if !inside.is_empty() {
+        return Ok(Value::Object(inside));
+    }
+    let text = match reference {
+        Some(reference) => referred(&reference),
+        None => events.text().to_owned(),
+    };
+    Ok(Value::String(text))
+}
+
+fn members(inside: &mut Map<String, Value>, events: &mut Events<'_>) -> Parsed<()> {
+    loop {
+        match events.next()? {
+            Some(Tag::Open(child)) if child.family != Family::Aaa => events.skip()?,
+            Some(Tag::Open(child)) if child.local().starts_with(|first: char| first.is_ascii_uppercase()) => {
+                members(inside, events)?;
+            }
+            Some(Tag::Open(child)) => {
+                let value = value(&child, events)?;
+                append(inside, child.local(), value);
+            }
+            Some(Tag::Close) | None => return Ok(()),
+        }
+    }
+}
+
+/// The object or code that a reference means: the last part of a code list's address, the identifier of an object.
+fn referred(reference: &str) -> String {
+    reference.strip_prefix("urn:adv:oid:").or_else(|| reference.rsplit('/').next()).unwrap_or(reference).to_owned()
+}
+
+/// A property that is given again becomes a list.
+fn append(map: &mut Map<String, Value>, name: &str, value: Value) {
+    match map.get_mut(name) {
+        None => {
+            map.insert(name.to_owned(), value);
+        }
+        Some(Value::Array(list)) => list.push(value),
+        Some(first) => *first = Value::Array(vec![first.take(), value]),
+    }
+}

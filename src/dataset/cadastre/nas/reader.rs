@@ -1,0 +1,439 @@
+//! Reads a delivery: members in parallel, in the order of the file; every object is kept, rejected or dropped, and counted.
+
+use super::geometry::Curves;
+use super::header::Header;
+use super::names::{Family, Scope, is_private};
+use super::object::{Change, Extras, Feature, Rules, change, object, replace};
+use super::splitter::{Chunk, Part, Piece, Root, Splitter};
+use super::srs::{self, Srs};
+use super::text::Utf8Reader;
+use super::xml::Fault;
+use crate::crs::{Bbox, Crs, Operation, OperationFact};
+use crate::dataset::Counts;
+use crate::error::{Error, Place, Rejection, Result};
+use geo::{BoundingRect, CoordsIter, MapCoordsInPlace};
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// How a delivery is read.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// CRS of the tables; that of the delivery when not given.
+    pub crs: Option<Crs>,
+    /// Plausibility box in that CRS.
+    pub extent: Option<Bbox>,
+    /// Folders with transformation grids.
+    pub grids: Vec<PathBuf>,
+    /// Greatest distance of a chord from its arc, in metres.
+    pub arc_tolerance_m: f64,
+    /// Whether objects of personal data are read.
+    pub owners: bool,
+}
+
+/// A change and where it stands in the delivery.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Item {
+    pub change: Change,
+    /// Offset in the delivery.
+    pub byte: u64,
+}
+
+/// What a delivery holds.
+#[derive(Debug)]
+pub struct Delivery {
+    pub root: Root,
+    pub header: Header,
+    /// CRS of the coordinates, if any are located.
+    pub crs: Option<Crs>,
+    /// Changes in the order of the file.
+    pub items: Vec<Item>,
+    pub counts: Counts,
+    pub rejections: Vec<Rejection>,
+    pub findings: Vec<Rejection>,
+    /// Operations that were applied.
+    pub operations: Vec<OperationFact>,
+}
+
+/// Opens the delivery's bytes; called again when curves are shared between objects.
+pub type Opener<'a> = &'a dyn Fn() -> Result<Box<dyn Read + Send>>;
+
+/// Reads a delivery; `check` is called between chunks and may end it.
+///
+/// # Errors
+/// When the delivery as a whole cannot be trusted: unreadable, no NAS, ends early, broken XML, a DOCTYPE, nested too deeply.
+pub fn read(open: Opener<'_>, settings: &Settings, check: &dyn Fn() -> Result<()>) -> Result<Delivery> {
+    let (no_curves, nothing) = (Curves::new(), BTreeSet::new());
+    let rules = Rules { tolerance: settings.arc_tolerance_m, owners: settings.owners, curves: &no_curves, collect: &nothing };
+    let mut splitter = Splitter::new(Utf8Reader::new(open()?)?);
+    let mut gathered = Gathered::new(settings);
+    while let Some(chunk) = splitter.next_chunk()? {
+        check()?;
+        gathered.heads(&chunk)?;
+        if gathered.crs.is_none() {
+            gathered.crs = first_known_srs(&chunk.bytes);
+        }
+        let read: Vec<Outcome> = chunk.parts.par_iter().map(|part| read_part(&chunk, part, &rules, &gathered)).collect();
+        for (part, outcome) in chunk.parts.iter().zip(read) {
+            gathered.take(&chunk, part, outcome)?;
+        }
+    }
+    let root = splitter.root().unwrap_or(Root::Stock);
+    if !gathered.pending.is_empty() {
+        gathered.resolve(open, &rules)?;
+    }
+    Ok(gathered.finish(root))
+}
+
+/// What became of a part.
+enum Outcome {
+    Item(Change),
+    Private,
+    Ignored,
+    /// To be read again when the curves are known.
+    Pending(Vec<String>),
+    Faulty(Fault),
+}
+
+struct Pending {
+    /// Index among the items, kept free for it.
+    slot: usize,
+    piece: Piece,
+    class: String,
+    bytes: Vec<u8>,
+    scope: Arc<Scope>,
+    place: Place,
+    wanted: Vec<String>,
+}
+
+struct Gathered<'s> {
+    settings: &'s Settings,
+    header: Header,
+    crs: Option<Crs>,
+    items: Vec<Option<Item>>,
+    counts: Counts,
+    rejections: Vec<Rejection>,
+    /// Objects in a CRS without counterpart, by its name.
+    local: BTreeMap<String, (u64, Place)>,
+    operations: Mutex<BTreeMap<Crs, Result<Operation, String>>>,
+    pending: Vec<Pending>,
+}
+
+impl<'s> Gathered<'s> {
+    fn new(settings: &'s Settings) -> Self {
+        Self {
+            settings,
+            header: Header::default(),
+            crs: settings.crs,
+            items: Vec::new(),
+            counts: Counts::default(),
+            rejections: Vec::new(),
+            local: BTreeMap::new(),
+            operations: Mutex::new(BTreeMap::new()),
+            pending: Vec::new(),
+        }
+    }
+
+    fn heads(&mut self, chunk: &Chunk) -> Result<()> {
+        for part in chunk.parts.iter().filter(|part| part.piece == Piece::Header) {
+            let text = text_of(chunk, part)?;
+            if let Err(Fault::Delivery(error) | Fault::Object(error)) = self.header.read(text, &part.scope) {
+                return Err(relocated(error, chunk, part));
+            }
+        }
+        if self.crs.is_none()
+            && let Some(Srs::Known { crs, .. }) = self.header.standard_srs.as_deref().map(srs::parse)
+        {
+            self.crs = Some(crs);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, chunk: &Chunk, part: &Part, outcome: Outcome) -> Result<()> {
+        let class = String::from_utf8_lossy(&chunk.bytes[part.name.clone()]).into_owned();
+        let byte = chunk.byte + part.range.start as u64;
+        match outcome {
+            Outcome::Ignored => {}
+            Outcome::Private => {
+                let class = if part.piece == Piece::Object { class } else { private_class(chunk, part) };
+                self.counts.dropped_private(&class);
+            }
+            Outcome::Item(change) => self.keep(change, byte, &chunk.place(part.range.start)),
+            Outcome::Pending(wanted) => {
+                self.pending.push(Pending {
+                    slot: self.items.len(),
+                    piece: part.piece,
+                    class,
+                    bytes: chunk.bytes[part.range.clone()].to_vec(),
+                    scope: Arc::clone(&part.scope),
+                    place: chunk.place(part.range.start),
+                    wanted,
+                });
+                self.items.push(None);
+            }
+            Outcome::Faulty(Fault::Delivery(error)) => return Err(relocated(error, chunk, part)),
+            Outcome::Faulty(Fault::Object(error)) => self.reject(&class, error, chunk.place(part.range.start)),
+        }
+        Ok(())
+    }
+
+    fn keep(&mut self, change: Change, byte: u64, place: &Place) {
+        if let Some(feature) = feature_of(&change) {
+            self.counts.kept(&feature.class);
+            if let Some(shape) = feature.shape.as_ref().filter(|shape| !shape.located) {
+                let place = place.clone().object(&feature.oid);
+                self.local.entry(shape.srs.clone()).or_insert((0, place)).0 += 1;
+            }
+        }
+        self.items.push(Some(Item { change, byte }));
+    }
+
+    fn reject(&mut self, class: &str, error: Error, mut place: Place) {
+        self.counts.rejected(class);
+        place.object.clone_from(&error.place().object);
+        place.at = error.place().at;
+        self.rejections.push(Rejection::of(class, &error.at(place)));
+    }
+
+    /// Second pass: finds the curves that other objects refer to, then reads those objects.
+    fn resolve(&mut self, open: Opener<'_>, rules: &Rules<'_>) -> Result<()> {
+        let wanted: BTreeSet<String> = self.pending.iter().flat_map(|pending| pending.wanted.iter().cloned()).collect();
+        let mut curves = Curves::new();
+        let collecting = Rules { collect: &wanted, ..*rules };
+        let mut splitter = Splitter::new(Utf8Reader::new(open()?)?);
+        while let Some(chunk) = splitter.next_chunk()? {
+            let found: Vec<Vec<(String, Vec<[f64; 2]>)>> = chunk
+                .parts
+                .par_iter()
+                .filter(|part| matches!(part.piece, Piece::Object | Piece::Replace))
+                .map(|part| {
+                    let mut extras = Extras::default();
+                    let name = &chunk.bytes[part.name.clone()];
+                    if std::str::from_utf8(name).is_ok_and(|name| !is_private(name))
+                        && let Ok(text) = text_of(&chunk, part)
+                    {
+                        // What is wrong with an object has been said in the first pass.
+                        let _ = match part.piece {
+                            Piece::Replace => replace(text, &part.scope, &collecting, &mut extras).map(|_| ()),
+                            _ => object(text, &part.scope, &collecting, &mut extras).map(|_| ()),
+                        };
+                    }
+                    extras.curves
+                })
+                .collect();
+            curves.extend(found.into_iter().flatten());
+        }
+        let rules = Rules { curves: &curves, ..*rules };
+        for pending in std::mem::take(&mut self.pending) {
+            let text = String::from_utf8_lossy(&pending.bytes);
+            let outcome = match read_member(pending.piece, &text, &pending.scope, &rules, self) {
+                Outcome::Pending(_) => Outcome::Faulty(Fault::Object(Error::new(
+                    "mk::cadastre::nas::reference",
+                    "the geometry refers to a curve that the delivery does not hold",
+                ))),
+                other => other,
+            };
+            match outcome {
+                Outcome::Item(change) => {
+                    let byte = pending.place.byte.unwrap_or(0);
+                    self.keep(change, byte, &pending.place);
+                    let item = self.items.pop();
+                    self.items[pending.slot] = item.flatten();
+                }
+                Outcome::Faulty(Fault::Object(error) | Fault::Delivery(error)) => {
+                    self.reject(&pending.class, error, pending.place);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Brings a feature into the CRS of the tables and checks that it lies where it may.
+    fn locate(&self, feature: &mut Feature) -> Result<(), Error> {
+        let Some(shape) = &mut feature.shape else { return Ok(()) };
+        if shape.srs.is_empty()
+            && let Some(standard) = &self.header.standard_srs
+        {
+            shape.srs.clone_from(standard);
+        }
+        let (Srs::Known { crs, north_first }, Some(target)) = (srs::parse(&shape.srs), self.crs) else {
+            // Without a name the CRS of the pipeline or of the delivery's first object holds.
+            shape.located = shape.srs.is_empty() && self.crs.is_some();
+            return if shape.located { self.plausible(feature) } else { Ok(()) };
+        };
+        if north_first {
+            shape.geometry.map_coords_in_place(|at| geo::Coord { x: at.y, y: at.x });
+        }
+        if crs != target {
+            let operation = self.operation(crs, target)?;
+            let mut points: Vec<[f64; 2]> = shape.geometry.coords_iter().map(|at| [at.x, at.y]).collect();
+            operation
+                .forward(&mut points)
+                .map_err(|error| Error::new("mk::cadastre::nas::crs", "the coordinates cannot be transformed").because(error))?;
+            // Both walk the geometry in the same order.
+            let next = std::cell::Cell::new(0);
+            shape.geometry.map_coords_in_place(|at| {
+                let index = next.replace(next.get() + 1);
+                points.get(index).map_or(at, |[x, y]| geo::Coord { x: *x, y: *y })
+            });
+        }
+        shape.located = true;
+        self.plausible(feature)
+    }
+
+    fn operation(&self, from: Crs, to: Crs) -> Result<Operation> {
+        let mut known = self.operations.lock().unwrap_or_else(PoisonError::into_inner);
+        known
+            .entry(from)
+            .or_insert_with(|| Operation::between(from, to, &self.settings.grids).map_err(|error| error.full_message()))
+            .clone()
+            .map_err(|message| Error::new("mk::cadastre::nas::crs", message))
+    }
+
+    fn plausible(&self, feature: &Feature) -> Result<()> {
+        let (Some(extent), Some(shape)) = (self.settings.extent, &feature.shape) else { return Ok(()) };
+        let Some(rect) = shape.geometry.bounding_rect() else { return Ok(()) };
+        let bbox = Bbox::new([rect.min().x, rect.min().y], [rect.max().x, rect.max().y]);
+        // Roads and districts reach over the border; nothing reaches further than the area is large.
+        let reach = extent.width().max(extent.height());
+        let far = Bbox::new([extent.min[0] - reach, extent.min[1] - reach], [extent.max[0] + reach, extent.max[1] + reach]);
+        if bbox.intersects(&extent) && far.contains(bbox.min) && far.contains(bbox.max) {
+            return Ok(());
+        }
+        let centre = bbox.centre();
+        let swapped = extent.contains([centre[1], centre[0]]);
+        let what = if swapped {
+            "the object lies outside the pipeline's extent: easting and northing are swapped"
+        } else {
+            "the object lies outside the pipeline's extent"
+        };
+        Err(Error::new("mk::cadastre::nas::outside", what).at(Place::default().at(centre)))
+    }
+
+    fn finish(self, root: Root) -> Delivery {
+        let findings = self
+            .local
+            .into_iter()
+            .map(|(srs, (count, place))| {
+                let name = if srs.is_empty() { "no named CRS".to_owned() } else { srs };
+                Rejection {
+                    object_type: "geometry".to_owned(),
+                    code: "mk::cadastre::nas::local_crs".to_owned(),
+                    reason: format!(
+                        "{count} objects have coordinates in {name}: kept as delivered, without a position on the map"
+                    ),
+                    place,
+                }
+            })
+            .collect();
+        let operations = self.operations.into_inner().unwrap_or_else(PoisonError::into_inner);
+        Delivery {
+            root,
+            header: self.header,
+            crs: self.crs,
+            items: self.items.into_iter().flatten().collect(),
+            counts: self.counts,
+            rejections: self.rejections,
+            findings,
+            operations: operations.into_values().flatten().map(|operation| operation.fact().clone()).collect(),
+        }
+    }
+}
+
+fn read_part(chunk: &Chunk, part: &Part, rules: &Rules<'_>, gathered: &Gathered<'_>) -> Outcome {
+    if part.piece == Piece::Header {
+        return Outcome::Ignored;
+    }
+    let text = match text_of(chunk, part) {
+        Ok(text) => text,
+        Err(error) => return Outcome::Faulty(Fault::Delivery(error)),
+    };
+    if part.piece == Piece::Object {
+        let class = std::str::from_utf8(&chunk.bytes[part.name.clone()]).unwrap_or_default();
+        if part.family == Family::Aaa && is_private(class) && !rules.owners {
+            return Outcome::Private;
+        }
+    }
+    read_member(part.piece, text, &part.scope, rules, gathered)
+}
+
+fn read_member(piece: Piece, text: &str, scope: &Scope, rules: &Rules<'_>, gathered: &Gathered<'_>) -> Outcome {
+    let mut extras = Extras::default();
+    let read = match piece {
+        Piece::Object => object(text, scope, rules, &mut extras).map(Change::Insert),
+        Piece::Replace => match replace(text, scope, rules, &mut extras) {
+            Ok(Ok(change)) => Ok(change),
+            Ok(Err(_)) => return Outcome::Private,
+            Err(fault) => Err(fault),
+        },
+        Piece::Update | Piece::Delete => match change(text, scope, piece == Piece::Delete, rules.owners) {
+            Ok(Some(change)) => Ok(change),
+            Ok(None) => return Outcome::Ignored,
+            Err(fault) => Err(fault),
+        },
+        Piece::Header => return Outcome::Ignored,
+    };
+    let mut change = match read {
+        Ok(change) => change,
+        Err(fault) => return Outcome::Faulty(fault),
+    };
+    if let Change::Insert(feature) | Change::Replace { feature, .. } = &mut change {
+        if !feature.missing.is_empty() {
+            return Outcome::Pending(std::mem::take(&mut feature.missing));
+        }
+        if let Err(error) = gathered.locate(feature) {
+            let place = error.place().clone().object(&feature.oid);
+            return Outcome::Faulty(Fault::Object(error.at(place)));
+        }
+    }
+    Outcome::Item(change)
+}
+
+fn feature_of(change: &Change) -> Option<&Feature> {
+    match change {
+        Change::Insert(feature) | Change::Replace { feature, .. } => Some(feature),
+        Change::Update { .. } | Change::Delete { .. } => None,
+    }
+}
+
+fn text_of<'c>(chunk: &'c Chunk, part: &Part) -> Result<&'c str> {
+    std::str::from_utf8(&chunk.bytes[part.range.clone()]).map_err(|error| {
+        Error::new("mk::cadastre::nas::encoding", "the delivery is not in the encoding that it declares")
+            .at(chunk.place(part.range.start + error.valid_up_to()))
+    })
+}
+
+/// An error within a part, with its place in the delivery.
+fn relocated(error: Error, chunk: &Chunk, part: &Part) -> Error {
+    if error.place().line.is_some() {
+        return error;
+    }
+    let inside = usize::try_from(error.place().byte.unwrap_or(0)).unwrap_or(0);
+    error.at(chunk.place(part.range.start.saturating_add(inside)))
+}
+
+/// The class of the object within a `Replace` of personal data.
+fn private_class(chunk: &Chunk, part: &Part) -> String {
+    let (nothing, curves) = (BTreeSet::new(), Curves::new());
+    let rules = Rules { tolerance: 1.0, owners: false, curves: &curves, collect: &nothing };
+    match text_of(chunk, part).map(|text| replace(text, &part.scope, &rules, &mut Extras::default())) {
+        Ok(Ok(Err(class))) => class,
+        _ => "Replace".to_owned(),
+    }
+}
+
+/// The first CRS with a counterpart that a geometry names: it holds for a delivery whose head names none.
+fn first_known_srs(bytes: &[u8]) -> Option<Crs> {
+    memchr::memmem::find_iter(bytes, b"srsName=").find_map(|at| {
+        let value = bytes.get(at + 9..)?;
+        let quote = *bytes.get(at + 8)?;
+        let name = value.get(..memchr::memchr(quote, value)?)?;
+        match srs::parse(std::str::from_utf8(name).ok()?) {
+            Srs::Known { crs, .. } => Some(crs),
+            Srs::Local(_) => None,
+        }
+    })
+}
