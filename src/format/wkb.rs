@@ -146,6 +146,35 @@ fn read_polygon(cursor: &mut Cursor<'_>, header: Header) -> Result<Polygon<f64>>
     Ok(Polygon::new(exterior, rings.collect()))
 }
 
+/// The geometry as well-known text, with all the digits it takes to read it back.
+pub fn to_text(geometry: &Geometry<f64>) -> String {
+    let coords = |line: &LineString<f64>| {
+        let text: Vec<String> = line.0.iter().map(|at| format!("{} {}", at.x, at.y)).collect();
+        format!("({})", text.join(", "))
+    };
+    let rings = |polygon: &Polygon<f64>| {
+        let rings: Vec<String> = std::iter::once(polygon.exterior()).chain(polygon.interiors()).map(coords).collect();
+        format!("({})", rings.join(", "))
+    };
+    let tagged = |name: &str, parts: Vec<String>| {
+        if parts.is_empty() { format!("{name} EMPTY") } else { format!("{name} ({})", parts.join(", ")) }
+    };
+    match geometry {
+        Geometry::Point(point) => format!("POINT ({} {})", point.x(), point.y()),
+        Geometry::Line(line) => to_text(&Geometry::LineString(LineString::new(vec![line.start, line.end]))),
+        Geometry::LineString(line) => format!("LINESTRING {}", coords(line)),
+        Geometry::Polygon(polygon) => format!("POLYGON {}", rings(polygon)),
+        Geometry::Rect(rect) => format!("POLYGON {}", rings(&rect.to_polygon())),
+        Geometry::Triangle(triangle) => format!("POLYGON {}", rings(&triangle.to_polygon())),
+        Geometry::MultiPoint(points) => {
+            tagged("MULTIPOINT", points.0.iter().map(|point| format!("({} {})", point.x(), point.y())).collect())
+        }
+        Geometry::MultiLineString(lines) => tagged("MULTILINESTRING", lines.0.iter().map(coords).collect()),
+        Geometry::MultiPolygon(polygons) => tagged("MULTIPOLYGON", polygons.0.iter().map(rings).collect()),
+        Geometry::GeometryCollection(parts) => tagged("GEOMETRYCOLLECTION", parts.0.iter().map(to_text).collect()),
+    }
+}
+
 /// What WKB says about itself without building a geometry.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Summary {
@@ -364,7 +393,9 @@ mod tests {
             let bytes = encode(&geometry);
             let theirs = gdal::vector::Geometry::from_wkb(&bytes).unwrap();
             let back = theirs.wkb().unwrap();
-            prop_assert_eq!(decode(&back).unwrap(), geometry);
+            prop_assert_eq!(&decode(&back).unwrap(), &geometry);
+            let text = gdal::vector::Geometry::from_wkt(&to_text(&geometry)).unwrap();
+            prop_assert_eq!(&decode(&text.wkb().unwrap()).unwrap(), &geometry);
         }
     }
 

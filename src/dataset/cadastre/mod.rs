@@ -1,10 +1,23 @@
 //! ALKIS NAS deliveries to tables, GeoPackage and vector tiles.
+//!
+//! ```text
+//! read (a unit per delivery) → state (stock and changes in their order) → tiles (a unit per block) → tables, GeoPackage, PMTiles
+//! ```
 
+mod assemble;
+mod codes;
 mod nas;
+mod read;
+mod row;
+mod state;
+mod state_unit;
+mod tables;
+#[cfg(test)]
+mod tests;
 
 use super::{AssembleContext, Assembly, Dataset, Kind, Located, Outcome, PlanContext, Stage, UnitContext};
-use crate::error::{Error, Result};
-use crate::pipeline::DatasetConfig;
+use crate::error::{Error, Exit, Result};
+use crate::pipeline::{Audience, DatasetConfig};
 use crate::plan::UnitSpec;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -14,7 +27,7 @@ pub const KIND: Kind = Kind {
     name: "cadastre",
     summary: "ALKIS NAS deliveries to tables, GeoPackage and vector tiles",
     title: "Liegenschaftskataster",
-    patterns: &[],
+    patterns: &["*.xml", "*.xml.gz", "*.gml", "*.gml.gz", "*.nas"],
     options: || schemars::schema_for!(Options),
     open,
 };
@@ -22,35 +35,67 @@ pub const KIND: Kind = Kind {
 /// The options of the kind in the pipeline file.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Options {}
+pub struct Options {
+    /// Read owners and the land register too; only for an internal audience. Defaults to false.
+    #[serde(default)]
+    pub owners: bool,
+    /// Keep versions that ended, in the table `objekt`. Defaults to false.
+    #[serde(default)]
+    pub history: bool,
+    /// Greatest distance between an arc and the line that stands for it, in metres. Defaults to 0.001.
+    #[serde(default = "default_arc_tolerance")]
+    #[schemars(range(min = 0.000_1, max = 1.0))]
+    pub arc_tolerance_m: f64,
+}
+
+fn default_arc_tolerance() -> f64 {
+    0.001
+}
 
 struct Cadastre {
     options: Options,
 }
 
+const READ: usize = 0;
+const STATE: usize = 1;
+
 fn open(config: &DatasetConfig) -> Result<Box<dyn Dataset>> {
-    let options = super::read_options(config)?;
+    let options: Options = super::read_options(config)?;
+    let wrong = |message: String, hint: &str| Err(Error::new("mk::config::option", message).hint(hint).exit(Exit::Usage));
+    if options.owners && config.audience == Audience::Public {
+        let message = format!("dataset '{}' reads owners, but its audience is public", config.id);
+        return wrong(message, "set audience = \"internal\", or leave owners out");
+    }
+    if !(0.000_1..=1.0).contains(&options.arc_tolerance_m) {
+        let message = format!("dataset '{}': arc_tolerance_m is to be between 0.0001 and 1", config.id);
+        return wrong(message, "0.001 is one millimetre");
+    }
     Ok(Box::new(Cadastre { options }))
 }
 
 impl Dataset for Cadastre {
     fn stages(&self) -> &'static [Stage] {
-        &[Stage { name: "read", version: 1 }]
+        &[Stage { name: "read", version: 1 }, Stage { name: "state", version: 1 }]
     }
-    fn units(&self, _stage: usize, _context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
-        Ok(Vec::new())
+    fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
+        match stage {
+            READ => Ok(read::units(&self.options, context)),
+            _ => state_unit::units(&self.options, context),
+        }
     }
-    fn execute(&self, _stage: usize, _unit: &UnitSpec, _context: &mut UnitContext<'_>) -> Result<Outcome> {
-        Ok(Outcome::default())
+    fn execute(&self, stage: usize, unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
+        match stage {
+            READ => read::execute(&self.options, unit, context),
+            _ => state_unit::execute(&self.options, unit, context),
+        }
     }
     fn assemble_version(&self) -> u32 {
         1
     }
-    fn assemble(&self, _context: &AssembleContext<'_>) -> Result<Assembly> {
-        let _ = &self.options;
-        Err(Error::new("mk::dataset::empty", "nothing to assemble"))
+    fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {
+        assemble::assemble(&self.options, context)
     }
-    fn locate(&self, _object: &str, _context: &AssembleContext<'_>) -> Result<Vec<Located>> {
-        Ok(Vec::new())
+    fn locate(&self, object: &str, context: &AssembleContext<'_>) -> Result<Vec<Located>> {
+        assemble::locate(object, context)
     }
 }

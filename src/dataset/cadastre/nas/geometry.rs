@@ -438,8 +438,7 @@ impl<'r> GeometryReader<'r> {
                 Gap::NotConnected(at) => ("the curves of a ring are not connected", Some(at)),
                 Gap::NotClosed(at) => ("a ring is not closed", Some(at)),
             };
-            let mut place = Place::default();
-            place.at = at;
+            let place = Place { at, ..Place::default() };
             Fault::Object(Error::new(CODE, what).at(place))
         })
     }

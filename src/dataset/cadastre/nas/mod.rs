@@ -16,12 +16,9 @@ mod srs;
 mod text;
 mod xml;
 
-pub use header::Header;
-pub use names::is_private;
-pub use object::{Change, Feature, Shape};
-pub use reader::{Delivery, Item, Settings, read};
+pub use object::{Change, Feature, Target};
+pub use reader::{Item, Settings, read};
 pub use splitter::Root;
-pub use srs::Srs;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -199,21 +199,15 @@ fn feature(element: &Element<'_>, events: &mut Events<'_>, rules: &Rules<'_>, ex
         byte: 0,
     };
     let mut refused = None;
-    loop {
-        match events.next()? {
-            Some(Tag::Open(property)) => {
-                let depth = events.depth();
-                let result = read_property(&mut feature, &property, events, rules, extras, private);
-                match result {
-                    // The rest of the object is still checked for being XML.
-                    Err(Fault::Object(error)) => {
-                        events.leave(depth)?;
-                        refused.get_or_insert(error);
-                    }
-                    other => other?,
-                }
+    while let Some(Tag::Open(property)) = events.next()? {
+        let depth = events.depth();
+        match read_property(&mut feature, &property, events, rules, extras, private) {
+            // The rest of the object is still checked for being XML.
+            Err(Fault::Object(error)) => {
+                events.leave(depth)?;
+                refused.get_or_insert(error);
             }
-            Some(Tag::Close) | None => break,
+            other => other?,
         }
     }
     let valid_id = (1..=64).contains(&feature.oid.len()) && feature.oid.bytes().all(|byte| byte.is_ascii_graphic());

@@ -89,7 +89,7 @@ pub fn read(open: Opener<'_>, settings: &Settings, check: &dyn Fn() -> Result<()
 
 /// What became of a part.
 enum Outcome {
-    Item(Change),
+    Item(Box<Change>),
     Private,
     Ignored,
     /// To be read again when the curves are known.
@@ -160,7 +160,7 @@ impl<'s> Gathered<'s> {
                 let class = if part.piece == Piece::Object { class } else { private_class(chunk, part) };
                 self.counts.dropped_private(&class);
             }
-            Outcome::Item(change) => self.keep(change, byte, &chunk.place(part.range.start)),
+            Outcome::Item(change) => self.keep(*change, byte, &chunk.place(part.range.start)),
             Outcome::Pending(wanted) => {
                 self.pending.push(Pending {
                     slot: self.items.len(),
@@ -238,7 +238,7 @@ impl<'s> Gathered<'s> {
             match outcome {
                 Outcome::Item(change) => {
                     let byte = pending.place.byte.unwrap_or(0);
-                    self.keep(change, byte, &pending.place);
+                    self.keep(*change, byte, &pending.place);
                     let item = self.items.pop();
                     self.items[pending.slot] = item.flatten();
                 }
@@ -389,7 +389,7 @@ fn read_member(piece: Piece, text: &str, scope: &Scope, rules: &Rules<'_>, gathe
             return Outcome::Faulty(Fault::Object(error.at(place)));
         }
     }
-    Outcome::Item(change)
+    Outcome::Item(Box::new(change))
 }
 
 fn feature_of(change: &Change) -> Option<&Feature> {
@@ -433,7 +433,7 @@ fn first_known_srs(bytes: &[u8]) -> Option<Crs> {
         let name = value.get(..memchr::memchr(quote, value)?)?;
         match srs::parse(std::str::from_utf8(name).ok()?) {
             Srs::Known { crs, .. } => Some(crs),
-            Srs::Local(_) => None,
+            Srs::Local => None,
         }
     })
 }

@@ -178,18 +178,16 @@ impl<R: Read> Splitter<R> {
         let (family, local) = scope.resolve(qualified);
         let holds_objects = self.open.last().is_some_and(|container| container.holds_objects);
         let role = match self.open.len() {
-            0 => match root_of(family, local) {
-                Some((root, role)) => {
-                    self.root = Some(root);
-                    role
-                }
-                None => {
+            0 => {
+                let Some((root, role)) = root_of(family, local) else {
                     let hint = "a NAS delivery begins with AX_Bestandsdatenauszug, an NBA, or a FeatureCollection of AAA objects";
                     let shown: String = local.chars().take(60).collect();
                     let message = format!("the root element {shown} is none of NAS");
                     return Err(self.error("mk::cadastre::nas::root", message, begin).hint(hint));
-                }
-            },
+                };
+                self.root = Some(root);
+                role
+            }
             _ if holds_objects => Role::Part(Piece::Object),
             _ => role_of(family, local),
         };
@@ -278,16 +276,14 @@ enum Role {
 fn root_of(family: Family, local: &str) -> Option<(Root, Role)> {
     let container = |holds_objects| Role::Container { holds_objects };
     match (family, local) {
-        (Family::Aaa, "AX_Bestandsdatenauszug") => Some((Root::Stock, container(false))),
+        (Family::Aaa, "AX_Bestandsdatenauszug") | (Family::Wfs | Family::Gml, "FeatureCollection") => {
+            Some((Root::Stock, container(false)))
+        }
         (
             Family::Aaa,
-            "AX_NutzerbezogeneBestandsdatenaktualisierung_NBA"
-            | "AX_Fortfuehrungsauftrag"
-            | "AX_Einrichtungsauftrag"
-            | "AX_K_Benutzungsergebnis",
-        ) => Some((Root::Changes, container(false))),
-        (Family::Wfs, "Transaction") => Some((Root::Changes, container(false))),
-        (Family::Wfs | Family::Gml, "FeatureCollection") => Some((Root::Stock, container(false))),
+            "AX_NutzerbezogeneBestandsdatenaktualisierung_NBA" | "AX_Fortfuehrungsauftrag" | "AX_Einrichtungsauftrag",
+        )
+        | (Family::Wfs, "Transaction") => Some((Root::Changes, container(false))),
         (Family::Aaa, _) if is_class(local) => Some((Root::Bare, Role::Part(Piece::Object))),
         _ => None,
     }

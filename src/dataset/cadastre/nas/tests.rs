@@ -1,5 +1,6 @@
 //! The reader against small deliveries of our own, and against the real ones in `../shared/data` where they are there.
 
+use super::reader::Delivery;
 use super::*;
 use crate::error::Result;
 use std::io::Read;
@@ -9,6 +10,7 @@ pub(crate) fn settings() -> Settings {
     Settings { crs: None, extent: None, grids: Vec::new(), arc_tolerance_m: 0.001, owners: false }
 }
 
+#[allow(dead_code)]
 fn read_bytes(bytes: &[u8], settings: &Settings) -> Result<Delivery> {
     let open = || -> Result<Box<dyn Read + Send>> { Ok(Box::new(std::io::Cursor::new(bytes.to_vec()))) };
     read(&open, settings, &|| Ok(()))
@@ -25,7 +27,7 @@ pub(crate) fn gm2566() -> Option<PathBuf> {
                 return None;
             }
             let path = std::env::temp_dir().join("messkette-test-gm2566.xml");
-            if path.metadata().map(|data| data.len()).unwrap_or(0) < 100_000_000 {
+            if path.metadata().map_or(0, |data| data.len()) < 100_000_000 {
                 let part = path.with_extension(format!("part{}", std::process::id()));
                 let output = std::fs::File::create(&part).unwrap();
                 let status = std::process::Command::new("xz").arg("-dkc").arg(&packed).stdout(output).status();

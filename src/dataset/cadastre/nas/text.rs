@@ -122,7 +122,7 @@ mod tests {
         assert!(read(latin1).ends_with("<a>Straße</a>"));
         let latin9 = b"<?xml version='1.0' encoding='iso-8859-15'?><a>\xA4</a>";
         assert!(read(latin9).ends_with("<a>€</a>"));
-        let long = [&latin1[..], &[0xE4; 300_000][..]].concat();
+        let long = [&latin1[..], &vec![0xE4; 300_000]].concat();
         assert_eq!(read(&long).chars().filter(|letter| *letter == 'ä').count(), 300_000);
         let utf16: Vec<u8> = [0xFEFF_u16].into_iter().chain("<a>ß</a>".encode_utf16()).flat_map(u16::to_le_bytes).collect();
         assert_eq!(read(&utf16), "<a>ß</a>");

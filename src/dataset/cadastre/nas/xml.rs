@@ -40,7 +40,7 @@ pub struct Element<'a> {
     local: usize,
 }
 
-impl<'a> Element<'a> {
+impl Element<'_> {
     /// The local name.
     pub fn local(&self) -> &str {
         &self.start.name().0[self.local..]
@@ -51,12 +51,12 @@ impl<'a> Element<'a> {
             return Ok(None);
         }
         for attribute in self.start.attributes() {
-            let attribute = attribute.map_err(|error| xml_fault(error.to_string(), 0))?;
+            let attribute = attribute.map_err(|error| xml_fault(&error.to_string(), 0))?;
             let key = attribute.key.0;
             if key.rsplit(':').next() == Some(local) && !key.starts_with("xmlns") {
                 let value = attribute
                     .normalized_value(quick_xml::XmlVersion::Implicit1_0)
-                    .map_err(|error| xml_fault(error.to_string(), 0))?;
+                    .map_err(|error| xml_fault(&error.to_string(), 0))?;
                 return Ok(Some(value.into_owned()));
             }
         }
@@ -87,7 +87,7 @@ impl<'a> Events<'a> {
             let position = self.reader.buffer_position();
             let event = self.reader.read_event().map_err(|error| {
                 let at = self.reader.error_position();
-                xml_fault(error.to_string(), at)
+                xml_fault(&error.to_string(), at)
             })?;
             match event {
                 Event::Start(start) => {
@@ -97,7 +97,7 @@ impl<'a> Events<'a> {
                     self.outside.push(self.scope.0.len());
                     if start.attributes_raw().contains("xmlns") {
                         for attribute in start.attributes() {
-                            let attribute = attribute.map_err(|error| xml_fault(error.to_string(), position))?;
+                            let attribute = attribute.map_err(|error| xml_fault(&error.to_string(), position))?;
                             self.scope.declare(attribute.key.0, &attribute.value);
                         }
                     }
@@ -115,20 +115,16 @@ impl<'a> Events<'a> {
                 Event::CData(text) => self.text.push_str(&text),
                 Event::GeneralRef(name) => {
                     let resolved = character(&name);
-                    self.text.push(resolved.ok_or_else(|| xml_fault("an entity that is not known".into(), position))?);
+                    self.text.push(resolved.ok_or_else(|| xml_fault("an entity that is not known", position))?);
                 }
                 Event::DocType(_) => return Err(doctype_fault(position)),
                 Event::Eof => {
-                    return if self.outside.is_empty() {
-                        Ok(None)
-                    } else {
-                        Err(xml_fault("the member ends early".into(), position))
-                    };
+                    return if self.outside.is_empty() { Ok(None) } else { Err(xml_fault("the member ends early", position)) };
                 }
                 Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
             }
             if self.text.len() > MAX_TEXT {
-                return Err(xml_fault("a text is longer than 64 MiB".into(), position));
+                return Err(xml_fault("a text is longer than 64 MiB", position));
             }
         }
     }
@@ -143,7 +139,7 @@ impl<'a> Events<'a> {
             match self.next()? {
                 Some(Tag::Open(_)) => depth += 1,
                 Some(Tag::Close) => depth -= 1,
-                None => return Err(xml_fault("the member ends early".into(), self.position())),
+                None => return Err(xml_fault("the member ends early", self.position())),
             }
         }
         Ok(())
@@ -161,7 +157,7 @@ impl<'a> Events<'a> {
                     text.push_str(self.text());
                     return Ok(text);
                 }
-                None => return Err(xml_fault("the member ends early".into(), self.position())),
+                None => return Err(xml_fault("the member ends early", self.position())),
             }
         }
     }
@@ -203,7 +199,7 @@ fn character(name: &str) -> Option<char> {
     })
 }
 
-fn xml_fault(message: String, at: u64) -> Fault {
+fn xml_fault(message: &str, at: u64) -> Fault {
     Fault::Delivery(Error::new("mk::cadastre::nas::xml", format!("the XML is broken: {message}")).at(Place::default().byte(at)))
 }
 

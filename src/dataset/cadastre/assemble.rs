@@ -1,0 +1,197 @@
+//! The artefacts from the current state: one Parquet file per table, the GeoPackage.
+
+use super::read::Summary;
+use super::row::{Row, from_ipc};
+use super::state_unit::{OBJECTS, StateSummary};
+use super::tables::{GEOMETRY, Table, tables};
+use super::{Options, READ, STATE};
+use crate::crs::{Bbox, Crs, Operation, OperationFact};
+use crate::dataset::{Artefact, ArtefactRole, AssembleContext, Assembly, Counts, Facts, Located, Representation, UnitResult};
+use crate::error::{Error, Place, Result};
+use crate::format::geoparquet::{self, sorted};
+use crate::format::gpkg::{Geopackage, Layer};
+use rayon::prelude::*;
+
+/// Name of the GeoPackage.
+const GPKG: &str = "cadastre.gpkg";
+
+/// Writes everything that is wanted.
+pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Assembly> {
+    let state = state_of(context)?;
+    let summary: StateSummary = serde_json::from_value(state.outcome.summary.clone())
+        .map_err(|error| Error::new("mk::run::result", "the state is not as expected").because(error))?;
+    let rows = from_ipc(&state.pack()?.read(OBJECTS)?)?;
+    let crs = summary.crs;
+    let mut artefacts = Vec::new();
+    if context.wants("parquet") || context.wants("gpkg") {
+        let mut tables = tables(&rows)?;
+        tables.par_iter_mut().try_for_each(|table| {
+            table.batch = sorted(&table.batch, GEOMETRY)?;
+            Ok::<(), Error>(())
+        })?;
+        if context.wants("parquet") {
+            tables.par_iter().try_for_each(|table| write_parquet(table, crs, context))?;
+            artefacts.extend(tables.iter().map(|table| {
+                let path = format!("{}.parquet", table.file);
+                artefact(context, &path, "application/vnd.apache.parquet", "GeoParquet 1.1", table.title)
+            }));
+        }
+        if context.wants("gpkg") {
+            write_gpkg(&tables, &summary, context)?;
+            let title = "Liegenschaftskataster (alle Tabellen)";
+            artefacts.push(artefact(context, GPKG, "application/geopackage+sqlite3", "GeoPackage 1.3", title));
+        }
+    }
+    let facts = facts(options, context, state, &summary, &rows)?;
+    Ok(Assembly { artefacts, facts })
+}
+
+fn state_of<'c>(context: &'c AssembleContext<'_>) -> Result<&'c UnitResult> {
+    context.results.get(STATE).and_then(|results| results.first()).ok_or_else(|| {
+        Error::new("mk::cadastre::empty", "no delivery could be read: there is nothing to publish")
+            .hint("the report lists each delivery with its reason")
+    })
+}
+
+fn artefact(context: &AssembleContext<'_>, path: &str, media_type: &str, format: &str, title: &str) -> Artefact {
+    Artefact {
+        path: path.to_owned(),
+        audience: context.audience,
+        role: ArtefactRole::Data,
+        media_type: media_type.to_owned(),
+        format: format.to_owned(),
+        title: title.to_owned(),
+    }
+}
+
+fn write_parquet(table: &Table, crs: Option<Crs>, context: &AssembleContext<'_>) -> Result<()> {
+    let path = context.output.join(format!("{}.parquet", table.file));
+    let options = geoparquet::Options::new(GEOMETRY, crs);
+    geoparquet::write_file(&path, &table.batch.schema(), std::slice::from_ref(&table.batch), &options)
+}
+
+fn write_gpkg(tables: &[Table], summary: &StateSummary, context: &AssembleContext<'_>) -> Result<()> {
+    let change = last_change(summary);
+    let mut file = Geopackage::create(&context.output.join(GPKG), &change)?;
+    for table in tables {
+        let layer = Layer {
+            name: table.name,
+            title: table.title,
+            geometry: Some(GEOMETRY),
+            geometry_type: table.geometry_type,
+            crs: summary.crs,
+        };
+        file.add(&layer, &table.batch.schema(), std::slice::from_ref(&table.batch))?;
+    }
+    file.finish()
+}
+
+/// The moment that the content holds for, as a GeoPackage writes it: that of the last delivery, else the last version's begin.
+fn last_change(summary: &StateSummary) -> String {
+    let moment = summary.until.clone().or_else(|| summary.begins.clone().map(|(_, last)| last)).unwrap_or_default();
+    let date = moment.get(..10).unwrap_or("1970-01-01");
+    let time = moment.get(11..19).filter(|time| time.as_bytes()[2] == b':').unwrap_or("00:00:00");
+    format!("{date}T{time}.000Z")
+}
+
+fn facts(
+    options: &Options,
+    context: &AssembleContext<'_>,
+    state: &UnitResult,
+    summary: &StateSummary,
+    rows: &[Row],
+) -> Result<Facts> {
+    let mut counts = Counts::default();
+    let mut operations: Vec<OperationFact> = Vec::new();
+    for result in context.results.get(READ).into_iter().flatten() {
+        counts.add(&result.outcome.counts);
+        if let Ok(summary) = serde_json::from_value::<Summary>(result.outcome.summary.clone()) {
+            operations.extend(summary.operations);
+        }
+    }
+    operations.sort_by_key(|operation| (operation.from, operation.to));
+    operations.dedup();
+    let crs = summary.crs.unwrap_or(Crs::UTM32);
+    let bbox = state.outcome.bbox.unwrap_or(Bbox::new([0.0; 2], [0.0; 2]));
+    let bbox_lonlat = lonlat(crs, bbox, context)?;
+    let total = counts.total();
+    let owners = if options.owners {
+        "Eigentümerangaben sind enthalten; die Daten sind nur für den internen Gebrauch bestimmt.".to_owned()
+    } else {
+        format!(
+            "{} Objekte mit personenbezogenen Daten wurden beim Lesen verworfen, bevor sie ausgewertet wurden.",
+            total.dropped_private
+        )
+    };
+    let steps = vec![
+        format!("Einlesen von {} NAS-Lieferungen (GeoInfoDok 6.0 und 7.1).", context.results.get(READ).map_or(0, Vec::len)),
+        owners,
+        format!("Kreisbögen wurden mit höchstens {} mm Abweichung durch Linien ersetzt.", options.arc_tolerance_m * 1000.0),
+        "Bestand und Änderungen wurden in der Reihenfolge der Lieferungen zum aktuellen Stand zusammengeführt.".to_owned(),
+        "Ableitung der Tabellen nach dem Schema ALKIS vereinfacht 2.0 der AdV.".to_owned(),
+    ];
+    let dates = summary.begins.as_ref().map(|(first, last)| {
+        let date = |moment: &str| moment.get(..10).unwrap_or(moment).to_owned();
+        (date(first), date(summary.until.as_deref().unwrap_or(last).max(last)))
+    });
+    let notes = vec![
+        ("Objekte".to_owned(), rows.len().to_string()),
+        ("Flurstücke".to_owned(), rows.iter().filter(|row| row.class == "AX_Flurstueck").count().to_string()),
+        ("Gebäude".to_owned(), rows.iter().filter(|row| row.class == "AX_Gebaeude").count().to_string()),
+    ];
+    Ok(Facts {
+        crs,
+        vertical: None,
+        bbox,
+        bbox_lonlat,
+        representation: Representation::Vector,
+        resolution_m: None,
+        dates,
+        counts,
+        operations,
+        steps,
+        layers: Vec::new(),
+        notes,
+    })
+}
+
+/// The extent in longitude and latitude: of points along its border, which bend on the way.
+fn lonlat(crs: Crs, bbox: Bbox, context: &AssembleContext<'_>) -> Result<Bbox> {
+    let mut points = Vec::new();
+    for step in 0..=8 {
+        let part = f64::from(step) / 8.0;
+        let (x, y) = (bbox.min[0] + bbox.width() * part, bbox.min[1] + bbox.height() * part);
+        points.extend([[x, bbox.min[1]], [x, bbox.max[1]], [bbox.min[0], y], [bbox.max[0], y]]);
+    }
+    Operation::between(crs, Crs::WGS84, &context.area.grids)?.forward(&mut points)?;
+    Ok(Bbox::around(points))
+}
+
+/// The units that made an object, by its identifier or Flurstückskennzeichen.
+pub fn locate(object: &str, context: &AssembleContext<'_>) -> Result<Vec<Located>> {
+    let state = state_of(context)?;
+    let rows = from_ipc(&state.pack()?.read(OBJECTS)?)?;
+    let oid = object.strip_suffix("FL").filter(|oid| oid.len() == 16).unwrap_or(object);
+    let found: Vec<&Row> = rows
+        .iter()
+        .filter(|row| {
+            row.oid == oid
+                || (row.class == "AX_Flurstueck"
+                    && row.properties().get("flurstueckskennzeichen").and_then(serde_json::Value::as_str) == Some(object))
+        })
+        .collect();
+    let mut located = Vec::new();
+    for row in found {
+        for result in context.results.get(READ).into_iter().flatten() {
+            let ours = result.inputs.iter().any(|input| input.digest.to_string().starts_with(&row.delivery));
+            if ours {
+                let place = Place::file(result.key.clone()).byte(row.byte).object(&row.oid);
+                let what = format!("{} {} valid from {} was read from {place}", row.class, row.oid, row.beginnt);
+                located.push(Located { stage: READ, key: result.key.clone(), what });
+            }
+        }
+        let what = format!("{} {} is current after all deliveries were applied in their order", row.class, row.oid);
+        located.push(Located { stage: STATE, key: state.key.clone(), what });
+    }
+    Ok(located)
+}

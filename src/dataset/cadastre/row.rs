@@ -1,0 +1,207 @@
+//! An object version as a row, and rows as Arrow IPC: what the units of this kind hand to each other.
+
+use crate::error::{Error, Result};
+use arrow::array::{Array, AsArray, BinaryBuilder, RecordBatch, StringBuilder, UInt64Builder};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type};
+use arrow::ipc::reader::FileReader;
+use arrow::ipc::writer::FileWriter;
+use serde_json::{Map, Value};
+use std::sync::Arc;
+
+/// What a row does to the state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Operation {
+    /// A version of the stock, or a new one.
+    Insert,
+    /// A new version of an object that is there.
+    Replace,
+    /// Ends a version.
+    Update,
+    /// Ends an object.
+    Delete,
+}
+
+impl Operation {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Insert => "insert",
+            Self::Replace => "replace",
+            Self::Update => "update",
+            Self::Delete => "delete",
+        }
+    }
+    fn parse(name: &str) -> Self {
+        match name {
+            "replace" => Self::Replace,
+            "update" => Self::Update,
+            "delete" => Self::Delete,
+            _ => Self::Insert,
+        }
+    }
+}
+
+/// A version of an object, or a change to one. Identified by (`oid`, `beginnt`).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Row {
+    pub operation: Operation,
+    /// Local name of the class; empty in updates and deletes.
+    pub class: String,
+    pub oid: String,
+    /// Begin of the version; empty where a change names the object only.
+    pub beginnt: String,
+    /// End of the version.
+    pub endet: Option<String>,
+    /// Kept properties as a JSON object.
+    pub attributes: String,
+    /// WKB in the CRS of the tables.
+    pub geometry: Option<Vec<u8>>,
+    /// Name of a local CRS, and the geometry in it.
+    pub srs: Option<String>,
+    pub local: Option<Vec<u8>>,
+    /// First digits of the delivery's digest.
+    pub delivery: String,
+    /// Offset in the delivery.
+    pub byte: u64,
+}
+
+impl Row {
+    /// The kept properties.
+    pub fn properties(&self) -> Map<String, Value> {
+        serde_json::from_str(&self.attributes).unwrap_or_default()
+    }
+}
+
+fn schema() -> SchemaRef {
+    let text = |name: &str, missing| Field::new(name, DataType::Utf8, missing);
+    Arc::new(Schema::new(vec![
+        text("operation", false),
+        text("class", false),
+        text("oid", false),
+        text("beginnt", false),
+        text("endet", true),
+        text("attributes", false),
+        Field::new("geometry", DataType::Binary, true),
+        text("srs", true),
+        Field::new("local", DataType::Binary, true),
+        text("delivery", false),
+        Field::new("byte", DataType::UInt64, false),
+    ]))
+}
+
+/// Rows of one batch of a file: large enough to be quick, small enough for the 2 GiB that a column of text may hold.
+const BATCH: usize = 65_536;
+
+/// The rows as an Arrow IPC file.
+///
+/// # Errors
+/// When a batch holds more than a column can.
+pub fn to_ipc(rows: &[Row]) -> Result<Vec<u8>> {
+    let schema = schema();
+    let mut writer = FileWriter::try_new(Vec::new(), &schema).map_err(broken)?;
+    for rows in rows.chunks(BATCH) {
+        let text = |value: fn(&Row) -> Option<&str>| {
+            let mut column = StringBuilder::new();
+            for row in rows {
+                column.append_option(value(row));
+            }
+            Arc::new(column.finish()) as Arc<dyn Array>
+        };
+        let bytes = |value: fn(&Row) -> Option<&[u8]>| {
+            let mut column = BinaryBuilder::new();
+            for row in rows {
+                column.append_option(value(row));
+            }
+            Arc::new(column.finish()) as Arc<dyn Array>
+        };
+        let mut offsets = UInt64Builder::new();
+        for row in rows {
+            offsets.append_value(row.byte);
+        }
+        let columns: Vec<Arc<dyn Array>> = vec![
+            text(|row| Some(row.operation.name())),
+            text(|row| Some(&row.class)),
+            text(|row| Some(&row.oid)),
+            text(|row| Some(&row.beginnt)),
+            text(|row| row.endet.as_deref()),
+            text(|row| Some(&row.attributes)),
+            bytes(|row| row.geometry.as_deref()),
+            text(|row| row.srs.as_deref()),
+            bytes(|row| row.local.as_deref()),
+            text(|row| Some(&row.delivery)),
+            Arc::new(offsets.finish()),
+        ];
+        writer.write(&RecordBatch::try_new(Arc::clone(&schema), columns).map_err(broken)?).map_err(broken)?;
+    }
+    writer.into_inner().map_err(broken)
+}
+
+/// The rows of an Arrow IPC file.
+///
+/// # Errors
+/// When it is none, or not of these columns.
+pub fn from_ipc(bytes: &[u8]) -> Result<Vec<Row>> {
+    let reader = FileReader::try_new(std::io::Cursor::new(bytes), None).map_err(broken)?;
+    if reader.schema().fields() != schema().fields() {
+        return Err(broken("other columns than expected"));
+    }
+    let mut rows = Vec::new();
+    for batch in reader {
+        let batch = batch.map_err(broken)?;
+        let text = |column: usize, row: usize| batch.column(column).as_string::<i32>().value(row).to_owned();
+        let text_or = |column: usize, row: usize| {
+            let column = batch.column(column).as_string::<i32>();
+            column.is_valid(row).then(|| column.value(row).to_owned())
+        };
+        let bytes_or = |column: usize, row: usize| {
+            let column = batch.column(column).as_binary::<i32>();
+            column.is_valid(row).then(|| column.value(row).to_vec())
+        };
+        rows.extend((0..batch.num_rows()).map(|row| Row {
+            operation: Operation::parse(batch.column(0).as_string::<i32>().value(row)),
+            class: text(1, row),
+            oid: text(2, row),
+            beginnt: text(3, row),
+            endet: text_or(4, row),
+            attributes: text(5, row),
+            geometry: bytes_or(6, row),
+            srs: text_or(7, row),
+            local: bytes_or(8, row),
+            delivery: text(9, row),
+            byte: batch.column(10).as_primitive::<UInt64Type>().value(row),
+        }));
+    }
+    Ok(rows)
+}
+
+fn broken(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new("mk::cadastre::rows", "the result of a unit is not as expected").because(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_come_back_as_they_were() {
+        let row = |oid: &str| Row {
+            operation: Operation::Replace,
+            class: "AX_Flurstueck".into(),
+            oid: oid.into(),
+            beginnt: "2024-01-01T00:00:00Z".into(),
+            endet: None,
+            attributes: r#"{"flurnummer":"07"}"#.into(),
+            geometry: Some(vec![1, 2, 3]),
+            srs: None,
+            local: None,
+            delivery: "abc".into(),
+            byte: 7,
+        };
+        let rows = vec![row("A"), Row { endet: Some("2025".into()), local: Some(vec![9]), geometry: None, ..row("B") }];
+        let bytes = to_ipc(&rows).unwrap();
+        assert_eq!(bytes, to_ipc(&rows).unwrap());
+        assert_eq!(from_ipc(&bytes).unwrap(), rows);
+        assert_eq!(rows[0].properties()["flurnummer"], "07");
+        assert!(from_ipc(b"no").is_err());
+        assert_eq!(from_ipc(&to_ipc(&[]).unwrap()).unwrap(), []);
+    }
+}

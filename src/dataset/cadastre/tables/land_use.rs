@@ -1,0 +1,46 @@
+//! `Nutzung`.
+
+use super::generic::Taken;
+use super::{Builder, Kind, Object, Spec, Table};
+use crate::dataset::cadastre::codes;
+use crate::error::Result;
+use std::collections::BTreeMap;
+
+const LAND_USE: Spec = Spec {
+    name: "Nutzung",
+    file: "nutzung",
+    title: "Tatsächliche Nutzung",
+    geometry_type: "GEOMETRY",
+    columns: &[
+        ("oid", Kind::Text),
+        ("aktualit", Kind::Text),
+        ("nutzart", Kind::Text),
+        ("bez", Kind::Text),
+        ("objektart", Kind::Text),
+        ("schluessel", Kind::Text),
+        ("name", Kind::Text),
+    ],
+};
+
+/// One row for each object of land use.
+pub fn land_use(classes: &BTreeMap<&str, Vec<Object<'_>>>, taken: &mut Taken) -> Result<Table> {
+    let mut table = Builder::new(&LAND_USE);
+    for (class, objects) in classes {
+        let Some((label, property)) = codes::land_use_class(class) else { continue };
+        for object in objects {
+            taken.take(object);
+            let kind = object.text(&[property]);
+            let cells = vec![
+                object.row.oid.as_str().into(),
+                object.date().into(),
+                label.into(),
+                kind.and_then(|kind| codes::land_use_kind(class, kind)).into(),
+                (*class).into(),
+                kind.into(),
+                object.text(&["name"]).into(),
+            ];
+            table.push(cells, object.row.geometry.clone());
+        }
+    }
+    table.finish()
+}

@@ -1,0 +1,216 @@
+//! The published tables, derived from the current objects.
+//!
+//! Seven have the names and fields of ALKIS vereinfacht (`ave:` 2.0); `adresse` is ours; `objekt` holds every object that has no
+//! row of its own in another. So each object kept is in exactly one table.
+
+mod address;
+mod catalogue;
+mod district;
+mod generic;
+mod land_use;
+mod parcel;
+mod structure;
+
+use super::row::Row;
+use crate::error::{Error, Result};
+use arrow::array::{ArrayRef, BinaryArray, Float64Array, Int32Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use catalogue::Catalogue;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A table, as it is published.
+pub struct Table {
+    /// Name as a GeoPackage layer.
+    pub name: &'static str,
+    /// Name as a file.
+    pub file: &'static str,
+    /// German title.
+    pub title: &'static str,
+    /// Geometry type of the layer.
+    pub geometry_type: &'static str,
+    /// The rows, in a stable order.
+    pub batch: RecordBatch,
+}
+
+/// Name of the geometry column.
+pub const GEOMETRY: &str = "geometry";
+
+/// What a table is called and has.
+struct Spec {
+    name: &'static str,
+    file: &'static str,
+    title: &'static str,
+    geometry_type: &'static str,
+    /// Columns before the geometry.
+    columns: &'static [(&'static str, Kind)],
+}
+
+/// Type of a column.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Text,
+    Real,
+    Whole,
+}
+
+/// A value of a row.
+enum Cell {
+    Text(Option<String>),
+    Real(Option<f64>),
+    Whole(Option<i32>),
+}
+
+impl From<Option<String>> for Cell {
+    fn from(text: Option<String>) -> Self {
+        Self::Text(text.filter(|text| !text.is_empty()))
+    }
+}
+impl From<Option<&str>> for Cell {
+    fn from(text: Option<&str>) -> Self {
+        Self::from(text.map(str::to_owned))
+    }
+}
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Self::from(Some(text))
+    }
+}
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self::from(Some(text))
+    }
+}
+impl From<Option<f64>> for Cell {
+    fn from(value: Option<f64>) -> Self {
+        Self::Real(value)
+    }
+}
+impl From<Option<i32>> for Cell {
+    fn from(value: Option<i32>) -> Self {
+        Self::Whole(value)
+    }
+}
+
+/// Rows of a table being gathered.
+struct Builder {
+    spec: &'static Spec,
+    rows: Vec<(Vec<Cell>, Option<Vec<u8>>)>,
+}
+
+impl Builder {
+    fn new(spec: &'static Spec) -> Self {
+        Self { spec, rows: Vec::new() }
+    }
+    fn push(&mut self, cells: Vec<Cell>, geometry: Option<Vec<u8>>) {
+        self.rows.push((cells, geometry));
+    }
+    fn finish(self) -> Result<Table> {
+        let mut fields = Vec::new();
+        let mut columns: Vec<ArrayRef> = Vec::new();
+        for (index, (name, kind)) in self.spec.columns.iter().enumerate() {
+            let cells = self.rows.iter().map(|(cells, _)| cells.get(index));
+            let (data_type, column): (DataType, ArrayRef) = match kind {
+                Kind::Text => {
+                    let text = cells.map(|cell| match cell {
+                        Some(Cell::Text(text)) => text.as_deref(),
+                        _ => None,
+                    });
+                    (DataType::Utf8, Arc::new(text.collect::<StringArray>()))
+                }
+                Kind::Real => {
+                    let value = cells.map(|cell| match cell {
+                        Some(Cell::Real(value)) => *value,
+                        _ => None,
+                    });
+                    (DataType::Float64, Arc::new(value.collect::<Float64Array>()))
+                }
+                Kind::Whole => {
+                    let value = cells.map(|cell| match cell {
+                        Some(Cell::Whole(value)) => *value,
+                        _ => None,
+                    });
+                    (DataType::Int32, Arc::new(value.collect::<Int32Array>()))
+                }
+            };
+            fields.push(Field::new(*name, data_type, true));
+            columns.push(column);
+        }
+        fields.push(Field::new(GEOMETRY, DataType::Binary, true));
+        columns.push(Arc::new(self.rows.iter().map(|(_, geometry)| geometry.as_deref()).collect::<BinaryArray>()));
+        let schema: SchemaRef = Arc::new(Schema::new(fields));
+        let batch = RecordBatch::try_new(schema, columns)
+            .map_err(|error| Error::new("mk::cadastre::table", "a table cannot be made").because(error))?;
+        let Spec { name, file, title, geometry_type, .. } = *self.spec;
+        Ok(Table { name, file, title, geometry_type, batch })
+    }
+}
+
+/// A current object with its properties at hand.
+struct Object<'r> {
+    row: &'r Row,
+    properties: Map<String, Value>,
+}
+
+impl Object<'_> {
+    /// A text of the object, by path.
+    fn text(&self, path: &[&str]) -> Option<&str> {
+        text_at(&self.properties, path)
+    }
+    /// A property that may be given several times.
+    fn list(&self, name: &str) -> Vec<&str> {
+        match self.properties.get(name) {
+            Some(Value::Array(values)) => values.iter().filter_map(Value::as_str).collect(),
+            Some(Value::String(text)) => vec![text],
+            _ => Vec::new(),
+        }
+    }
+    /// Date of the version's begin.
+    fn date(&self) -> &str {
+        self.row.beginnt.get(..10).unwrap_or(&self.row.beginnt)
+    }
+}
+
+fn text_at<'v>(properties: &'v Map<String, Value>, path: &[&str]) -> Option<&'v str> {
+    let (first, rest) = path.split_first()?;
+    let mut value = properties.get(*first)?;
+    if let Value::Array(values) = value {
+        value = values.first()?;
+    }
+    match value {
+        Value::String(text) if rest.is_empty() => Some(text),
+        Value::Object(inside) => text_at(inside, rest),
+        _ => None,
+    }
+}
+
+/// All tables from the current objects, which come ordered by class and identifier.
+///
+/// # Errors
+/// When a table cannot be made.
+pub fn tables(rows: &[Row]) -> Result<Vec<Table>> {
+    let mut classes: BTreeMap<&str, Vec<Object<'_>>> = BTreeMap::new();
+    let mut ended = Vec::new();
+    for row in rows {
+        let object = Object { row, properties: row.properties() };
+        if row.endet.is_some() {
+            ended.push(object);
+        } else {
+            classes.entry(&row.class).or_default().push(object);
+        }
+    }
+    let catalogue = Catalogue::new(&classes);
+    let mut taken = generic::Taken::default();
+    let made = vec![
+        parcel::parcels(&classes, &catalogue, &mut taken)?,
+        parcel::points(&classes, &mut taken)?,
+        structure::structures(&classes, &catalogue, &mut taken)?,
+        district::cadastral(&classes, &mut taken)?,
+        land_use::land_use(&classes, &mut taken)?,
+        district::administrative(&classes, &mut taken)?,
+        address::addresses(&classes, &catalogue, &mut taken)?,
+    ];
+    let rest = generic::rest(&classes, &ended, &taken)?;
+    Ok(made.into_iter().chain([rest]).collect())
+}

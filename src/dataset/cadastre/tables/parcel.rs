@@ -1,0 +1,134 @@
+//! `Flurstueck` and `FlurstueckPunkt`.
+
+use super::catalogue::{Catalogue, gemarkung_key, municipality_key};
+use super::generic::Taken;
+use super::{Builder, Kind, Object, Spec, Table};
+use crate::dataset::cadastre::codes;
+use crate::error::Result;
+use crate::format::wkb;
+use geo::{Geometry, MultiPolygon};
+use std::collections::BTreeMap;
+
+const PARCEL: Spec = Spec {
+    name: "Flurstueck",
+    file: "flurstueck",
+    title: "Flurstücke",
+    geometry_type: "MULTIPOLYGON",
+    columns: &[
+        ("oid", Kind::Text),
+        ("aktualit", Kind::Text),
+        ("idflurst", Kind::Text),
+        ("flaeche", Kind::Real),
+        ("flstkennz", Kind::Text),
+        ("land", Kind::Text),
+        ("landschl", Kind::Text),
+        ("gemarkung", Kind::Text),
+        ("gemaschl", Kind::Text),
+        ("flur", Kind::Text),
+        ("flurschl", Kind::Text),
+        ("flstnrzae", Kind::Text),
+        ("flstnrnen", Kind::Text),
+        ("regbezirk", Kind::Text),
+        ("regbezschl", Kind::Text),
+        ("kreis", Kind::Text),
+        ("kreisschl", Kind::Text),
+        ("gemeinde", Kind::Text),
+        ("gmdschl", Kind::Text),
+        ("abwrecht", Kind::Text),
+        ("lagebeztxt", Kind::Text),
+    ],
+};
+
+/// One row for each `AX_Flurstueck`.
+pub fn parcels(classes: &BTreeMap<&str, Vec<Object<'_>>>, catalogue: &Catalogue, taken: &mut Taken) -> Result<Table> {
+    let mut table = Builder::new(&PARCEL);
+    for object in classes.get("AX_Flurstueck").into_iter().flatten() {
+        taken.take(object);
+        let gemarkung = gemarkung_key(object, "gemarkung");
+        let municipality = municipality_key(object, "gemeindezugehoerigkeit");
+        let land = object.text(&["gemarkung", "land"]).map(str::to_owned);
+        let flur = object.text(&["flurnummer"]);
+        let flur_key = match (&gemarkung, flur) {
+            (Some(key), Some(flur)) => Some(format!("{key}{flur:0>3}")),
+            _ => None,
+        };
+        let upper = |length: usize| municipality.as_deref().and_then(|key| key.get(..length)).map(str::to_owned);
+        let district = upper(3).filter(|key| !key.ends_with('0'));
+        let name = |key: &Option<String>| key.as_deref().and_then(|key| catalogue.unit(key)).map(str::to_owned);
+        let (place, _) = catalogue.places_of(object);
+        let cells = vec![
+            format!("{}FL", object.row.oid).into(),
+            object.date().into(),
+            object.row.oid.as_str().into(),
+            object.text(&["amtlicheFlaeche"]).and_then(|area| area.parse::<f64>().ok()).filter(|area| area.is_finite()).into(),
+            object.text(&["flurstueckskennzeichen"]).into(),
+            name(&land).into(),
+            land.into(),
+            gemarkung.as_ref().and_then(|key| catalogue.gemarkungen.get(key)).cloned().into(),
+            gemarkung.clone().into(),
+            flur.into(),
+            flur_key.into(),
+            object.text(&["flurstuecksnummer", "zaehler"]).into(),
+            object.text(&["flurstuecksnummer", "nenner"]).into(),
+            name(&district).into(),
+            district.into(),
+            name(&upper(5)).into(),
+            upper(5).into(),
+            name(&municipality).into(),
+            municipality.into(),
+            object.text(&["abweichenderRechtszustand"]).into(),
+            place.into(),
+        ];
+        table.push(cells, object.row.geometry.as_deref().map(multi_polygon));
+    }
+    table.finish()
+}
+
+/// A polygon as one of several: the column has one type.
+fn multi_polygon(bytes: &[u8]) -> Vec<u8> {
+    match wkb::decode(bytes) {
+        Ok(Geometry::Polygon(polygon)) => wkb::encode(&Geometry::MultiPolygon(MultiPolygon(vec![polygon]))),
+        _ => bytes.to_vec(),
+    }
+}
+
+const POINT: Spec = Spec {
+    name: "FlurstueckPunkt",
+    file: "flurstueck_punkt",
+    title: "Grenzpunkte",
+    geometry_type: "POINT",
+    columns: &[
+        ("oid", Kind::Text),
+        ("aktualit", Kind::Text),
+        ("punktkennung", Kind::Text),
+        ("abmmarke", Kind::Text),
+        ("abmmarkeschl", Kind::Text),
+    ],
+};
+
+/// One row for each `AX_Grenzpunkt`, with the position that one of its Punktorte has on the map.
+pub fn points(classes: &BTreeMap<&str, Vec<Object<'_>>>, taken: &mut Taken) -> Result<Table> {
+    let mut positions: BTreeMap<&str, &[u8]> = BTreeMap::new();
+    // The position in the topology of the parcels is the one that is drawn.
+    for class in ["AX_PunktortAU", "AX_PunktortAG", "AX_PunktortTA"] {
+        for object in classes.get(class).into_iter().flatten() {
+            if let (Some(point), Some(geometry)) = (object.text(&["istTeilVon"]), &object.row.geometry) {
+                positions.insert(point, geometry);
+            }
+        }
+    }
+    let mut table = Builder::new(&POINT);
+    for object in classes.get("AX_Grenzpunkt").into_iter().flatten() {
+        taken.take(object);
+        let mark = object.text(&["abmarkung_Marke"]);
+        let cells = vec![
+            object.row.oid.as_str().into(),
+            object.date().into(),
+            object.text(&["punktkennung"]).into(),
+            mark.and_then(codes::boundary_mark).into(),
+            mark.into(),
+        ];
+        table.push(cells, positions.get(object.row.oid.as_str()).map(|bytes| bytes.to_vec()));
+    }
+    table.finish()
+}

@@ -1,0 +1,54 @@
+//! `GebaeudeBauwerk`.
+
+use super::catalogue::Catalogue;
+use super::generic::Taken;
+use super::{Builder, Kind, Object, Spec, Table};
+use crate::dataset::cadastre::codes;
+use crate::error::Result;
+use std::collections::BTreeMap;
+
+const STRUCTURE: Spec = Spec {
+    name: "GebaeudeBauwerk",
+    file: "gebaeude_bauwerk",
+    title: "Gebäude und Bauwerke",
+    geometry_type: "GEOMETRY",
+    columns: &[
+        ("oid", Kind::Text),
+        ("aktualit", Kind::Text),
+        ("gebnutzbez", Kind::Text),
+        ("funktion", Kind::Text),
+        ("gfkzshh", Kind::Text),
+        ("anzahlgs", Kind::Whole),
+        ("name", Kind::Text),
+        ("rellage", Kind::Text),
+        ("gmdschl", Kind::Text),
+        ("lagebeztxt", Kind::Text),
+    ],
+};
+
+/// One row for each building and structure.
+pub fn structures(classes: &BTreeMap<&str, Vec<Object<'_>>>, catalogue: &Catalogue, taken: &mut Taken) -> Result<Table> {
+    let mut table = Builder::new(&STRUCTURE);
+    for (class, objects) in classes {
+        let Some((key, label)) = codes::building_class(class) else { continue };
+        for object in objects {
+            taken.take(object);
+            let function = object.text(&["gebaeudefunktion"]).or_else(|| object.text(&["bauwerksfunktion"]));
+            let (place, municipality) = catalogue.places_of(object);
+            let cells = vec![
+                object.row.oid.as_str().into(),
+                object.date().into(),
+                label.into(),
+                function.filter(|_| key == "31001").and_then(codes::building_function).into(),
+                format!("{key}_{}", function.unwrap_or("0000")).into(),
+                object.text(&["anzahlDerOberirdischenGeschosse"]).and_then(|count| count.parse::<i32>().ok()).into(),
+                object.text(&["name"]).into(),
+                object.text(&["lageZurErdoberflaeche"]).and_then(codes::position_to_ground).into(),
+                municipality.into(),
+                place.into(),
+            ];
+            table.push(cells, object.row.geometry.clone());
+        }
+    }
+    table.finish()
+}
