@@ -1,5 +1,23 @@
 //! Classes and code lists of GeoInfoDok with their German names, as far as the tables show them.
 
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+/// The enumerations of GeoInfoDok that tell the kind of an object, by class and code.
+static CODES: LazyLock<BTreeMap<(&'static str, &'static str), &'static str>> = LazyLock::new(|| {
+    let lines = include_str!("codes.tsv").lines();
+    lines
+        .filter_map(|line| line.split_once('\t').and_then(|(class, rest)| Some((class, rest.split_once('\t')?))))
+        .map(|(class, (code, name))| ((class, code), name))
+        .collect()
+});
+
+/// German name of what an object of a class is for: `gebaeudefunktion`, `bauwerksfunktion`, `funktion`, `vegetationsmerkmal`,
+/// `abmarkung_Marke` ... whichever its class has.
+pub fn kind(class: &str, code: &str) -> Option<&'static str> {
+    CODES.get(&(class, code)).copied()
+}
+
 /// Key (`31001`) and German name of a class that stands in `GebaeudeBauwerk`.
 pub fn building_class(class: &str) -> Option<(&'static str, &'static str)> {
     Some(match class {
@@ -50,160 +68,11 @@ pub fn land_use_class(class: &str) -> Option<(&'static str, &'static str)> {
     })
 }
 
-/// German name of a kind of land use within its class.
-pub fn land_use_kind(class: &str, code: &str) -> Option<&'static str> {
-    Some(match (class, code) {
-        ("AX_Landwirtschaft", "1010") => "Ackerland",
-        ("AX_Landwirtschaft", "1011") => "Streuobstacker",
-        ("AX_Landwirtschaft", "1012") => "Hopfen",
-        ("AX_Landwirtschaft", "1013") => "Spargel",
-        ("AX_Landwirtschaft", "1020") => "Grünland",
-        ("AX_Landwirtschaft", "1021") => "Streuobstwiese",
-        ("AX_Landwirtschaft", "1030") => "Gartenland",
-        ("AX_Landwirtschaft", "1031") => "Baumschule",
-        ("AX_Landwirtschaft", "1040") => "Weingarten",
-        ("AX_Landwirtschaft", "1050") => "Obstplantage",
-        ("AX_Landwirtschaft", "1200") => "Brachland",
-        ("AX_Wald", "1100") => "Laubholz",
-        ("AX_Wald", "1200") => "Nadelholz",
-        ("AX_Wald", "1300") => "Laub- und Nadelholz",
-        ("AX_Wohnbauflaeche", "1000") => "Offen",
-        ("AX_Wohnbauflaeche", "2000") => "Geschlossen",
-        ("AX_Weg", "5210") => "Fahrweg",
-        ("AX_Weg", "5220") => "Fußweg",
-        ("AX_Weg", "5230") => "Gang",
-        ("AX_Weg", "5240") => "Radweg",
-        ("AX_Weg", "5250") => "Rad- und Fußweg",
-        ("AX_Strassenverkehr", "2311") => "Gebäude- und Freifläche zu Verkehrsanlagen, Straße",
-        ("AX_Strassenverkehr", "2312") => "Verkehrsbegleitfläche Straße",
-        ("AX_Strassenverkehr", "5130") => "Fußgängerzone",
-        ("AX_Platz", "5310") => "Parkplatz",
-        ("AX_Platz", "5320") => "Rastplatz",
-        ("AX_Platz", "5330") => "Raststätte",
-        ("AX_Platz", "5340") => "Marktplatz",
-        ("AX_Platz", "5350") => "Festplatz",
-        ("AX_SportFreizeitUndErholungsflaeche", "4100") => "Sportanlage",
-        ("AX_SportFreizeitUndErholungsflaeche", "4200") => "Freizeitanlage",
-        ("AX_SportFreizeitUndErholungsflaeche", "4300") => "Erholungsfläche",
-        ("AX_SportFreizeitUndErholungsflaeche", "4400") => "Grünanlage",
-        ("AX_SportFreizeitUndErholungsflaeche", "4420") => "Park",
-        ("AX_SportFreizeitUndErholungsflaeche", "4460") => "Kleingarten",
-        ("AX_SportFreizeitUndErholungsflaeche", "4470") => "Spielplatz, Bolzplatz",
-        _ => return None,
-    })
-}
-
-/// German name of a `gebaeudefunktion` (31001).
-pub fn building_function(code: &str) -> Option<&'static str> {
-    Some(match code {
-        "1000" => "Wohngebäude",
-        "1010" => "Wohnhaus",
-        "1020" => "Wohnheim",
-        "1021" => "Kinderheim",
-        "1022" => "Seniorenheim",
-        "1100" => "Gemischt genutztes Gebäude mit Wohnen",
-        "1110" => "Wohngebäude mit Gemeinbedarf",
-        "1120" => "Wohngebäude mit Handel und Dienstleistungen",
-        "1130" => "Wohngebäude mit Gewerbe und Industrie",
-        "1210" => "Land- und forstwirtschaftliches Wohngebäude",
-        "1220" => "Land- und forstwirtschaftliches Wohn- und Betriebsgebäude",
-        "1222" => "Bauernhaus",
-        "1310" => "Gebäude zur Freizeitgestaltung",
-        "1311" => "Ferienhaus",
-        "1312" => "Wochenendhaus",
-        "1313" => "Gartenhaus",
-        "2000" => "Gebäude für Wirtschaft oder Gewerbe",
-        "2010" => "Gebäude für Handel und Dienstleistungen",
-        "2020" => "Bürogebäude",
-        "2050" => "Geschäftsgebäude",
-        "2071" => "Hotel, Motel, Pension",
-        "2081" => "Gaststätte, Restaurant",
-        "2100" => "Gebäude für Gewerbe und Industrie",
-        "2110" => "Produktionsgebäude",
-        "2111" => "Fabrik",
-        "2112" => "Betriebsgebäude",
-        "2120" => "Werkstatt",
-        "2130" => "Tankstelle",
-        "2140" => "Gebäude für Vorratshaltung",
-        "2142" => "Speichergebäude",
-        "2143" => "Lagerhalle, Lagerschuppen, Lagerhaus",
-        "2310" => "Gebäude für Handel und Dienstleistung mit Wohnen",
-        "2320" => "Gebäude für Gewerbe und Industrie mit Wohnen",
-        "2400" => "Betriebsgebäude zu Verkehrsanlagen (allgemein)",
-        "2460" => "Gebäude zum Parken",
-        "2461" => "Parkhaus",
-        "2462" => "Parkdeck",
-        "2463" => "Garage",
-        "2465" => "Tiefgarage",
-        "2500" => "Gebäude zur Versorgung",
-        "2510" => "Gebäude zur Wasserversorgung",
-        "2520" => "Gebäude zur Elektrizitätsversorgung",
-        "2523" => "Umformer",
-        "2570" => "Gebäude zur Gasversorgung",
-        "2600" => "Gebäude zur Entsorgung",
-        "2700" => "Gebäude für Land- und Forstwirtschaft",
-        "2720" => "Land- und forstwirtschaftliches Betriebsgebäude",
-        "2721" => "Scheune",
-        "2723" => "Schuppen",
-        "2724" => "Stall",
-        "2726" => "Scheune und Stall",
-        "2740" => "Treibhaus, Gewächshaus",
-        "3000" => "Gebäude für öffentliche Zwecke",
-        "3010" => "Verwaltungsgebäude",
-        "3012" => "Rathaus",
-        "3013" => "Post",
-        "3020" => "Gebäude für Bildung und Forschung",
-        "3021" => "Allgemein bildende Schule",
-        "3022" => "Berufsbildende Schule",
-        "3030" => "Gebäude für kulturelle Zwecke",
-        "3034" => "Museum",
-        "3040" => "Gebäude für religiöse Zwecke",
-        "3041" => "Kirche",
-        "3043" => "Kapelle",
-        "3044" => "Gemeindehaus",
-        "3050" => "Gebäude für Gesundheitswesen",
-        "3051" => "Krankenhaus",
-        "3060" => "Gebäude für soziale Zwecke",
-        "3065" => "Kinderkrippe, Kindergarten, Kindertagesstätte",
-        "3070" => "Gebäude für Sicherheit und Ordnung",
-        "3071" => "Polizei",
-        "3072" => "Feuerwehr",
-        "3080" => "Friedhofsgebäude",
-        "3081" => "Trauerhalle",
-        "3091" => "Bahnhofsgebäude",
-        "3210" => "Gebäude für Sportzwecke",
-        "3211" => "Sport-, Turnhalle",
-        "3220" => "Badegebäude",
-        "3221" => "Hallenbad",
-        "9998" => "Nach Quellenlage nicht zu spezifizieren",
-        _ => return None,
-    })
-}
-
 /// German name of a `lageZurErdoberflaeche`.
 pub fn position_to_ground(code: &str) -> Option<&'static str> {
     Some(match code {
         "1200" => "Unter der Erdoberfläche",
         "1400" => "Aufgeständert",
-        _ => return None,
-    })
-}
-
-/// German name of an `abmarkung_Marke`.
-pub fn boundary_mark(code: &str) -> Option<&'static str> {
-    Some(match code {
-        "1000" => "Marke, allgemein",
-        "1100" => "Stein",
-        "1110" => "Stein, Grenzstein",
-        "1200" => "Rohr",
-        "1300" => "Bolzen, Nagel",
-        "1400" => "Meißelzeichen",
-        "1500" => "Pfahl",
-        "1600" => "Sonstige Marke",
-        "1700" => "Marke in Schutzbehälter",
-        "9500" => "Ohne Marke",
-        "9600" => "Abmarkung zeitweilig ausgesetzt",
-        "9998" => "Nach Quellenlage nicht zu spezifizieren",
         _ => return None,
     })
 }
@@ -229,4 +98,21 @@ pub fn state_name(code: &str) -> Option<&'static str> {
         "16" => "Thüringen",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_of_the_list_is_a_code() {
+        assert_eq!(CODES.len(), include_str!("codes.tsv").lines().count());
+        assert!(CODES.iter().all(|((class, code), name)| class.starts_with("AX_") && code.len() == 4 && !name.is_empty()));
+        assert_eq!(kind("AX_Gebaeude", "1010"), Some("Wohnhaus"));
+        assert_eq!(kind("AX_Landwirtschaft", "1010"), Some("Ackerland"));
+        assert_eq!(kind("AX_Turm", "0000"), None);
+        for class in CODES.keys().map(|(class, _)| class) {
+            assert!(building_class(class).is_some() || land_use_class(class).is_some() || *class == "AX_Grenzpunkt", "{class}");
+        }
+    }
 }

@@ -87,6 +87,7 @@ pub fn is_private(class: &str) -> bool {
 /// surveyors, references to owners, and whatever a later model adds.
 const ALLOWED: &[&str] = &[
     "abmarkung_Marke",
+    "abbaugut",
     "abweichenderRechtszustand",
     "adressierungszusatz",
     "amtlicheFlaeche",

@@ -189,6 +189,16 @@ impl<R: Read> Splitter<R> {
                 role
             }
             _ if holds_objects => Role::Part(Piece::Object),
+            // Skipped like any head element, its objects would be lost without a word.
+            _ if family == Family::Other
+                && matches!(
+                    local,
+                    "enthaelt" | "geaenderteObjekte" | "FeatureCollection" | "Transaction" | "member" | "featureMember"
+                ) =>
+            {
+                let message = format!("the element {local} is in none of the namespaces of NAS");
+                return Err(self.error("mk::cadastre::nas::namespace", message, begin));
+            }
             _ => role_of(family, local),
         };
         let local_start = name.end - local.len();

@@ -10,7 +10,6 @@ pub(crate) fn settings() -> Settings {
     Settings { crs: None, extent: None, grids: Vec::new(), arc_tolerance_m: 0.001, owners: false }
 }
 
-#[allow(dead_code)]
 fn read_bytes(bytes: &[u8], settings: &Settings) -> Result<Delivery> {
     let open = || -> Result<Box<dyn Read + Send>> { Ok(Box::new(std::io::Cursor::new(bytes.to_vec()))) };
     read(&open, settings, &|| Ok(()))
@@ -72,4 +71,243 @@ fn the_real_stock_is_read_object_by_object() {
     assert_eq!(delivery.findings.len(), 11, "one for each local CRS");
     let text = format!("{:?}", delivery.items);
     assert!(!text.contains("KANARI"));
+}
+
+/// A stock of GeoInfoDok 6 with these members.
+fn stock(members: &str) -> String {
+    format!(
+        r#"<?xml version="1.0" encoding="UTF-8"?>
+<AX_Bestandsdatenauszug xmlns="http://www.adv-online.de/namespaces/adv/gid/6.0" xmlns:gml="http://www.opengis.net/gml/3.2"
+ xmlns:wfs="http://www.adv-online.de/namespaces/adv/gid/wfs" xmlns:xlink="http://www.w3.org/1999/xlink">
+<koordinatenangaben><AA_Koordinatenreferenzsystemangaben><crs xlink:href="urn:adv:crs:ETRS89_UTM32"/><standard>true</standard>
+</AA_Koordinatenreferenzsystemangaben></koordinatenangaben>
+<enthaelt><wfs:FeatureCollection>{members}</wfs:FeatureCollection></enthaelt></AX_Bestandsdatenauszug>"#
+    )
+}
+
+fn member(class: &str, attributes: &str, inside: &str) -> String {
+    format!("<gml:featureMember><{class} {attributes}>{LIFE}{inside}</{class}></gml:featureMember>")
+}
+
+const LIFE: &str = "<lebenszeitintervall><AA_Lebenszeitintervall><beginnt>2024-01-01T00:00:00Z</beginnt></AA_Lebenszeitintervall></lebenszeitintervall>";
+
+/// The delivery with a prefix of its own in place of the default namespace.
+fn with_prefix(text: &str) -> String {
+    let names = ["AX_", "AA_", "koordinatenangaben", "crs", "standard", "enthaelt", "lebenszeitintervall", "beginnt"];
+    names.iter().fold(text.replace("xmlns=", "xmlns:x="), |text, name| {
+        text.replace(&format!("<{name}"), &format!("<x:{name}")).replace(&format!("</{name}"), &format!("</x:{name}"))
+    })
+}
+
+fn wald(geometry: &str) -> String {
+    stock(&member("AX_Wald", r#"gml:id="DETEST0000000001""#, &format!("<position>{geometry}</position>")))
+}
+
+fn polygon(ring: &str) -> String {
+    wald(&format!(
+        "<gml:Polygon><gml:exterior><gml:LinearRing><gml:posList>{ring}</gml:posList></gml:LinearRing></gml:exterior></gml:Polygon>"
+    ))
+}
+
+fn curves(members: &str) -> String {
+    wald(&format!(
+        "<gml:Surface><gml:patches><gml:PolygonPatch><gml:exterior><gml:Ring>{members}</gml:Ring></gml:exterior></gml:PolygonPatch></gml:patches></gml:Surface>"
+    ))
+}
+
+fn segment(kind: &str, points: &str) -> String {
+    format!(
+        "<gml:curveMember><gml:Curve><gml:segments><gml:{kind}><gml:posList>{points}</gml:posList></gml:{kind}></gml:segments></gml:Curve></gml:curveMember>"
+    )
+}
+
+/// What comes of a delivery, on one line.
+fn told(bytes: &[u8], settings: &Settings) -> String {
+    match read_bytes(bytes, settings) {
+        Err(error) => format!("delivery: {} ({})", error.full_message(), error.place()),
+        Ok(delivery) => {
+            assert!(delivery.counts.0.values().all(crate::dataset::Count::balances));
+            let total = delivery.counts.total();
+            assert_eq!(delivery.rejections.len() as u64, total.rejected);
+            let reasons: Vec<String> =
+                delivery.rejections.iter().map(|it| format!("; {}: {} ({})", it.object_type, it.reason, it.place)).collect();
+            format!("{} in, {} out, {} dropped{}", total.input, total.output, total.dropped_private, reasons.concat())
+        }
+    }
+}
+
+#[test]
+fn broken_deliveries_are_told_apart() {
+    let good = polygon("560000 5950000 560010 5950000 560010 5950010 560000 5950000");
+    let object = |attributes: &str, inside: &str| stock(&member("AX_Wald", attributes, inside));
+    let id = r#"gml:id="DETEST0000000001""#;
+    let deep = format!("{}{}", "<a>".repeat(120), "</a>".repeat(120));
+    let line = |points: &str| segment("LineStringSegment", points);
+    let cases: Vec<(&str, String)> = vec![
+        ("good", good.clone()),
+        ("empty file", String::new()),
+        ("text", "Sehr geehrte Damen und Herren".into()),
+        ("another root", "<html><body/></html>".into()),
+        ("a class in no namespace", good.replace("namespaces/adv/gid/6.0", "namespaces/other")),
+        ("truncated within an object", good[..good.len() - 120].into()),
+        ("truncated after the objects", good[..good.len() - 20].into()),
+        ("truncated within a tag", good[..good.find("<koordinatenangaben").unwrap() - 10].into()),
+        ("a DOCTYPE", good.replacen("<AX_Best", "<!DOCTYPE x [<!ENTITY a \"b\">]><AX_Best", 1)),
+        ("a DOCTYPE within an object", good.replacen("<position>", "<!DOCTYPE x><position>", 1)),
+        ("an entity", good.replacen("<position>", "<name>&boom;</name><position>", 1)),
+        ("crossed tags", good.replacen("<position>", "<name><a></name></a><position>", 1)),
+        ("an end tag too many", good.replace("</enthaelt>", "</enthaelt></enthaelt>")),
+        ("content after the root", format!("{good}<AX_Wald/>")),
+        ("too deep", object(id, &format!("<name>{deep}</name>"))),
+        ("no id", object("", "")),
+        ("an id of blanks", object("gml:id=\"  \"", "")),
+        ("no begin", object(id, "").replace("2024-01-01T00:00:00Z", "")),
+        ("a begin that is none", object(id, "").replace("2024-01-01T00:00:00Z", "yesterday")),
+        ("an end before the begin", object(id, "").replace("</beginnt>", "</beginnt><endet>2023-01-01T00:00:00Z</endet>")),
+        ("a coordinate that is text", good.replace("560010 5950000", "56oo10 5950000")),
+        ("NaN", good.replace("560010 5950000", "NaN 5950000")),
+        ("infinity", good.replace("560010 5950000", "1e999 5950000")),
+        ("one number too few", good.replace("560010 5950000 ", "5950000 ")),
+        ("a ring that is open", good.replace("560000 5950000</", "560000 5950099</")),
+        ("a ring of three points", polygon("560000 5950000 560010 5950000 560000 5950000")),
+        ("no outer ring", wald("<gml:Polygon/>")),
+        ("two outer rings", good.replace("</gml:exterior>", "</gml:exterior><gml:exterior><gml:LinearRing><gml:posList>0 0 1 0 1 1 0 0</gml:posList></gml:LinearRing></gml:exterior>")),
+        ("curves with a gap", curves(&(line("0 0 10 0 10 10") + &line("10 11 0 0")))),
+        ("an arc of two points", curves(&segment("Arc", "560000 0 560010 0"))),
+        ("a circle on a line", curves(&segment("Circle", "560000 0 560010 0 560020 0"))),
+        ("an arc in degrees", curves(&segment("Arc", "9.5 53 9.6 53.1 9.7 53"))),
+        ("a spline", curves(&segment("CubicSpline", "560000 0 560010 0 560020 0"))),
+        ("a curve that is nowhere", curves(r##"<gml:curveMember xlink:href="#nowhere"/>"##)),
+        ("a curve of another document", curves(r#"<gml:curveMember xlink:href="http://example.org/#a"/>"#)),
+        ("a solid", wald("<gml:Solid/>")),
+        ("two CRSs in one geometry", good.replace("<gml:LinearRing>", "<gml:LinearRing srsName=\"urn:adv:crs:ETRS89_UTM33\">").replace("<gml:Polygon>", "<gml:Polygon srsName=\"urn:adv:crs:ETRS89_UTM32\">")),
+        ("the end in a comment", good.replacen("<position>", "<!-- </AX_Wald></gml:featureMember> --><position>", 1)),
+        ("the end in CDATA", good.replacen("<position>", "<name><![CDATA[</AX_Wald>]]></name><position>", 1)),
+        ("a comment that does not end", good.replacen("<position>", "<!-- <position>", 1)),
+        ("an owner whose XML is broken", stock(&member("AX_Person", id, "<name><b></name>"))),
+        ("an owner by another prefix", with_prefix(&stock(&member("AX_Person", id, "")))),
+        ("a container in no namespace", good.replace("<enthaelt>", "<enthaelt xmlns=\"\">")),
+        ("the same object twice", stock(&(member("AX_Wald", id, "") + &member("AX_Wald", id, "")))),
+        ("an attribute without a value", object("gml:id", "")),
+        ("bytes that are no UTF-8", String::from("<<latin>>")),
+    ];
+    let mut lines = Vec::new();
+    for (name, text) in cases {
+        let bytes = match text.as_str() {
+            "<<latin>>" => {
+                let at = good.find("<position>").unwrap();
+                [&good.as_bytes()[..at], b"<name>Stra\xDFe</name>", &good.as_bytes()[at..]].concat()
+            }
+            _ => text.into_bytes(),
+        };
+        lines.push(format!("{name}: {}", told(&bytes, &settings())));
+    }
+    insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn what_lies_elsewhere_is_rejected_with_its_coordinates() {
+    let extent = crate::crs::Bbox::from([550_000.0, 5_940_000.0, 570_000.0, 5_960_000.0]);
+    let settings = Settings { extent: Some(extent), ..settings() };
+    let good = "560000 5950000 560010 5950000 560010 5950010 560000 5950000";
+    let swapped = "5950000 560000 5950000 560010 5950010 560010 5950000 560000";
+    let wild = good.replace("560010 5950010", "0 5950010");
+    let cases = [
+        ("good", polygon(good)),
+        ("swapped", polygon(swapped)),
+        ("zone", polygon(&good.replace("560", "32560"))),
+        ("wild", polygon(&wild)),
+    ];
+    let lines: Vec<String> = cases.iter().map(|(name, text)| format!("{name}: {}", told(text.as_bytes(), &settings))).collect();
+    insta::assert_snapshot!(lines.join("\n"), @"
+    good: 1 in, 1 out, 0 dropped
+    swapped: 1 in, 0 out, 0 dropped; AX_Wald: the object lies outside the pipeline's extent: easting and northing are swapped (line 6, byte 506, DETEST0000000001, at 5950005.00 560005.00)
+    zone: 1 in, 0 out, 0 dropped; AX_Wald: the object lies outside the pipeline's extent (line 6, byte 506, DETEST0000000001, at 32560005.00 5950005.00)
+    wild: 1 in, 0 out, 0 dropped; AX_Wald: the object lies outside the pipeline's extent (line 6, byte 506, DETEST0000000001, at 280005.00 5950005.00)
+    ");
+}
+
+#[test]
+fn each_form_of_geometry_is_read() {
+    use geo::Area;
+    let line = |points: &str| segment("LineStringSegment", points);
+    let ring = |points: &str| format!("<gml:LinearRing><gml:posList>{points}</gml:posList></gml:LinearRing>");
+    let square = "560000 0 560010 0 560010 10 560000 10 560000 0";
+    let area = |text: &str| {
+        let delivery = read_bytes(text.as_bytes(), &settings()).unwrap();
+        assert_eq!(delivery.rejections, []);
+        let Change::Insert(feature) = &delivery.items[0].change else { panic!("no object") };
+        let shape = feature.shape.as_ref().unwrap();
+        assert!(shape.located);
+        (shape.geometry.signed_area() * 1000.0).round() / 1000.0
+    };
+    assert_eq!(area(&polygon(square)), 100.0);
+    assert_eq!(
+        area(
+            &polygon("560000 0 7 560010 0 7 560010 10 7 560000 10 7 560000 0 7")
+                .replace("<gml:posList>", "<gml:posList srsDimension=\"3\">")
+        ),
+        100.0
+    );
+    assert_eq!(
+        area(&curves(&(line("560000 0 560010 0") + &line("560010 0 560010 10 560000 10") + &line("560000 0 560000 10")))),
+        100.0,
+        "the last runs the other way"
+    );
+    let half = line("560000 0 560010 0") + &segment("Arc", "560010 0 560005 5 560000 0");
+    let disc = area(&curves(&half)) - std::f64::consts::PI * 12.5;
+    assert!(disc.abs() < 0.015, "half a disc, but for its chords: {disc}");
+    let string = segment("ArcString", "560010 0 560005 5 560000 0 560005 -5 560010 0");
+    assert!((area(&curves(&string)) - std::f64::consts::PI * 25.0).abs() < 0.03);
+    let composite = format!(
+        "<gml:MultiSurface><gml:surfaceMember><gml:Polygon><gml:exterior>{}</gml:exterior></gml:Polygon></gml:surfaceMember><gml:surfaceMember><gml:Polygon><gml:exterior>{}</gml:exterior></gml:Polygon></gml:surfaceMember></gml:MultiSurface>",
+        ring(square),
+        ring(&square.replace("5600", "5601"))
+    );
+    assert_eq!(area(&wald(&composite)), 200.0);
+    // A curve that another object holds, further down.
+    let shared = curves(&(line("560000 0 560010 0 560010 10") + r##"<gml:curveMember xlink:href="#c1"/>"##));
+    let holder = member(
+        "AX_Gehoelz",
+        r#"gml:id="DETEST0000000002""#,
+        r#"<position><gml:Curve gml:id="c1"><gml:segments><gml:LineStringSegment><gml:posList>560000 0 560000 10 560010 10</gml:posList></gml:LineStringSegment></gml:segments></gml:Curve></position>"#,
+    );
+    assert_eq!(area(&shared.replace("</wfs:FeatureCollection>", &format!("{holder}</wfs:FeatureCollection>"))), 100.0);
+}
+
+#[test]
+fn objects_cut_from_a_delivery_are_read() {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data/cadastre/bonn-gid71");
+    if !folder.exists() {
+        println!("skipped: {} is not there", folder.display());
+        return;
+    }
+    let mut lines = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "xml") {
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        let delivery = read_bytes(&bytes, &settings()).unwrap();
+        assert_eq!(delivery.root, Root::Bare);
+        let Change::Insert(feature) = &delivery.items[0].change else { panic!("no object") };
+        let place = feature.shape.as_ref().map_or("no geometry", |shape| if shape.located { "located" } else { "no CRS" });
+        lines.push(format!("{} {} {place}: {}", feature.class, feature.beginnt, told(&bytes, &settings())));
+    }
+    lines.sort();
+    insta::assert_snapshot!(lines.join("\n"), @"
+    AX_Aufnahmepunkt 2013-02-27T15:45:05Z no geometry: 1 in, 1 out, 0 dropped
+    AX_BesondereFlurstuecksgrenze 2024-10-15T07:55:13Z no CRS: 1 in, 1 out, 0 dropped
+    AX_BoeschungKliff 2024-10-15T07:55:13Z no geometry: 1 in, 1 out, 0 dropped
+    AX_Fahrwegachse 2025-03-18T14:09:03Z no CRS: 1 in, 1 out, 0 dropped
+    AX_Flurstueck 2024-10-15T07:55:13Z located: 1 in, 1 out, 0 dropped
+    AX_Gebaeude 2024-10-15T07:55:13Z located: 1 in, 1 out, 0 dropped
+    AX_LagebezeichnungOhneHausnummer 2013-02-27T15:45:05Z no geometry: 1 in, 1 out, 0 dropped
+    AX_PunktortAU 2024-10-15T07:55:13Z no CRS: 1 in, 1 out, 0 dropped
+    AX_Strassenverkehr 2024-10-15T07:55:13Z no CRS: 1 in, 1 out, 0 dropped
+    AX_Turm 2024-10-15T07:55:13Z no CRS: 1 in, 1 out, 0 dropped
+    AX_Wald 2024-10-15T07:55:13Z no CRS: 1 in, 1 out, 0 dropped
+    AX_Wohnbauflaeche 2024-10-15T07:55:13Z no CRS: 1 in, 1 out, 0 dropped
+    ");
 }

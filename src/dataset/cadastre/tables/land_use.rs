@@ -34,7 +34,7 @@ pub fn land_use(classes: &BTreeMap<&str, Vec<Object<'_>>>, taken: &mut Taken) ->
                 object.row.oid.as_str().into(),
                 object.date().into(),
                 label.into(),
-                kind.and_then(|kind| codes::land_use_kind(class, kind)).into(),
+                kind.and_then(|kind| codes::kind(class, kind)).into(),
                 (*class).into(),
                 kind.into(),
                 object.text(&["name"]).into(),

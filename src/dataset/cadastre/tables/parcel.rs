@@ -125,7 +125,7 @@ pub fn points(classes: &BTreeMap<&str, Vec<Object<'_>>>, taken: &mut Taken) -> R
             object.row.oid.as_str().into(),
             object.date().into(),
             object.text(&["punktkennung"]).into(),
-            mark.and_then(codes::boundary_mark).into(),
+            mark.and_then(|code| codes::kind("AX_Grenzpunkt", code)).into(),
             mark.into(),
         ];
         table.push(cells, positions.get(object.row.oid.as_str()).map(|bytes| bytes.to_vec()));

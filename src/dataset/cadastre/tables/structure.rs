@@ -39,7 +39,7 @@ pub fn structures(classes: &BTreeMap<&str, Vec<Object<'_>>>, catalogue: &Catalog
                 object.row.oid.as_str().into(),
                 object.date().into(),
                 label.into(),
-                function.filter(|_| key == "31001").and_then(codes::building_function).into(),
+                function.and_then(|code| codes::kind(class, code)).into(),
                 format!("{key}_{}", function.unwrap_or("0000")).into(),
                 object.text(&["anzahlDerOberirdischenGeschosse"]).and_then(|count| count.parse::<i32>().ok()).into(),
                 object.text(&["name"]).into(),
