@@ -24,7 +24,7 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 
 /// One line per row of a layer: the fields that are named, and the area or the WKT of a point.
 fn rows(harness: &Harness, layer: &str, fields: &[&str]) -> Vec<String> {
-    let dataset = gdal::Dataset::open(harness.output().join("cadastre.gpkg")).unwrap();
+    let dataset = crate::io::gdal::open_vector(&harness.output().join("cadastre.gpkg"), &["GPKG"]).unwrap();
     let mut layer = dataset.layer_by_name(layer).unwrap();
     let mut lines: Vec<String> = layer
         .features()
@@ -213,7 +213,7 @@ fn the_real_stock_becomes_tables_that_gdal_counts_alike() {
     let harness = run_kind("cadastre", &json!({}), std::slice::from_ref(&path));
     harness.assembly.as_ref().unwrap();
     let count = |layer: &str| {
-        let dataset = gdal::Dataset::open(harness.output().join("cadastre.gpkg")).unwrap();
+        let dataset = crate::io::gdal::open_vector(&harness.output().join("cadastre.gpkg"), &["GPKG"]).unwrap();
         dataset.layer_by_name(layer).unwrap().feature_count()
     };
     assert_eq!(count("Flurstueck"), 2_369);

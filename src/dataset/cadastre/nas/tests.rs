@@ -34,7 +34,8 @@ pub(crate) fn gm2566() -> Option<PathBuf> {
                     println!("skipped: xz cannot unpack the real stock");
                     return None;
                 }
-                std::fs::rename(&part, &path).unwrap();
+                std::fs::copy(&part, &path).unwrap();
+                std::fs::remove_file(&part).unwrap();
             }
             Some(path)
         })
