@@ -11,9 +11,9 @@ use crate::error::{Error, Place, Result};
 use crate::io::Digest;
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 /// A grid file that an operation used.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -191,7 +191,7 @@ fn choose(from: Crs, to: Crs) -> Result<(OperationFact, Vec<Wanted>)> {
         Error::new("mk::crs::operation", message)
             .hint("check the EPSG codes; deliver the data in another CRS if no operation exists")
     };
-    let candidates = native::candidates(from.0, to.0).map_err(&refused)?;
+    let candidates = candidates(from, to).map_err(&refused)?;
     let Some(best) = candidates.into_iter().find(|candidate| !candidate.ballpark) else {
         return Err(refused(format!("there is no operation from {from} to {to} of known accuracy")));
     };
@@ -200,6 +200,23 @@ fn choose(from: Crs, to: Crs) -> Result<(OperationFact, Vec<Wanted>)> {
     };
     let wanted = best.grids.into_iter().map(|grid| Wanted { names: vec![grid.name], url: grid.url, attribution: "" }).collect();
     Ok((fact(best.name, pipeline, best.accuracy_m), wanted))
+}
+
+/// PROJ's candidates, asked once for each pair: the answer takes it tens of milliseconds, and units ask by the thousand.
+fn candidates(from: Crs, to: Crs) -> Result<Vec<native::Candidate>, String> {
+    static ASKED: Mutex<BTreeMap<(Crs, Crs), Vec<native::Candidate>>> = Mutex::new(BTreeMap::new());
+    let asked = || ASKED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = asked().get(&(from, to)) {
+        return Ok(known.clone());
+    }
+    let found = native::candidates(from.0, to.0)?;
+    let mut asked = asked();
+    // Hostile files may name every code there is.
+    if asked.len() > 1000 {
+        asked.clear();
+    }
+    asked.insert((from, to), found.clone());
+    Ok(found)
 }
 
 /// Replaces a grid's name in a pipeline by its file.
