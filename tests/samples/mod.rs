@@ -1,6 +1,9 @@
 //! A night to look at: a small town's pipeline with three datasets, made up, as records, portal pages and reports see it.
 #![allow(dead_code, reason = "each test file uses its own part")]
 #![allow(clippy::unwrap_used, reason = "tests may panic")]
+#![allow(clippy::assigning_clones, reason = "nobody waits for a test's copy")]
+
+pub mod night;
 
 use messkette::crs::{Bbox, Crs, GridFact, OperationFact};
 use messkette::dataset::{Artefact, ArtefactRole, Counts, Facts, Kind, PortalLayer, Representation, kind};
