@@ -43,7 +43,9 @@ fn records() -> Vec<(String, String)> {
     bare.config.id = "bare".to_owned();
     bare.config.metadata = messkette::pipeline::MetadataConfig::default();
     bare.config.audience = Audience::Internal;
-    bare.facts.dates = None;
+    bare.facts.dates = Some(("gestern".to_owned(), "2026-11-21".to_owned()));
+    bare.facts.bbox_lonlat = messkette::crs::Bbox::EMPTY;
+    bare.facts.steps.push("a\u{0}\u{1b}[31mb".to_owned());
     bare.artefacts.clear();
     bare.sources = (0..150).map(|_| datasets()[2].sources[0].clone()).collect();
     let mut nobody = pipeline.clone();
@@ -98,6 +100,7 @@ fn records_meet_the_rules_and_broken_ones_do_not() {
                 ("GDI-DE 2.5", rules::Severity::Failure),
                 ("GDI-DE 2.6", rules::Severity::Failure),
                 ("GDI-DE 2.6", rules::Severity::Failure),
+                ("INSPIRE TG 1.2", rules::Severity::Failure),
             ],
             _ => &[],
         };
@@ -227,10 +230,10 @@ fn what_cannot_be_a_record_is_refused_and_leaves_no_trace() {
     type Change = fn(&mut Sample);
     let changes: [(&str, Change); 5] = [
         ("mk::metadata::text", |sample| sample.config.metadata.title = Some("a\u{1b}[31mb".to_owned())),
-        ("mk::metadata::text", |sample| sample.sources[0].name = "a\u{0}.tif".to_owned()),
+        ("mk::metadata::text", |sample| sample.config.metadata.keywords.push("\u{7f}".to_owned())),
         ("mk::metadata::code", |sample| sample.config.metadata.licence = Some("dl-de/by-2-0".to_owned())),
         ("mk::metadata::attribution", |sample| sample.config.metadata.attribution = None),
-        ("mk::metadata::extent", |sample| sample.facts.bbox_lonlat = messkette::crs::Bbox::EMPTY),
+        ("mk::metadata::code", |sample| sample.config.metadata.theme = Some("ortho".to_owned())),
     ];
     for (code, change) in changes {
         let mut sample = datasets().remove(0);

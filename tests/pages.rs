@@ -185,7 +185,7 @@ impl Town {
             pipeline: &self.pipeline.config,
             datasets: &published,
             audience,
-            release_id: "2026-11-21T0207-9f3a",
+            date: "2026-11-21".parse().unwrap(),
             base_url,
         };
         publish::files(&self.pipeline, &input).unwrap()

@@ -101,7 +101,10 @@ fn identification(record: &Record) -> Vec<Element> {
     parts.push(language());
     parts.push(character_set());
     parts.push(el("gmd:topicCategory").with("gmd:MD_TopicCategoryCode", record.topic));
-    parts.push(wrap("gmd:extent", "gmd:EX_Extent", extent(record)));
+    let extent = extent(record);
+    if !extent.is_empty() {
+        parts.push(wrap("gmd:extent", "gmd:EX_Extent", extent));
+    }
     parts
 }
 
@@ -192,16 +195,19 @@ fn licence_json(record: &Record) -> String {
 
 fn extent(record: &Record) -> Vec<Element> {
     let bound = |name, value: f64| el(name).with("gco:Decimal", format!("{value:.4}"));
-    let mut parts = vec![wrap(
-        "gmd:geographicElement",
-        "gmd:EX_GeographicBoundingBox",
-        [
-            bound("gmd:westBoundLongitude", record.extent.min[0]),
-            bound("gmd:eastBoundLongitude", record.extent.max[0]),
-            bound("gmd:southBoundLatitude", record.extent.min[1]),
-            bound("gmd:northBoundLatitude", record.extent.max[1]),
-        ],
-    )];
+    let mut parts = Vec::new();
+    if let Some(extent) = record.extent {
+        parts.push(wrap(
+            "gmd:geographicElement",
+            "gmd:EX_GeographicBoundingBox",
+            [
+                bound("gmd:westBoundLongitude", extent.min[0]),
+                bound("gmd:eastBoundLongitude", extent.max[0]),
+                bound("gmd:southBoundLatitude", extent.min[1]),
+                bound("gmd:northBoundLatitude", extent.max[1]),
+            ],
+        ));
+    }
     if let Some((first, last)) = &record.period {
         let period =
             el("gml:TimePeriod").attr("gml:id", "zeitraum").with("gml:beginPosition", first).with("gml:endPosition", last);

@@ -4,7 +4,7 @@ use super::licence::{LICENCES, Licence, licence};
 use super::theme::{THEMES, Theme, theme};
 use crate::crs::{Bbox, Crs};
 use crate::dataset::{Artefact, ArtefactRole, Facts, Kind, Representation};
-use crate::error::{Error, Exit, Result};
+use crate::error::{Error, Exit, Place, Result};
 use crate::io::{Digest, Source};
 use crate::markup::is_text;
 use crate::pipeline::model::ContactConfig;
@@ -57,7 +57,7 @@ pub struct Identity {
     pub date_stamp: Date,
 }
 
-/// A record, ready to be written. All texts are free of control characters.
+/// A record, ready to be written.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Record {
     /// `gmd:fileIdentifier`.
@@ -99,7 +99,7 @@ pub struct Record {
     /// Vertical reference.
     pub vertical: Option<String>,
     /// Longitude and latitude, rounded outwards to four decimals (about 10 m).
-    pub extent: Bbox,
+    pub extent: Option<Bbox>,
     /// First and last day that the data holds for.
     pub period: Option<(String, String)>,
     /// Formats, each once.
@@ -162,14 +162,14 @@ pub struct LineageSource {
 const MAX_SOURCES: usize = 100;
 
 impl Record {
-    /// Builds a record.
+    /// Builds a record. What the data says of itself never fails it: a date that is none and an extent beyond the globe are left
+    /// out, and the rules tell; control characters are replaced.
     ///
     /// # Errors
-    /// When the dataset is internal and the record public, the licence or the theme is unknown, a text has control characters, the extent is empty or beyond the globe, or a date
-    /// is none.
+    /// When the dataset is internal and the record public, or the pipeline's own texts do not do: see [`check_config`].
     pub fn build(input: &RecordInput<'_>, identity: Identity) -> Result<Self> {
         let RecordInput { pipeline, dataset, kind, facts, .. } = *input;
-        if let Some(error) = check_config(dataset).into_iter().next() {
+        if let Some(error) = check_config(dataset).into_iter().chain(check_contact(pipeline)).next() {
             return Err(error);
         }
         if dataset.audience > input.audience {
@@ -184,11 +184,11 @@ impl Record {
             Some(contact) => format!("{} – {}", kind.title, contact.organisation),
             None => kind.title.to_owned(),
         });
-        let period = facts.dates.as_ref().map(|(first, last)| Ok::<_, Error>((day(first)?, day(last)?))).transpose()?;
+        let period = facts.dates.as_ref().and_then(|(first, last)| Some((day(first)?, day(last)?)));
         let mut artefacts: Vec<&PublishedArtefact> =
             input.artefacts.iter().filter(|published| published.artefact.audience <= input.audience).collect();
         artefacts.sort_by(|a, b| a.artefact.path.cmp(&b.artefact.path));
-        let record = Self {
+        Ok(Self {
             uuid: identity.uuid,
             date_stamp: identity.date_stamp,
             published: identity.published,
@@ -215,7 +215,7 @@ impl Record {
             resolution_m: facts.resolution_m.filter(|metres| metres.is_finite() && *metres > 0.0),
             crs: facts.crs,
             vertical: facts.vertical.clone(),
-            extent: extent(facts.bbox_lonlat, &dataset.id)?,
+            extent: extent(facts.bbox_lonlat),
             period,
             formats: formats(&artefacts),
             links: artefacts.iter().filter_map(|published| link(published)).collect(),
@@ -225,9 +225,7 @@ impl Record {
                 .and_then(|published| published.url.as_ref().map(|url| (url.clone(), published.artefact.media_type.clone()))),
             steps: steps(input),
             sources: lineage(input.sources),
-        };
-        record.check_texts()?;
-        Ok(record)
+        })
     }
 
     /// True when everybody may use it under an open licence: GovData takes it.
@@ -238,56 +236,29 @@ impl Record {
     pub fn is_inspire(&self) -> bool {
         self.audience == Audience::Public && self.theme.is_some()
     }
-
-    fn check_texts(&self) -> Result<()> {
-        let contact = self.contact.iter().flat_map(|c| [Some(&c.organisation), Some(&c.email), c.url.as_ref()]);
-        let texts = [Some(&self.title), Some(&self.abstract_text), self.attribution.as_ref(), self.vertical.as_ref()]
-            .into_iter()
-            .chain(contact)
-            .flatten()
-            .chain(&self.keywords)
-            .chain(&self.steps)
-            .chain(self.sources.iter().map(|source| &source.name))
-            .chain(self.links.iter().flat_map(|link| [&link.url, &link.title, &link.description]))
-            .chain(self.formats.iter().map(|format| &format.name));
-        for text in texts {
-            if let Some(bad) = text.chars().find(|c| !is_text(*c)) {
-                let shown: String = text.chars().filter(|c| is_text(*c)).take(40).collect();
-                return Err(Error::new(
-                    "mk::metadata::text",
-                    format!("the record of '{}' has the control character U+{:04X} in '{shown}'", self.dataset_id, bad as u32),
-                )
-                .hint("mend the text in the pipeline file, or the name of the source"));
-            }
-        }
-        Ok(())
-    }
 }
 
-/// What is wrong with the texts for records in the pipeline file; no I/O. `check` shows it.
+/// What is wrong with the texts for records in the pipeline file; no I/O. `check` shows it. The object of each error's place is the
+/// key it speaks of, as `metadata.licence`.
 pub fn check_config(dataset: &DatasetConfig) -> Vec<Error> {
+    let metadata = &dataset.metadata;
     let mut errors = Vec::new();
-    let mut unknown = |what: &str, code: &str, known: &mut dyn Iterator<Item = &'static str>| {
-        let best = known.map(|other| (strsim::damerau_levenshtein(code, other), other)).min();
-        let error = Error::new("mk::metadata::code", format!("dataset '{}' names an unknown {what} '{code}'", dataset.id));
-        errors.push(
-            match best {
-                Some((_, other)) => error.hint(format!("did you mean '{other}'?")),
-                None => error,
-            }
-            .exit(Exit::Usage),
-        );
-    };
-    if let Some(code) = dataset.metadata.licence.as_deref().filter(|code| licence(code).is_none()) {
-        unknown("licence", code, &mut LICENCES.iter().map(|licence| licence.code));
+    let texts = [("title", &metadata.title), ("abstract", &metadata.abstract_text), ("attribution", &metadata.attribution)];
+    let texts = texts.into_iter().filter_map(|(key, text)| Some((key, text.as_ref()?)));
+    for (key, text) in texts.chain(metadata.keywords.iter().map(|keyword| ("keywords", keyword))) {
+        errors.extend(control_character(text).map(|error| error.at(Place::default().object(format!("metadata.{key}")))));
     }
-    if let Some(code) = dataset.metadata.theme.as_deref().filter(|code| theme(code).is_none()) {
-        unknown("INSPIRE theme", code, &mut THEMES.iter().map(|theme| theme.code));
+    if let Some(code) = metadata.licence.as_deref().filter(|code| licence(code).is_none()) {
+        errors.push(unknown("licence", code, LICENCES.iter().map(|licence| licence.code)));
     }
-    let licence = dataset.metadata.licence.as_deref().and_then(licence);
-    if licence.is_some_and(|licence| licence.attribution) && dataset.metadata.attribution.is_none() {
+    if let Some(code) = metadata.theme.as_deref().filter(|code| theme(code).is_none()) {
+        errors.push(unknown("theme", code, THEMES.iter().map(|theme| theme.code)));
+    }
+    let licence = metadata.licence.as_deref().and_then(licence);
+    if licence.is_some_and(|licence| licence.attribution) && metadata.attribution.is_none() {
         errors.push(
             Error::new("mk::metadata::attribution", format!("the licence of dataset '{}' asks for an attribution", dataset.id))
+                .at(Place::default().object("metadata.licence"))
                 .hint("add `attribution = \"© ...\"` beside `licence`")
                 .exit(Exit::Usage),
         );
@@ -295,23 +266,52 @@ pub fn check_config(dataset: &DatasetConfig) -> Vec<Error> {
     errors
 }
 
+/// What is wrong with the contact in the pipeline file.
+fn check_contact(pipeline: &PipelineConfig) -> Vec<Error> {
+    let contact = pipeline.contact.iter().flat_map(|contact| {
+        [Some(&contact.organisation), Some(&contact.email), contact.url.as_ref(), contact.namespace.as_ref()]
+            .into_iter()
+            .flatten()
+    });
+    contact.filter_map(|text| control_character(text)).map(|error| error.at(Place::default().object("contact"))).collect()
+}
+
+fn control_character(text: &str) -> Option<Error> {
+    let bad = text.chars().find(|c| !is_text(*c))?;
+    Some(
+        Error::new("mk::metadata::text", format!("a text for records has the control character U+{:04X}", bad as u32))
+            .hint("take it out: XML has no way to write it")
+            .exit(Exit::Usage),
+    )
+}
+
+fn unknown(key: &str, code: &str, known: impl Iterator<Item = &'static str>) -> Error {
+    let best = known.map(|other| (strsim::damerau_levenshtein(code, other), other)).min();
+    let error = Error::new("mk::metadata::code", format!("unknown {key} '{code}'"))
+        .at(Place::default().object(format!("metadata.{key}")))
+        .exit(Exit::Usage);
+    match best {
+        Some((_, other)) => error.hint(format!("did you mean '{other}'?")),
+        None => error,
+    }
+}
+
 /// The day of an ISO 8601 date, with what is known of month and day.
-fn day(text: &str) -> Result<String> {
+fn day(text: &str) -> Option<String> {
     let date = text.get(..10).unwrap_or(text);
     let well_formed = match date.len() {
         4 => date.bytes().all(|byte| byte.is_ascii_digit()),
         7 => format!("{date}-01").parse::<Date>().is_ok(),
         _ => date.parse::<Date>().is_ok(),
     };
-    if well_formed { Ok(date.to_owned()) } else { Err(Error::new("mk::metadata::date", format!("'{text}' is no ISO 8601 date"))) }
+    well_formed.then(|| date.to_owned())
 }
 
 /// Four decimals, outwards: a last-digit difference in a projection does not change the record.
-fn extent(lonlat: Bbox, dataset: &str) -> Result<Bbox> {
+fn extent(lonlat: Bbox) -> Option<Bbox> {
     let globe = Bbox::new([-180.0, -90.0], [180.0, 90.0]);
     if lonlat.is_empty() || !globe.contains(lonlat.min) || !globe.contains(lonlat.max) {
-        return Err(Error::new("mk::metadata::extent", format!("dataset '{dataset}' has no extent on the globe, so no record"))
-            .hint("check that the sources hold objects, and their CRS"));
+        return None;
     }
     let outwards = |value: f64, up: bool| {
         let scaled = (value * 1e4).clamp(-1.8e6, 1.8e6);
@@ -320,7 +320,7 @@ fn extent(lonlat: Bbox, dataset: &str) -> Result<Bbox> {
         let near = if (scaled - grid).abs() < 1e-6 { grid } else { scaled };
         (if up { near.ceil() } else { near.floor() }) / 1e4
     };
-    Ok(Bbox::new(lonlat.min.map(|value| outwards(value, false)), lonlat.max.map(|value| outwards(value, true))))
+    Some(Bbox::new(lonlat.min.map(|value| outwards(value, false)), lonlat.max.map(|value| outwards(value, true))))
 }
 
 fn describe(title: &str, facts: &Facts, period: Option<&(String, String)>) -> String {
@@ -433,7 +433,7 @@ mod tests {
             assert_eq!(day(text).unwrap(), want);
         }
         for text in ["", "2023-13", "14.05.2023", "2023-02-30", "äöüäöü", "20x3"] {
-            assert_eq!(day(text).unwrap_err().code(), "mk::metadata::date", "{text}");
+            assert_eq!(day(text), None, "{text}");
         }
     }
 
@@ -442,7 +442,7 @@ mod tests {
         for bad in
             [Bbox::EMPTY, Bbox::new([556_000.0, 5_946_000.0], [557_000.0, 5_947_000.0]), Bbox::new([f64::NAN; 2], [1.0; 2])]
         {
-            assert_eq!(extent(bad, "x").unwrap_err().code(), "mk::metadata::extent");
+            assert_eq!(extent(bad), None);
         }
     }
 
@@ -450,7 +450,7 @@ mod tests {
         #[test]
         fn a_rounded_extent_contains_the_exact_one(w in -180.0..180.0, s in -90.0..90.0, dx in 0.0..1.0, dy in 0.0..1.0) {
             let exact = Bbox::new([w, s], [f64::min(w + dx, 180.0), f64::min(s + dy, 90.0)]);
-            let rounded = extent(exact, "x").unwrap();
+            let rounded = extent(exact).unwrap();
             for axis in 0..2 {
                 prop_assert!(rounded.min[axis] <= exact.min[axis] + 1e-9 && rounded.max[axis] >= exact.max[axis] - 1e-9);
                 prop_assert!(exact.min[axis] - rounded.min[axis] < 1.1e-4 && rounded.max[axis] - exact.max[axis] < 1.1e-4);

@@ -86,13 +86,10 @@ impl PublishedDataset<'_> {
     pub fn title(&self) -> &str {
         self.config.metadata.title.as_deref().unwrap_or(self.kind.title)
     }
-    /// The artefacts that the audience may see, by path.
+    /// The artefacts that the audience may see, data first, else in the order of the kind.
     pub fn visible(&self, audience: Audience) -> Vec<&PublishedArtefact> {
         let mut seen: Vec<_> = self.artefacts.iter().filter(|published| published.artefact.audience <= audience).collect();
-        seen.sort_by(|a, b| {
-            (a.artefact.role != ArtefactRole::Data, &a.artefact.path)
-                .cmp(&(b.artefact.role != ArtefactRole::Data, &b.artefact.path))
-        });
+        seen.sort_by_key(|published| published.artefact.role != ArtefactRole::Data);
         seen
     }
 }

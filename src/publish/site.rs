@@ -177,7 +177,8 @@ fn downloads(dataset: &PublishedDataset<'_>, input: &PortalInput<'_>) -> Vec<Ele
         if rows.is_empty() {
             continue;
         }
-        let (shown, folded) = rows.split_at(rows.len().min(SHOWN));
+        // One more line is no longer than the line that folds it.
+        let (shown, folded) = rows.split_at(if rows.len() > SHOWN + 1 { SHOWN } else { rows.len() });
         out.push(el("h3").text(heading));
         out.push(el("ul").class("files").children(shown.iter().cloned()));
         if !folded.is_empty() {

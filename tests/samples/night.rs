@@ -252,7 +252,9 @@ pub fn green() -> ReportData {
             count.rejected = 0;
         }
     }
-    assemble(reports, 0)
+    let mut data = assemble(reports, 0);
+    data.usage = Usage { wall_s: 1.4, cpu_s: 1.1, peak_rss_mb: 84.0, bytes_in: 0, bytes_out: 0 };
+    data
 }
 
 /// A run that failed at the end.

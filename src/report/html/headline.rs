@@ -13,6 +13,18 @@ pub(super) struct Action {
     pub text: String,
     /// A command to run afterwards.
     pub command: Option<&'static str>,
+    /// How much it presses.
+    pub urgency: Urgency,
+}
+
+/// How much an action presses: what failed, what a supplier must send, what has to be mended at its source, what mends itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Urgency {
+    Failed,
+    HeldBack,
+    Missing,
+    Rejected,
+    Waiting,
 }
 
 const RETRY: &str = "messkette run PIPELINE --retry";
@@ -120,30 +132,34 @@ pub(super) fn actions(data: &ReportData, l: Language) -> Vec<Action> {
         actions.push(Action {
             dataset: None,
             title: l.t("Der Lauf brach ab:", "The run failed:").to_owned(),
-            text: clip(&format!("{}{place}{hint}", error.message), 600),
+            text: format!("{}. {}", clip(&format!("{}{place}{hint}", error.message), 600), l.t("Danach", "Then")),
             command: Some(RETRY),
+            urgency: Urgency::Failed,
         });
     }
     for dataset in &data.datasets {
         of_dataset(dataset, l, &mut actions);
     }
+    actions.sort_by_key(|action| action.urgency);
     // A long list is not read; the datasets' sections have everything.
     actions.truncate(12);
     actions
 }
 
 fn of_dataset(dataset: &DatasetReport, l: Language, actions: &mut Vec<Action>) {
-    let mut push = |text: String, command| {
+    let mut push = |urgency, text: String, command| {
         actions.push(Action {
             dataset: Some(dataset.id.clone()),
             title: format!("{}:", clip(&dataset.title, 80)),
+            urgency,
             text,
             command,
         });
     };
     if let Some(error) = &dataset.error {
         let hint = error.hint.as_deref().map(|hint| format!(" → {hint}")).unwrap_or_default();
-        push(clip(&format!("{}{hint}", error.message), 600), Some(RETRY));
+        let text = format!("{}. {}", clip(&format!("{}{hint}", error.message), 600), l.t("Danach", "Then"));
+        push(Urgency::Failed, text, Some(RETRY));
     }
     if let Some(first) = dataset.quarantined.first() {
         let held = l.count(dataset.quarantined.len() as u64, ("Teil", "Teile"), ("unit", "units"));
@@ -163,7 +179,7 @@ fn of_dataset(dataset: &DatasetReport, l: Language, actions: &mut Vec<Action>) {
                 clip(&first.reason, 240)
             ),
         };
-        push(text, Some(RETRY));
+        push(Urgency::HeldBack, text, Some(RETRY));
     }
     let rejected = dataset.counts.total().rejected;
     if rejected > 0 {
@@ -180,7 +196,7 @@ fn of_dataset(dataset: &DatasetReport, l: Language, actions: &mut Vec<Action>) {
             }
             (None, Language::En) => format!("{objects} rejected."),
         };
-        push(text, None);
+        push(Urgency::Rejected, text, None);
     }
     let sources = &dataset.sources;
     if sources.falls_short() || !sources.missing.is_empty() {
@@ -193,6 +209,7 @@ fn of_dataset(dataset: &DatasetReport, l: Language, actions: &mut Vec<Action>) {
         let names = if names.is_empty() { String::new() } else { format!(" ({})", names.join(", ")) };
         let files = l.count(short, ("Datei", "Dateien"), ("file", "files"));
         push(
+            Urgency::Missing,
             match l {
                 Language::De => format!(
                     "{files} der Lieferung {}{names}. Bei der Lieferstelle nachfragen.",
@@ -203,12 +220,17 @@ fn of_dataset(dataset: &DatasetReport, l: Language, actions: &mut Vec<Action>) {
             None,
         );
     } else if sources.late {
-        push(l.t("Die Lieferung kam nicht zur erwarteten Zeit.", "The delivery did not come in time.").to_owned(), None);
+        push(
+            Urgency::Missing,
+            l.t("Die Lieferung kam nicht zur erwarteten Zeit.", "The delivery did not come in time.").to_owned(),
+            None,
+        );
     }
     if let Some(first) = sources.waiting.first() {
         let files = l.count(sources.waiting.len() as u64, ("Datei wurde", "Dateien wurden"), ("file was", "files were"));
         let first = clip(first, 100);
         push(
+            Urgency::Waiting,
             match l {
                 Language::De => format!("{files} noch geschrieben ({first}); der nächste Lauf nimmt sie mit."),
                 Language::En => format!("{files} still being written ({first}); the next run takes them."),

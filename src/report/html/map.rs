@@ -122,6 +122,8 @@ fn drawing(dataset: &DatasetReport, frame: &Frame, units: &[&MapUnit], marks: &[
     let label = format!("{}: {}", l.t("Karte der Teile", "Map of the units"), clip(&dataset.title, 120));
     let mut svg = el("svg")
         .attr("viewBox", format!("0 0 {:.0} {:.0}", frame.width, frame.height + 22.0))
+        .attr("width", format!("{:.0}", frame.width))
+        .attr("height", format!("{:.0}", frame.height + 22.0))
         .attr("role", "img")
         .attr("aria-label", label)
         .child(

@@ -201,11 +201,12 @@ impl Page<'_> {
             if let Some(expected) = dataset.sources.expected.filter(|expected| *expected != dataset.sources.count) {
                 sources.push_str(&format!(" {} {}", l.t("von", "of"), l.number(expected)));
             }
-            let name = el("td")
-                .class("name")
+            let name = el("div")
+                .class("named")
                 .child(small_lamp(dataset.light(), l))
                 .child(el("a").link(&format!("#{}", dataset.id)).text(&dataset.title))
                 .child(el("small").text(&dataset.id));
+            let name = el("td").class("name").child(name);
             let cells = [
                 (sources, changes.join(", "), false),
                 (l.number(dataset.units.done), String::new(), false),

@@ -25,7 +25,8 @@ pub(super) fn section(page: &Page<'_>) -> Option<Element> {
     ];
     let row = |night: &Night| {
         let first =
-            el("td").class("name").child(small_lamp(night.light(), l)).child(el("span").text(l.date_time(night.started, zone)));
+            el("div").class("named").child(small_lamp(night.light(), l)).child(el("span").text(l.date_time(night.started, zone)));
+        let first = el("td").class("name").child(first);
         let number = |n: u64, loud: bool| el("td").class(if loud && n > 0 { "n loud" } else { "n" }).text(l.number(n));
         let release = el("td").class("mono").text(night.release.as_deref().map(|id| clip(id, 60)).unwrap_or_default());
         let cells = [
