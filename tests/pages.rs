@@ -140,6 +140,10 @@ fn metrics_have_the_names_that_alerts_rely_on() {
     ] {
         assert!(text.lines().any(|other| other == line), "{line}\n{text}");
     }
+    let documented = include_str!("../docs/report.md");
+    for name in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()) {
+        assert!(documented.contains(&format!("`{name}`")), "{name} is not in docs/report.md");
+    }
     let mut data = night::green();
     data.run.pipeline = "a\"b\\c\nd".to_owned();
     assert!(report::prometheus(&data).contains("messkette_state{pipeline=\"a\\\"b\\\\c\\nd\"} 0"));

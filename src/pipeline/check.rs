@@ -239,6 +239,9 @@ pub(super) fn kind(table: &Node, config: &DatasetConfig, findings: &mut Vec<Find
     if let Err(error) = (kind.open)(config) {
         adopt(table, &error, findings);
     }
+    for error in crate::metadata::check_config(config) {
+        adopt(table, &error, findings);
+    }
 }
 
 /// The publisher's own rules, in the same way.

@@ -71,10 +71,16 @@ fn facts(page: &Page<'_>, dataset: &DatasetReport) -> Element {
         let text = format!("{} → {}", l.bytes(usage.bytes_in), l.bytes(usage.bytes_out));
         rows.push((l.t("Gelesen → geschrieben", "Read → written").to_owned(), text));
     }
-    rows.push((
-        l.t("Rechenzeit, Speicher", "Processor, memory").to_owned(),
-        format!("{}, {}", l.duration(usage.cpu_s), l.bytes((usage.peak_rss_mb * 1_048_576.0).max(0.0) as u64)),
-    ));
+    let mut cost = Vec::new();
+    if usage.cpu_s > 0.0 {
+        cost.push(format!("{} {}", l.duration(usage.cpu_s), l.t("Rechenzeit", "processor")));
+    }
+    if usage.peak_rss_mb > 0.0 {
+        cost.push(format!("{} {}", l.bytes((usage.peak_rss_mb * 1_048_576.0) as u64), l.t("Speicher", "memory")));
+    }
+    if !cost.is_empty() {
+        rows.push((l.t("Aufwand", "Cost").to_owned(), cost.join(", ")));
+    }
     if !dataset.crs.is_empty() {
         rows.push((l.t("Bezugssystem", "CRS").to_owned(), dataset.crs.clone()));
     }
@@ -94,17 +100,17 @@ fn facts(page: &Page<'_>, dataset: &DatasetReport) -> Element {
 
 /// German names of the plan's reasons; an unknown one stays as it is.
 fn reason_name(reason: &str, l: crate::report::Language) -> String {
-    let german = match reason.replace('_', " ").as_str() {
+    let german = match reason {
         "new" => "neu",
         "changed input" => "geänderte Eingabe",
-        "changed parameter" | "changed parameters" => "geänderte Einstellung",
-        "changed code" | "changed code version" => "geändertes Programm",
+        "changed parameter" => "geänderte Einstellung",
+        "changed code version" => "geändertes Programm",
+        "retry" => "erneut versucht",
+        "lost result" => "Ergebnis verloren",
         "removed" => "entfallen",
-        "retry" | "failed before" => "erneut versucht",
-        "result missing" | "missing result" | "lost" => "Ergebnis fehlte",
         other => return clip(other, 60),
     };
-    if l == crate::report::Language::De { german.to_owned() } else { reason.replace('_', " ") }
+    if l == crate::report::Language::De { german.to_owned() } else { reason.to_owned() }
 }
 
 /// Pictures before and after, as far as the page has room.

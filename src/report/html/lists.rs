@@ -1,6 +1,7 @@
 //! Lists of a dataset's section: objects, rejections, findings, files, operations.
 
 use super::{Page, clip, el, scroll};
+use crate::dataset::ArtefactRole;
 use crate::error::Place;
 use crate::markup::{Element, url_path};
 use crate::pipeline::Audience;
@@ -235,11 +236,13 @@ pub(super) fn sources(page: &Page<'_>, dataset: &DatasetReport) -> Option<Elemen
 /// What is published.
 pub(super) fn artefacts(page: &Page<'_>, dataset: &DatasetReport) -> Option<Element> {
     let l = page.language;
-    if dataset.artefacts.is_empty() {
+    // Parts are told by what they are parts of.
+    let listed: Vec<_> = dataset.artefacts.iter().filter(|published| published.artefact.role != ArtefactRole::Part).collect();
+    if listed.is_empty() {
         return None;
     }
     let columns = [l.t("Datei", "File"), l.t("Format", "Format"), l.t("Größe", "Size"), l.t("Sicht", "Audience"), "BLAKE3"];
-    let shown = dataset.artefacts.len().min(page.budget.rows);
+    let shown = listed.len().min(page.budget.rows);
     let row = |published: &ArtefactReport| {
         let artefact = &published.artefact;
         let name = clip(&artefact.path, 120);
@@ -269,9 +272,9 @@ pub(super) fn artefacts(page: &Page<'_>, dataset: &DatasetReport) -> Option<Elem
             el("td").class("mono quiet").text(published.digest.to_string().get(..12).unwrap_or_default()),
         ]
     };
-    let rows = dataset.artefacts[..shown].iter().map(row).collect();
-    let content = std::iter::once(table("stack", &columns, rows)).chain(rest(shown, dataset.artefacts.len(), l));
-    Some(folded(l.t("Veröffentlichte Dateien", "Published files"), dataset.artefacts.len() as u64, false, l, content))
+    let rows = listed[..shown].iter().map(|published| row(published)).collect();
+    let content = std::iter::once(table("stack", &columns, rows)).chain(rest(shown, listed.len(), l));
+    Some(folded(l.t("Veröffentlichte Dateien", "Published files"), listed.len() as u64, false, l, content))
 }
 
 /// Coordinate operations with accuracy and grids.
