@@ -5,6 +5,7 @@ pub mod geoparquet;
 pub mod glb;
 pub mod gpkg;
 pub mod jpeg;
+pub mod mvt;
 pub mod pmtiles;
 pub mod stac;
 pub mod tile_matrix;

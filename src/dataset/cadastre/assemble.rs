@@ -4,16 +4,20 @@ use super::read::Summary;
 use super::row::{Row, from_ipc};
 use super::state_unit::{OBJECTS, StateSummary};
 use super::tables::{GEOMETRY, Table, tables};
-use super::{Options, READ, STATE};
+use super::tiles::LAYERS;
+use super::{Options, READ, STATE, TILES};
 use crate::crs::{Bbox, Crs, Operation, OperationFact};
 use crate::dataset::{Artefact, ArtefactRole, AssembleContext, Assembly, Counts, Facts, Located, Representation, UnitResult};
 use crate::error::{Error, Place, Result};
 use crate::format::geoparquet::{self, sorted};
 use crate::format::gpkg::{Geopackage, Layer};
+use crate::format::pmtiles;
 use rayon::prelude::*;
 
 /// Name of the GeoPackage.
 const GPKG: &str = "cadastre.gpkg";
+/// Name of the archive of vector tiles.
+const PMTILES: &str = "cadastre.pmtiles";
 
 /// Writes everything that is wanted.
 pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Assembly> {
@@ -42,7 +46,18 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
             artefacts.push(artefact(context, GPKG, "application/geopackage+sqlite3", "GeoPackage 1.3", title));
         }
     }
-    let facts = facts(options, context, state, &summary, &rows)?;
+    let mut facts = facts(options, context, state, &summary, &rows)?;
+    if context.wants("pmtiles") && write_tiles(options, &facts, context)? > 0 {
+        let title = "Liegenschaftskarte (Vektorkacheln)";
+        let tiles = artefact(context, PMTILES, "application/vnd.pmtiles", "PMTiles 3 (Mapbox Vector Tiles)", title);
+        artefacts.push(Artefact { role: ArtefactRole::Tiles, ..tiles });
+        let steps = format!("Ableitung von Vektorkacheln der Zoomstufen {} bis {}.", options.zoom[0], options.zoom[1]);
+        facts.steps.push(steps);
+        let operation = Operation::between(facts.crs, Crs::WEB_MERCATOR, &context.area.grids)?.fact().clone();
+        if !facts.operations.contains(&operation) {
+            facts.operations.push(operation);
+        }
+    }
     Ok(Assembly { artefacts, facts })
 }
 
@@ -84,6 +99,49 @@ fn write_gpkg(tables: &[Table], summary: &StateSummary, context: &AssembleContex
         file.add(&layer, &table.batch.schema(), std::slice::from_ref(&table.batch))?;
     }
     file.finish()
+}
+
+/// Joins the tiles of all blocks to one archive; gives their number.
+fn write_tiles(options: &Options, facts: &Facts, context: &AssembleContext<'_>) -> Result<u64> {
+    let results = context.results.get(TILES).map_or(&[][..], Vec::as_slice);
+    let mut tiles = Vec::new();
+    for (index, result) in results.iter().enumerate() {
+        for name in result.pack()?.entries().keys() {
+            let mut parts = name.split('/').map(str::parse::<u32>);
+            if let (Some(Ok(z)), Some(Ok(x)), Some(Ok(y))) = (parts.next(), parts.next(), parts.next()) {
+                let z = u8::try_from(z).unwrap_or(u8::MAX);
+                tiles.push((pmtiles::tile_id(z, x, y)?, index, z, x, y));
+            }
+        }
+    }
+    if tiles.is_empty() {
+        return Ok(0);
+    }
+    tiles.sort_unstable();
+    let layers: Vec<serde_json::Value> = LAYERS
+        .iter()
+        .map(|(name, title, low)| {
+            serde_json::json!({ "id": name, "description": title, "minzoom": low.max(&options.zoom[0]), "maxzoom": options.zoom[1], "fields": {} })
+        })
+        .collect();
+    let header = pmtiles::Header {
+        tile_type: pmtiles::TileType::Mvt,
+        min_zoom: tiles[0].2,
+        max_zoom: tiles[tiles.len() - 1].2,
+        bounds_lonlat: facts.bbox_lonlat,
+        name: "Liegenschaftskataster".to_owned(),
+        attribution: context.dataset.metadata.attribution.clone().unwrap_or_default(),
+        metadata: serde_json::Map::from_iter([("vector_layers".to_owned(), layers.into())]),
+    };
+    let mut writer = pmtiles::Writer::create(&context.output.join(PMTILES), &header)?;
+    let mut packs = results.iter().map(UnitResult::pack).collect::<Result<Vec<_>>>()?;
+    for (_, index, z, x, y) in tiles {
+        let bytes = packs[index].read(&format!("{z}/{x}/{y}"))?;
+        writer.add(z, x, y, &bytes)?;
+    }
+    let count = writer.count();
+    writer.finish()?;
+    Ok(count)
 }
 
 /// The moment that the content holds for, as a GeoPackage writes it: that of the last delivery, else the last version's begin.

@@ -14,6 +14,7 @@ mod state_unit;
 mod tables;
 #[cfg(test)]
 mod tests;
+mod tiles;
 
 use super::{AssembleContext, Assembly, Dataset, Kind, Located, Outcome, PlanContext, Stage, UnitContext};
 use crate::error::{Error, Exit, Result};
@@ -46,6 +47,13 @@ pub struct Options {
     #[serde(default = "default_arc_tolerance")]
     #[schemars(range(min = 0.000_1, max = 1.0))]
     pub arc_tolerance_m: f64,
+    /// Lowest and highest zoom of the vector tiles, 12 to 18. Defaults to [12, 16]; maps draw the highest larger.
+    #[serde(default = "default_zoom")]
+    pub zoom: [u8; 2],
+}
+
+fn default_zoom() -> [u8; 2] {
+    [12, 16]
 }
 
 fn default_arc_tolerance() -> f64 {
@@ -58,6 +66,7 @@ struct Cadastre {
 
 const READ: usize = 0;
 const STATE: usize = 1;
+const TILES: usize = 2;
 
 fn open(config: &DatasetConfig) -> Result<Box<dyn Dataset>> {
     let options: Options = super::read_options(config)?;
@@ -70,23 +79,30 @@ fn open(config: &DatasetConfig) -> Result<Box<dyn Dataset>> {
         let message = format!("dataset '{}': arc_tolerance_m is to be between 0.0001 and 1", config.id);
         return wrong(message, "0.001 is one millimetre");
     }
+    let [low, high] = options.zoom;
+    if !(tiles::BLOCK_ZOOM <= low && low <= high && high <= 18) {
+        let message = format!("dataset '{}': zoom is to be two numbers from 12 to 18, the lower first", config.id);
+        return wrong(message, "zoom = [12, 16] shows parcels from the town to the house");
+    }
     Ok(Box::new(Cadastre { options }))
 }
 
 impl Dataset for Cadastre {
     fn stages(&self) -> &'static [Stage] {
-        &[Stage { name: "read", version: 1 }, Stage { name: "state", version: 1 }]
+        &[Stage { name: "read", version: 1 }, Stage { name: "state", version: 1 }, Stage { name: "tiles", version: 1 }]
     }
     fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
         match stage {
             READ => Ok(read::units(&self.options, context)),
-            _ => state_unit::units(&self.options, context),
+            STATE => state_unit::units(&self.options, context),
+            _ => tiles::units(&self.options, context),
         }
     }
     fn execute(&self, stage: usize, unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
         match stage {
             READ => read::execute(&self.options, unit, context),
-            _ => state_unit::execute(&self.options, unit, context),
+            STATE => state_unit::execute(&self.options, unit, context),
+            _ => tiles::execute(&self.options, unit, context),
         }
     }
     fn assemble_version(&self) -> u32 {

@@ -133,6 +133,11 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
         }
     }
     context.pack.add(OBJECTS, &to_ipc(&rows)?)?;
+    if let Some(crs) = params.crs {
+        for (name, bytes) in super::tiles::blocks(&rows, crs, &context.area.grids)? {
+            context.pack.add(&name, &bytes)?;
+        }
+    }
     let begins = rows.iter().map(|row| &row.beginnt);
     let begins = begins.clone().min().zip(begins.max()).map(|(first, last)| (first.clone(), last.clone()));
     let summary = StateSummary { crs: params.crs, begins, until };

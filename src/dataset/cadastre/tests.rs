@@ -124,6 +124,12 @@ fn assert_no_canary(harness: &Harness, forbidden: &[String]) {
             check(&name, &decoded_text(&path));
         }
     }
+    let path = harness.output().join("cadastre.pmtiles");
+    let mut reader = crate::format::pmtiles::Reader::open(&path).unwrap();
+    let tiles: Vec<_> = reader.tiles().collect();
+    for (z, x, y) in tiles {
+        check("tile", &reader.tile(z, x, y).unwrap().unwrap());
+    }
     let report = serde_json::to_vec(&harness.assembly.as_ref().unwrap()).unwrap();
     check("facts", &report);
     for result in harness.results.iter().flatten() {
@@ -180,6 +186,42 @@ fn changes_are_applied_in_their_order() {
             "#);
         }
     }
+}
+
+#[test]
+fn tiles_show_each_parcel_and_building() {
+    use geozero::mvt::{Message, Tile};
+    let harness = run_kind("cadastre", &json!({ "zoom": [12, 15] }), &[fixture("stock-gid6.xml")]);
+    harness.assembly.as_ref().unwrap();
+    let mut reader = crate::format::pmtiles::Reader::open(&harness.output().join("cadastre.pmtiles")).unwrap();
+    assert_eq!(reader.zooms(), (12, 15));
+    let mut found: BTreeMap<(u8, String), std::collections::BTreeSet<String>> = BTreeMap::new();
+    for (z, x, y) in reader.tiles().collect::<Vec<_>>() {
+        let tile = Tile::decode(reader.tile(z, x, y).unwrap().unwrap().as_slice()).unwrap();
+        for layer in tile.layers {
+            let oid = layer.keys.iter().position(|key| key == "oid").unwrap() as u32;
+            for feature in layer.features {
+                let tag = feature.tags.chunks(2).find(|pair| pair[0] == oid).unwrap()[1];
+                let text = layer.values[tag as usize].string_value.clone().unwrap();
+                found.entry((z, layer.name.clone())).or_default().insert(text);
+            }
+        }
+    }
+    let counts: Vec<String> = found.iter().map(|((z, name), oids)| format!("{z} {name} {}", oids.len())).collect();
+    insta::assert_debug_snapshot!(counts, @r#"
+    [
+        "12 nutzung 1",
+        "13 flurstueck 4",
+        "13 gebaeude_bauwerk 3",
+        "13 nutzung 1",
+        "14 flurstueck 4",
+        "14 gebaeude_bauwerk 3",
+        "14 nutzung 1",
+        "15 flurstueck 4",
+        "15 gebaeude_bauwerk 3",
+        "15 nutzung 1",
+    ]
+    "#);
 }
 
 #[test]
