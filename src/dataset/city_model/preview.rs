@@ -15,8 +15,8 @@ const SLANT: f64 = 0.6;
 const LIGHT: [f64; 3] = [-0.45, 0.45, 0.77];
 const PAPER: [u8; 3] = [244, 241, 234];
 
-/// Cells on a side of the part that is shown of a large area: 1.5 km, so that a house has some pixels.
-const WINDOW: i64 = 3;
+/// Cells on a side of the part that is shown of a large area: 1 km, so that a house has some pixels.
+const WINDOW: i64 = 2;
 
 /// What to show: all of a small area, of a large one the part with most buildings; `None` without a building.
 pub fn window(bbox: Bbox, cells: impl Iterator<Item = (Cell, u64)>) -> Option<Bbox> {
@@ -82,7 +82,7 @@ impl Picture {
             };
             let Ok(result) = self.triangulator.triangulate(&face.rings) else { continue };
             let lit = dot(result.plane.normal, scaled(LIGHT, 1.0 / length(LIGHT))).max(0.0);
-            let colour = colour.map(|value: f64| (value * (0.55 + 0.5 * lit)).min(255.0) as u8);
+            let colour = colour.map(|value: f64| (value * (0.68 + 0.36 * lit)).min(255.0) as u8);
             let points: Vec<[f64; 3]> = face.rings.concat();
             for triangle in result.triangles {
                 self.fill(triangle.map(|index| self.project(points[index as usize], ground)), colour);
