@@ -145,12 +145,12 @@ fn write_tiles(
     let mut leaves = Vec::new();
     let mut parts = Vec::new();
     for tile in tiles {
-        let Some(region) = tile.summary.region else { continue };
+        let Some(region) = tile.summary.region() else { continue };
         let bytes = tile.result.pack()?.read(GLB)?;
         let uri = format!("{}-{}.glb", tile.result.key, Digest::of(&bytes).short());
         write_file(&context.output.join(&uri), &bytes)?;
         parts.push(artefact(&uri, ArtefactRole::Part, "model/gltf-binary", "glTF 2.0", &format!("Kachel {}", tile.result.key)));
-        leaves.push(Leaf { cell: tile.cell.0, uri, region, transform: tile.summary.transform });
+        leaves.push(Leaf { cell: tile.cell.0, uri, region, transform: tile::frame(tile.cell, ground)?.matrix() });
     }
     let bytes = if leaves.is_empty() {
         tileset::empty(region_of(whole.bbox, ground)?, copyright)

@@ -103,6 +103,15 @@ impl Ground {
             })
             .collect()
     }
+    /// Longitude and latitude of a place in degrees.
+    ///
+    /// # Errors
+    /// When the place lies outside the CRS.
+    pub fn lonlat(&self, place: [f64; 2]) -> Result<[f64; 2]> {
+        let mut places = [place];
+        self.to_lonlat.forward(&mut places)?;
+        Ok(places[0])
+    }
     /// Height of the geoid above the ellipsoid at a place of the CRS; `None` without a geoid.
     ///
     /// # Errors

@@ -21,6 +21,32 @@ pub const GLB: &str = "tile.glb";
 /// Entry with the buildings, each once, by id.
 pub const BUILDINGS: &str = "buildings";
 
+/// Units of a stored region: 10⁻¹² radians (6 µm) and millimetres.
+const REGION_UNITS: [f64; 6] = [1e12, 1e12, 1e12, 1e12, 1e3, 1e3];
+
+impl Summary {
+    /// What the tile fills.
+    pub fn region(&self) -> Option<Region> {
+        self.region.map(|stored| Region(std::array::from_fn(|index| stored[index] as f64 / REGION_UNITS[index])))
+    }
+    fn stored(Region(values): Region) -> [i64; 6] {
+        std::array::from_fn(|index| {
+            let value = values[index] * REGION_UNITS[index];
+            let outwards = if matches!(index, 2 | 3 | 5) { value.ceil() } else { value.floor() };
+            outwards as i64
+        })
+    }
+}
+
+/// The local frame of a cell: at its middle, on the ellipsoid.
+///
+/// # Errors
+/// When the cell lies outside the CRS.
+pub fn frame(cell: Cell, ground: &Ground) -> Result<Frame> {
+    let [longitude, latitude] = ground.lonlat(cell.centre())?;
+    Ok(Frame::at(longitude, latitude))
+}
+
 /// Everything but the buildings that a tile depends on.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Params {
@@ -40,10 +66,9 @@ pub struct Params {
 /// What the assembly wants to know of a tile without opening its pack.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Summary {
-    /// What the tile fills; `None` when it shows nothing.
-    pub region: Option<Region>,
-    /// From the tile's frame to earth-centred coordinates.
-    pub transform: [f64; 16],
+    /// What the tile fills, in [`REGION_UNITS`] rounded outwards; `None` when it shows nothing. Whole numbers, because the ledger
+    /// keeps JSON, which does not give back every last digit of a float: the tileset of an unchanged night would change.
+    pub region: Option<[i64; 6]>,
     /// Number of buildings.
     pub buildings: u64,
     /// Number of triangles.
@@ -162,9 +187,7 @@ pub fn execute(unit: &UnitSpec, geoid: Option<Geoid>, context: &mut UnitContext<
     let cell = Cell::parse(&unit.key).ok_or_else(|| Error::new("mk::run::params", "the unit's key is no cell"))?;
     let (buildings, findings) = merged(unit, &params, context)?;
     let ground = Ground::new(params.crs, geoid, &context.area.grids)?;
-    let centre = cell.centre();
-    let middle = ground.geodetic(&[[centre[0], centre[1], 0.0]])?[0];
-    let frame = Frame::at(middle[0], middle[1]);
+    let frame = frame(cell, &ground)?;
     context.check()?;
     let built = build(&buildings, &ground, &frame)?;
     let pieces = pieces(&built.facets, STEP_M);
@@ -194,8 +217,7 @@ pub fn execute(unit: &UnitSpec, geoid: Option<Geoid>, context: &mut UnitContext<
         }
     }
     let summary = Summary {
-        region: built.region,
-        transform: frame.matrix(),
+        region: built.region.map(Summary::stored),
         buildings: buildings.len() as u64,
         triangles: built.facets.iter().map(|facet| facet.triangles.len() as u64).sum(),
         attributes,
@@ -402,6 +424,27 @@ pub fn key(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// An unchanged night writes the same tileset: what the ledger gives back is exactly what it was given.
+        #[test]
+        fn a_region_survives_the_ledger_and_never_shrinks(
+            west in -3.1..3.1_f64, south in -1.5..1.5_f64, low in -100.0..4000.0_f64, size in 0.0..0.01_f64,
+        ) {
+            let exact = Region([west, south, west + size, south + size, low, low + size]);
+            let region = Some(Summary::stored(exact));
+            let summary = Summary { region, buildings: 1, triangles: 1, attributes: BTreeMap::new() };
+            let text = serde_json::to_string(&serde_json::to_value(&summary).unwrap()).unwrap();
+            let back: Summary = serde_json::from_value(serde_json::from_str(&text).unwrap()).unwrap();
+            prop_assert_eq!(back.region, summary.region);
+            let read = back.region().unwrap().0;
+            for (index, value) in exact.0.iter().enumerate() {
+                let off = read[index] - value;
+                prop_assert!(if matches!(index, 2 | 3 | 5) { off >= -1e-15 } else { off <= 1e-15 }, "{index}: {off}");
+            }
+        }
+    }
 
     #[test]
     fn keys_are_what_3d_metadata_allows() {
