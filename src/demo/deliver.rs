@@ -6,7 +6,7 @@ use super::nas::xml::Dialect;
 use super::plane::Point;
 use super::town::night::{self, Night};
 use super::town::{Address, Building, Town};
-use super::{city, ground, image, nas, pipeline, truth};
+use super::{city, field, ground, image, nas, pipeline, truth};
 use crate::error::{Error, Exit, Result};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -139,6 +139,16 @@ fn first_night(
         let written: Result<Vec<Written>> = tiles.par_iter().map(|tile| city_tile(folder, town, tile, FIRST_MODEL)).collect();
         report.files.extend(written?);
         report.files.push(folder.write("grids/demo_geoid.gtx", &ground::Geoid::new().gtx(), BTreeMap::new())?);
+    }
+    if wanted("playground") {
+        for (name, text, count) in field::playgrounds(town) {
+            report.files.push(folder.write(name, text.as_bytes(), BTreeMap::from([("row".to_owned(), count)]))?);
+        }
+    }
+    if wanted("street_survey") {
+        let (text, count) = field::trajectory(town);
+        let counts = BTreeMap::from([("row".to_owned(), count)]);
+        report.files.push(folder.write("in/survey/trajektorie.csv", text.as_bytes(), counts)?);
     }
     report.files.push(folder.write("pipeline.toml", pipeline::text(town, options).as_bytes(), BTreeMap::new())?);
     Ok(())

@@ -6,6 +6,7 @@
 
 mod city;
 mod deliver;
+mod field;
 mod files;
 mod ground;
 mod image;
@@ -15,6 +16,9 @@ mod plane;
 mod random;
 mod town;
 mod truth;
+
+#[cfg(test)]
+mod tests;
 
 pub use deliver::{DemoOptions, DemoReport, write};
 pub use files::Written;

@@ -124,6 +124,19 @@ pub fn twice_area(points: &[Point]) -> i128 {
     sum
 }
 
+/// True if the point lies in the ring (even-odd rule).
+pub fn contains(ring: &[Point], at: Point) -> bool {
+    let mut inside = false;
+    for (k, a) in ring.iter().enumerate() {
+        let b = ring[(k + 1) % ring.len()];
+        if (a.n <= at.n) != (b.n <= at.n) {
+            let e = a.e as f64 + (at.n - a.n) as f64 / (b.n - a.n) as f64 * (b.e - a.e) as f64;
+            inside ^= (at.e as f64) < e;
+        }
+    }
+    inside
+}
+
 /// Appends the arc from `a` through `m` to just before `b`, as sixteen chords, by halving chords on the circle.
 fn arc(a: Point, m: Point, b: Point, out: &mut Vec<Point>) {
     fn halve(a: [f64; 2], b: [f64; 2], centre: [f64; 2], depth: u32, out: &mut Vec<Point>) {

@@ -200,7 +200,7 @@ fn house(frame: &Frame<'_>, random: &mut Random, version: u32) -> Vec<Shape> {
     main.main = true;
     out.push(main);
     if garage {
-        let at = [side * (frame.width / 2.0 - 2.1), setback + random.between(2.5, 5.5)];
+        let at = [side * (frame.width / 2.0 - 2.5), setback + random.between(2.5, 5.5)];
         out.push(frame.single(2463, at, [3.1, 6.2], Roof::Flat, 2.6, 0.0));
     }
     if random.chance(0.55) && room > 8.5 {
@@ -271,7 +271,7 @@ fn apartments(frame: &Frame<'_>, random: &mut Random) -> Vec<Shape> {
 
 fn centre(frame: &Frame<'_>, random: &mut Random) -> Vec<Shape> {
     let storeys = 2 + random.below(3) as u32;
-    let (wide, deep) = (frame.width - random.between(2.4, 4.0), random.between(12.0, 14.0));
+    let (wide, deep) = (frame.width - random.between(4.6, 6.2), random.between(12.0, 14.0));
     if frame.depth < deep + 14.0 {
         return Vec::new();
     }
@@ -372,7 +372,7 @@ fn commerce(frame: &Frame<'_>, random: &mut Random) -> Vec<Shape> {
 }
 
 fn kiosk(frame: &Frame<'_>) -> Vec<Shape> {
-    vec![frame.single(2081, [-frame.width / 2.0 + 14.0, 10.0], [6.0, 6.0], Roof::Pyramid, 2.8, 1.9)]
+    vec![frame.single(2081, [-frame.width / 2.0 + 24.0, 12.0], [6.0, 6.0], Roof::Pyramid, 2.8, 1.9)]
 }
 
 fn barn(frame: &Frame<'_>, random: &mut Random) -> Vec<Shape> {

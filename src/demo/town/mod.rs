@@ -10,7 +10,7 @@ pub mod night;
 pub mod roof;
 
 use super::ground::Ground;
-use super::plane::{Point, Ring};
+use super::plane::{self, Point, Ring};
 use super::random::{Random, mix};
 use layout::{MAIN_HALF, Nodes, Plan, QUARTER, Rect, Side, Use};
 use rayon::prelude::*;
@@ -486,7 +486,8 @@ fn add_main_roads(quarter: &mut Quarter, seed: u64, size: [u32; 2], ground: &Gro
 fn furnish(quarter: &mut Quarter, seed: u64, ground: &Ground, k: usize, number: Option<u32>) {
     let parcel = quarter.parcels[k].clone();
     let key = quarter.key();
-    let shapes = house::build(ground, seed, parcel.oid.0, 0, parcel.kind, parcel.rect, parcel.front);
+    let mut shapes = house::build(ground, seed, parcel.oid.0, 0, parcel.kind, parcel.rect, parcel.front);
+    shapes.retain(|shape| stands_within(shape, &parcel));
     let mut address = None;
     if let (Some(number), Some(street)) = (number, parcel.street) {
         let serial = quarter.addresses.len() as u32;
@@ -530,6 +531,12 @@ fn furnish(quarter: &mut Quarter, seed: u64, ground: &Ground, k: usize, number: 
         }
         quarter.buildings.push(building);
     }
+}
+
+/// True if the shape keeps to its parcel; where the plan is bent sharply, a right-angled house may not. Houses in a row end where their
+/// parcels end.
+fn stands_within(shape: &house::Shape, parcel: &Parcel) -> bool {
+    parcel.kind == Use::Row || shape.outline.points.iter().all(|point| plane::contains(&parcel.outline.points, *point))
 }
 
 /// A shape with an identity, on the terrain.

@@ -4,10 +4,10 @@
 
 use super::house;
 use super::layout::{Rect, Side, Use};
-use super::{Address, Building, Class, Holding, Mark, Oid, Parcel, Quarter, Town, stand};
+use super::{Address, Building, Class, Holding, Mark, Oid, Parcel, Quarter, Town, stand, stands_within};
 use crate::demo::deliver::day;
 use crate::demo::ground::Ground;
-use crate::demo::plane::{Point, Ring};
+use crate::demo::plane::{Point, Ring, contains};
 use crate::demo::random::Random;
 use std::collections::BTreeSet;
 
@@ -371,12 +371,17 @@ impl Story<'_> {
 
     /// Abbruch und Neubau: all buildings of a lot make room for a larger one with a flat roof.
     fn new_building(&mut self, quarter: &mut Quarter) {
-        let Some(k) = self.choose(quarter) else { return };
-        let parcel = quarter.parcels[k].clone();
+        let some = candidates(quarter, self.touched);
+        let start = self.random.below(some.len().max(1));
+        let found = (0..some.len()).map(|k| some[(start + k) % some.len()]).find_map(|k| {
+            let parcel = quarter.parcels[k].clone();
+            let shapes = house::build(self.ground, self.seed, parcel.oid.0, self.number, parcel.kind, parcel.rect, parcel.front);
+            let shape = shapes.into_iter().find(|shape| shape.main && stands_within(shape, &parcel))?;
+            Some((parcel, shape))
+        });
+        let Some((parcel, shape)) = found else { return };
         self.touched.insert(parcel.oid);
         self.night.site = parcel.outline.centre();
-        let shapes = house::build(self.ground, self.seed, parcel.oid.0, self.number, parcel.kind, parcel.rect, parcel.front);
-        let Some(shape) = shapes.into_iter().find(|shape| shape.main) else { return };
         let (gone, kept): (Vec<_>, Vec<_>) =
             std::mem::take(&mut quarter.buildings).into_iter().partition(|building| building.parcel == parcel.oid);
         quarter.buildings = kept;
@@ -524,19 +529,6 @@ fn cut_ring(ring: &[Point], [p, q]: [Point; 2]) -> Option<[Vec<Point>; 2]> {
         part.dedup();
     }
     Some([first, second])
-}
-
-/// True if the point lies in the ring (even-odd rule).
-fn contains(ring: &[Point], at: Point) -> bool {
-    let mut inside = false;
-    for (k, a) in ring.iter().enumerate() {
-        let b = ring[(k + 1) % ring.len()];
-        if (a.n <= at.n) != (b.n <= at.n) {
-            let e = a.e as f64 + (at.n - a.n) as f64 / (b.n - a.n) as f64 * (b.e - a.e) as f64;
-            inside ^= (at.e as f64) < e;
-        }
-    }
-    inside
 }
 
 #[cfg(test)]
