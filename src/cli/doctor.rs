@@ -4,7 +4,7 @@ use super::measure;
 use super::ui::{Ui, print_json};
 use crate::crs;
 use crate::error::{Exit, Result};
-use crate::io::{Digest, machine};
+use crate::io::{self, Digest, machine};
 use crate::pipeline::Pipeline;
 use serde::Serialize;
 use std::path::{Path, PathBuf};
@@ -15,10 +15,6 @@ pub struct Args {
     /// A pipeline file, to look for its grids and at its disk too.
     pipeline: Option<PathBuf>,
 }
-
-/// GDAL drivers that sources may need; the first few are in every build of GDAL.
-const DRIVERS: &[&str] =
-    &["GTiff", "JPEG", "PNG", "GPKG", "GML", "GeoJSON", "ESRI Shapefile", "CSV", "JP2OpenJPEG", "FlatGeobuf", "SQLite", "COG"];
 
 /// Grids for Germany by their names, with what needs them.
 const GRIDS: &[(&[&str], &str)] = &[
@@ -120,8 +116,11 @@ fn look(pipeline: Option<&Pipeline>) -> Findings {
         Library { name: "PROJ", version: crs::proj_version().to_owned() },
         Library { name: "SQLite", version: rusqlite::version().to_owned() },
     ];
-    let drivers: Vec<Driver> =
-        DRIVERS.iter().map(|name| Driver { name, there: gdal::DriverManager::get_driver_by_name(name).is_ok() }).collect();
+    io::gdal::init();
+    let drivers: Vec<Driver> = io::gdal::DRIVERS
+        .iter()
+        .map(|name| Driver { name, there: gdal::DriverManager::get_driver_by_name(name).is_ok() })
+        .collect();
 
     let mut folders = pipeline.map_or_else(Vec::new, |pipeline| {
         pipeline.config.grids.iter().map(|path| pipeline.folder().join(path)).collect::<Vec<_>>()
@@ -189,8 +188,13 @@ fn say(found: &Findings, ui: &Ui) -> Result<()> {
     for library in &found.libraries {
         ui.say(format!("{:<10} {}", library.name, library.version))?;
     }
-    for driver in &found.drivers {
-        ui.say(format!("driver     {}{}", driver.name, if driver.there { "" } else { ": not there" }))?;
+    let named = |there: bool| {
+        let names: Vec<&str> = found.drivers.iter().filter(|driver| driver.there == there).map(|driver| driver.name).collect();
+        names.join(", ")
+    };
+    ui.say(format!("drivers    {}", named(true)))?;
+    if found.drivers.iter().any(|driver| !driver.there) {
+        ui.say(format!("           not there: {}", named(false)))?;
     }
     for grid in &found.grids {
         let digest = grid.blake3.map_or_else(|| "cannot be read".to_owned(), |digest| format!("blake3 {digest}"));

@@ -24,6 +24,13 @@ enum What {
         /// The shell.
         shell: Shell,
     },
+    /// The reference pages of the source tree.
+    #[command(hide = true)]
+    Docs {
+        /// Write them into this folder.
+        #[arg(long, default_value = "docs")]
+        dir: PathBuf,
+    },
     /// The manual page, or with --dir one for each command.
     Man {
         /// Write all pages into this folder.
@@ -39,6 +46,12 @@ pub fn run(args: &Args, _ui: &Ui) -> Result<Exit> {
             let mut bytes = Vec::new();
             clap_complete::generate(*shell, &mut super::command(), "messkette", &mut bytes);
             print(String::from_utf8_lossy(&bytes).trim_end())?;
+        }
+        What::Docs { dir } => {
+            atomic::create_dir_all(dir)?;
+            for (name, text) in super::docs::pages()? {
+                atomic::write_atomic(&dir.join(name), text.as_bytes())?;
+            }
         }
         What::Man { dir: None } => print(page()?.trim_end())?,
         What::Man { dir: Some(folder) } => {

@@ -4,8 +4,11 @@
 
 mod check;
 mod convert;
+mod demo;
 pub mod diagnostic;
+mod docs;
 mod doctor;
+mod exit;
 mod explain;
 mod gc;
 mod generate;
@@ -30,18 +33,13 @@ use ui::{Global, Ui};
 /// Nightly batch pipeline for municipal geodata: orthophotos, cadastre and city models in; tiles, tables, records and a report
 /// out.
 #[derive(Debug, Parser)]
-#[command(name = "messkette", version, max_term_width = 100, arg_required_else_help = true, after_help = AFTER)]
+#[command(name = "messkette", version, max_term_width = 100, arg_required_else_help = true, after_help = exit::help())]
 struct Cli {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
     command: Command,
 }
-
-const AFTER: &str = "\
-Exit codes: 0 ok; 1 failed, nothing newly published; 2 usage or pipeline file; 3 published, something quarantined or rejected;
-4 changes planned; 5 unverified or too old; 10 no workspace; 11 locked; 12 credentials refused; 13 too little disk or memory;
-75 remote unavailable; 130 cancelled.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -55,6 +53,7 @@ enum Command {
     Explain(explain::Args),
     Gc(gc::Args),
     Convert(convert::Args),
+    Demo(demo::Args),
     Doctor(doctor::Args),
     Generate(generate::Args),
 }
@@ -72,6 +71,7 @@ impl Command {
             Self::Explain(args) => explain::run(args, ui),
             Self::Gc(args) => gc::run(args, ui),
             Self::Convert(args) => convert::run(args, ui),
+            Self::Demo(args) => demo::run(args, ui),
             Self::Doctor(args) => doctor::run(args, ui),
             Self::Generate(args) => generate::run(args, ui),
         }

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// Drivers that read data from the file they are given and nothing else. All others are removed from the process.
-const DRIVERS: &[&str] = &[
+pub const DRIVERS: &[&str] = &[
     // Raster
     "GTiff",
     "COG",

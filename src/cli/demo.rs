@@ -1,0 +1,51 @@
+//! `messkette demo`: a synthetic town to try things on.
+
+use super::measure;
+use super::ui::{Ui, count, print_json};
+use crate::demo::{self, DemoOptions};
+use crate::error::{Exit, Result};
+use std::path::PathBuf;
+
+/// Write a synthetic town with known truth: a pipeline and what arrives on a night.
+///
+/// The same seed and size give the same bytes. All persons are invented; their names contain KANARI.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// The folder, new or that of an earlier night.
+    dir: PathBuf,
+    /// Size of the town in square kilometres.
+    #[arg(long, default_value_t = 1.0)]
+    km2: f64,
+    /// The town is a function of this number.
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// The night whose deliveries are written, from 1; nights come one after the other.
+    #[arg(long, default_value_t = 1)]
+    night: u32,
+    /// Only the deliveries of this kind.
+    #[arg(long, value_name = "KIND")]
+    only: Option<String>,
+    /// Threads; defaults to the processors.
+    #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
+    jobs: usize,
+}
+
+pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
+    let options = DemoOptions {
+        km2: args.km2,
+        seed: args.seed,
+        night: args.night,
+        only: args.only.clone(),
+        jobs: args.jobs,
+        ..DemoOptions::default()
+    };
+    let report = demo::write(&args.dir, &options)?;
+    if ui.json {
+        print_json(&report)?;
+    }
+    let size: u64 = report.files.iter().map(|file| file.size).sum();
+    let files = count(report.files.len() as u64, "file");
+    ui.say(format!("night {}: {files}, {}, in {}", report.night, measure::bytes(size), args.dir.display()))?;
+    ui.say(format!("next: messkette run {}", args.dir.join("pipeline.toml").display()))?;
+    Ok(Exit::Ok)
+}
