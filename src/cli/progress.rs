@@ -238,3 +238,65 @@ fn some(names: &[String]) -> String {
     let shown = names[..names.len().min(5)].join(", ");
     if names.len() > 5 { format!("{shown} and {} more", names.len() - 5) } else { shown }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::Outcome;
+    use crate::error::{Error, Place, Rejection};
+    use std::io::Write;
+    use std::sync::Arc;
+
+    #[derive(Clone, Default)]
+    struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Buffer {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What a short night says.
+    fn night(mode: Mode) {
+        let reporter = Reporter { mode, stages: Mutex::default() };
+        let waiting = ["in/b.tif".to_owned()];
+        let tell = |event: Event<'_>| reporter.event(&event);
+        tell(Event::Started { run: 7, jobs: 2, memory_mb: 2048 });
+        tell(Event::Discovered { dataset: "dop", sources: 3, waiting: &waiting, missing: &[], refused: &[] });
+        let reasons = [(Reason::New, 2), (Reason::Removed, 1)].into();
+        tell(Event::Planned { dataset: "dop", stage: "read", reasons: &reasons, reused: 1, cost: 20 });
+        let mut outcome = Outcome::default();
+        outcome.counts.kept("image");
+        outcome.rejections.push(Rejection::of("image", &Error::new("mk::test::small", "too small")));
+        tell(Event::UnitDone { dataset: "dop", stage: "read", key: "a.tif", cost: 10, wall_s: 0.25, outcome: &outcome });
+        let error = Error::new("mk::test::broken", "broken").at(Place::file("in/c.tif").byte(17));
+        tell(Event::UnitQuarantined { dataset: "dop", stage: "read", key: "c.tif", cost: 10, error: &error });
+        tell(Event::Assembled { dataset: "dop", files: 4, bytes: 2048, reused: false });
+        tell(Event::Released { id: "r0001-abc", new: true });
+    }
+
+    #[test]
+    fn programs_read_one_object_for_each_event() {
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
+        let log = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_target(false).without_time();
+        tracing::subscriber::with_default(log.json().flatten_event(true).finish(), || night(Mode::Json));
+        insta::assert_snapshot!(String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap(), @"");
+    }
+
+    #[test]
+    fn people_read_calm_lines() {
+        let buffer = Buffer::default();
+        let writer = buffer.clone();
+        let log =
+            tracing_subscriber::fmt().with_writer(move || writer.clone()).with_target(false).without_time().with_ansi(false);
+        tracing::subscriber::with_default(log.compact().finish(), || night(Mode::Lines));
+        let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
+        let took = regex::Regex::new(r"done in [0-9.]+ s, ").unwrap();
+        insta::assert_snapshot!(took.replace_all(&text, "done in [time], "), @"");
+    }
+}

@@ -344,6 +344,30 @@ fn times_may_stand_without_quotes() {
     assert_eq!((expect.by.as_deref(), expect.count), (Some("03:00"), Some(76)));
 }
 
+#[test]
+fn the_examples_are_right() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("pipelines");
+    for entry in
+        std::fs::read_dir(folder).unwrap().flatten().filter(|entry| entry.path().extension().is_some_and(|end| end == "toml"))
+    {
+        Pipeline::load(entry.path()).unwrap_or_else(|error| panic!("{}", render(&error, Style::default())));
+    }
+}
+
+#[test]
+fn options_of_kinds_and_publishers_are_checked_where_they_stand() {
+    let lines = "tiles = [{ zoom = [19, 10] }, { quality = 800, zom = 3 }]\n\n\
+        [[publish]]\nkind = \"masterportal\"\nbackground = [{ title = \"Karte\" }]\n\n[[publish]]\nkind = \"masterprotal\"\n";
+    assert_snapshot!(message(&dataset(lines)), @"");
+}
+
+#[test]
+fn a_password_in_an_address_is_refused_and_never_shown() {
+    let text =
+        dataset("").replace("name = \"stadt\"\n", "name = \"stadt\"\nbase_url = \"https://amt:KANARI@geo.example/daten\"\n");
+    assert_snapshot!(message(&text), @"");
+}
+
 proptest::proptest! {
     #[test]
     fn no_text_makes_it_panic(text in "[\\[\\]{}=.\"a-z0-9 \n#ä-]{0,200}") {
