@@ -346,6 +346,11 @@ fn a_night_and_what_follows() {
     let status = messkette(at, &["status", file, "--json", "--max-age", "1h"]);
     assert_eq!((status.code, &status.json()["release"]), (0, &summary["release"]), "{}", status.text());
     assert_eq!(messkette(at, &["status", file, "--max-age", "0s"]).code, 5);
+    let report = messkette(at, &["report", file, "--json"]);
+    assert_eq!(report.json()["run"]["exit"], 0, "{}", report.text());
+    assert_eq!(messkette(at, &["report", file, "-o", "report.html", "--lang", "en"]).code, 0);
+    assert!(std::fs::read_to_string(at.join("report.html")).expect("it is there").starts_with("<!doctype html>"));
+    assert_eq!(messkette(at, &["report", file, "--run", "99"]).code, 2);
     assert_eq!(messkette(at, &["rollback", file]).code, 2, "there is no earlier release");
     assert_eq!(messkette(at, &["gc", file]).code, 0);
     assert_eq!(messkette(at, &["explain", file, "no-such-building"]).code, 1);

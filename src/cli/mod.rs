@@ -18,6 +18,7 @@ mod measure;
 mod options;
 mod plan;
 mod progress;
+mod report;
 mod rollback;
 mod run;
 mod settings;
@@ -51,6 +52,7 @@ enum Command {
     Verify(verify::Args),
     Rollback(rollback::Args),
     Explain(explain::Args),
+    Report(report::Args),
     Gc(gc::Args),
     Convert(convert::Args),
     Demo(demo::Args),
@@ -69,6 +71,7 @@ impl Command {
             Self::Verify(args) => verify::run(args, ui),
             Self::Rollback(args) => rollback::run(args, ui),
             Self::Explain(args) => explain::run(args, ui),
+            Self::Report(args) => report::run(args, ui),
             Self::Gc(args) => gc::run(args, ui),
             Self::Convert(args) => convert::run(args, ui),
             Self::Demo(args) => demo::run(args, ui),
