@@ -1,10 +1,12 @@
 //! STAC 1.1: items and collections as plain JSON (SpatioTemporal Asset Catalog, item and collection specification 1.1.0).
+//!
+//! Only the core: an item with extensions cannot be validated where the validator has no way to their schemas, as in an office's
+//! network.
 
-use crate::crs::{Bbox, Crs};
+use crate::crs::Bbox;
 use serde_json::{Map, Value, json};
 
 const VERSION: &str = "1.1.0";
-const PROJECTION: &str = "https://stac-extensions.github.io/projection/v2.0.0/schema.json";
 
 /// First and last day of something, ISO 8601 dates; both ends belong to it.
 pub type Days = (String, String);
@@ -35,8 +37,6 @@ pub struct Item {
     pub bbox: Bbox,
     /// When it was taken.
     pub days: Days,
-    /// CRS, size (rows, columns) and affine transformation (row by row) of the image.
-    pub projection: (Crs, [u32; 2], [f64; 6]),
     /// Side of a pixel on the ground in metres.
     pub gsd: f64,
     /// Further properties.
@@ -88,22 +88,17 @@ impl Item {
     /// The item as GeoJSON; `collection` is the identifier of its collection, whose file is `href`.
     pub fn to_json(&self, collection: &str, href: &str) -> Value {
         let [start, end] = interval(&self.days);
-        let (crs, shape, transform) = &self.projection;
         let mut properties = Map::new();
         // A day is known, not a moment: the pair of times says that (common metadata, "date and time range").
         properties.insert("datetime".into(), Value::Null);
         properties.insert("start_datetime".into(), start.into());
         properties.insert("end_datetime".into(), end.into());
         properties.insert("gsd".into(), self.gsd.into());
-        properties.insert("proj:code".into(), crs.to_string().into());
-        properties.insert("proj:shape".into(), json!(shape));
-        properties.insert("proj:transform".into(), json!(transform));
         properties.extend(self.properties.clone());
         let link = |rel: &str, media_type: &str| json!({ "rel": rel, "href": href, "type": media_type });
         json!({
             "type": "Feature",
             "stac_version": VERSION,
-            "stac_extensions": [PROJECTION],
             "id": self.id,
             "geometry": { "type": "Polygon", "coordinates": [self.ring] },
             "bbox": corners(&self.bbox),

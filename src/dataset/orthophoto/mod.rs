@@ -20,6 +20,8 @@ mod tiled_tiff;
 mod tiles;
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod tests;
 
 pub use flight_date::FlightDate;

@@ -16,6 +16,7 @@ use crate::plan::{Input, InputKind, UnitSpec};
 use crate::raster::{self, Coverage, Grid, Kernel, Rgbx};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 /// Zooms from a block to its smallest tiles.
 const BLOCK_LEVELS: u8 = 5;
@@ -161,18 +162,7 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
         let path = source.local(context.scratch)?;
         members.push(Member { header: header.clone(), source, path });
     }
-    let layers = mosaic::layers(&params.headers.iter().collect::<Vec<_>>());
-    let matrix = params.target.matrix();
-    let mut drawn = Vec::with_capacity(layers.len());
-    for layer in layers {
-        let operation = Operation::between(layer.frame.crs, matrix.crs, &context.area.grids)?;
-        drawn.push(Drawn { extent: layer.extent(&members), layer, operation });
-    }
-    let kernel = match params.target.resampling {
-        Resampling::Bilinear => Kernel::Bilinear,
-        Resampling::Bicubic => Kernel::Bicubic,
-    };
-    let mut painter = Painter { matrix, kernel, max_zoom: params.max_zoom, layers: drawn, reader: Reader::new(members) };
+    let mut painter = Painter::new(members, &params.target, params.max_zoom, &context.area.grids)?;
     let mut sink = TileSink::new(params.target.quality, params.min_zoom)?;
     let top = block(&params, &mut painter, &mut sink, context)?;
     let count = sink.finish(context.pack)?;
@@ -225,7 +215,7 @@ struct Drawn {
 }
 
 /// Draws metatiles from the layers of a mosaic.
-struct Painter {
+pub(super) struct Painter {
     matrix: TileMatrixSet,
     kernel: Kernel,
     max_zoom: u8,
@@ -234,7 +224,23 @@ struct Painter {
 }
 
 impl Painter {
-    fn metatile(&mut self, tile: Tile) -> Result<Rgbx> {
+    /// A painter of images in the order of priority.
+    pub(super) fn new(members: Vec<Member>, target: &TileTarget, max_zoom: u8, grids: &[PathBuf]) -> Result<Self> {
+        let matrix = target.matrix();
+        let mut layers = Vec::new();
+        for layer in mosaic::layers(&members.iter().map(|member| &member.header).collect::<Vec<_>>()) {
+            let operation = Operation::between(layer.frame.crs, matrix.crs, grids)?;
+            layers.push(Drawn { extent: layer.extent(&members), layer, operation });
+        }
+        let kernel = match target.resampling {
+            Resampling::Bilinear => Kernel::Bilinear,
+            Resampling::Bicubic => Kernel::Bicubic,
+        };
+        Ok(Self { matrix, kernel, max_zoom, layers, reader: Reader::new(members) })
+    }
+
+    /// The pixels of all tiles of the highest zoom within a tile, as one picture.
+    pub(super) fn metatile(&mut self, tile: Tile) -> Result<Rgbx> {
         let side = (self.matrix.tile_px as usize) << (self.max_zoom - tile.z);
         let mut target = Rgbx::empty(side, side);
         for drawn in &self.layers {

@@ -63,17 +63,16 @@ fn item(inspected: &Inspected<'_>, context: &AssembleContext<'_>, names: &mut BT
     }
     let digest = inspected.result.inputs.first().map(|input| input.digest);
     let mut properties = serde_json::Map::new();
+    properties.insert("messkette:crs".into(), header.crs.to_string().into());
     properties.insert("title".into(), inspected.result.key.clone().into());
     if let Some(digest) = digest {
         properties.insert("messkette:source_blake3".into(), digest.to_string().into());
     }
-    let [a, b, c, d, e, f] = header.transform;
     Ok(Some(Item {
         id: unique(&inspected.result.key, &digest.map(|digest| digest.short()).unwrap_or_default(), names),
         bbox: Bbox::around(ring.iter().copied()),
         ring,
         days: date.days(),
-        projection: (header.crs, [header.height, header.width], [b, c, a, e, f, d]),
         gsd: image.resolution_m,
         properties,
         assets: vec![tiles("../../")],

@@ -7,6 +7,7 @@ use super::header::{Header, Validity, refused};
 use crate::error::{Error, Result};
 use crate::format::jpeg;
 use crate::raster::Rgbx;
+use flate2::read::ZlibDecoder;
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
@@ -18,7 +19,7 @@ type TiffDecoder = tiff::decoder::Decoder<BufReader<File>>;
 /// A tiled TIFF file opened for decoding.
 pub struct TiledTiff {
     pixels: Pixels,
-    mask: Option<TiffDecoder>,
+    mask: Option<MaskTiles>,
     tile: [usize; 2],
     across: usize,
     size: [usize; 2],
@@ -33,13 +34,10 @@ enum Pixels {
 }
 
 struct JpegTiles {
-    file: File,
+    stored: Stored,
     tables: Vec<u8>,
-    offsets: Vec<u64>,
-    counts: Vec<u64>,
     colours: jpeg::Colours,
     decoder: jpeg::Decoder,
-    bytes: Vec<u8>,
 }
 
 // TIFF 6.0, sections 8, 10, 14, 22; Adobe's supplement for Deflate; GDAL's and libtiff's use of the same tags.
@@ -121,11 +119,14 @@ impl TiledTiff {
                 if matches!(header.validity, Validity::Alpha(_)) {
                     return Err(other("an alpha channel in JPEG"));
                 }
-                Pixels::Jpeg(JpegTiles::open(path, &mut tiff, tiles, colours)?)
+                let tables = tiff.find_tag_unsigned_vec(Tag::JPEGTables).map_err(broken)?.unwrap_or_default();
+                let stored = Stored::open(path, &mut tiff, tiles)?;
+                Pixels::Jpeg(JpegTiles { stored, tables, colours, decoder: jpeg::Decoder::new()? })
             }
             _ => return Err(other("such a compression")),
         };
-        let mask = if header.validity == Validity::Mask { Some(open_mask(path, [width, height], tile)?) } else { None };
+        let mask =
+            if header.validity == Validity::Mask { Some(MaskTiles::open(path, (width, height), tile, tiles)?) } else { None };
         let size = [width as usize, height as usize];
         Ok(Self { pixels, mask, tile, across, size, samples, validity: header.validity })
     }
@@ -162,52 +163,76 @@ impl TiledTiff {
             }
         };
         if let Some(mask) = &mut self.mask {
-            let DecodingResult::U8(bits) = mask.read_chunk(chunk).map_err(broken)? else {
-                return Err(refused("a tile of the mask holds other numbers than bits"));
-            };
-            apply_mask(&mut picture, &bits)?;
+            mask.apply(index, self.tile, &mut picture)?;
         }
         Ok(picture)
     }
 }
 
-/// Opens the mask that belongs to the first image of the file.
-fn open_mask(path: &Path, size: [u32; 2], tile: [usize; 2]) -> Result<TiffDecoder> {
-    let mut tiff = decoder(path)?;
-    // Overviews and their masks follow; the number of pictures in a file is small.
-    for _ in 0..64 {
-        if !tiff.more_images() {
-            break;
-        }
-        tiff.next_image().map_err(broken)?;
-        let kind: u32 = tiff.find_tag_unsigned(Tag::NewSubfileType).map_err(broken)?.unwrap_or(0);
-        let fits = tiff.dimensions().map_err(broken)? == (size[0], size[1]);
-        if kind & SUBFILE_MASK != 0 && fits {
-            let (width, height) = tiff.chunk_dimensions();
-            let bits: u16 = tiff.find_tag_unsigned(Tag::BitsPerSample).map_err(broken)?.unwrap_or(1);
-            if tiff.get_chunk_type() == ChunkType::Tile && [width as usize, height as usize] == tile && bits == 1 {
-                return Ok(tiff);
-            }
-            break;
-        }
-    }
-    Err(refused("the mask of the TIFF file is not decoded here"))
+/// The tiles of a mask of one bit. The `tiff` crate has no such pictures, so that they are unpacked here.
+struct MaskTiles {
+    stored: Stored,
+    packed: bool,
 }
 
-/// Bits of the mask, rows padded to bytes, the highest bit first; one is valid.
-fn apply_mask(picture: &mut Rgbx, bits: &[u8]) -> Result<()> {
-    let stride = picture.width().div_ceil(8);
-    if bits.len() != stride * picture.height() {
-        return Err(refused("a tile of the mask has another size than its image"));
+impl MaskTiles {
+    /// Opens the mask that belongs to the first image of the file.
+    fn open(path: &Path, size: (u32, u32), tile: [usize; 2], tiles: usize) -> Result<Self> {
+        let other = || refused("the mask of the TIFF file is not decoded here");
+        let mut tiff = decoder(path)?;
+        // Overviews and their masks follow; the number of pictures in a file is small.
+        for _ in 0..64 {
+            if !tiff.more_images() {
+                break;
+            }
+            tiff.next_image().map_err(broken)?;
+            let kind: u32 = tiff.find_tag_unsigned(Tag::NewSubfileType).map_err(broken)?.unwrap_or(0);
+            if kind & SUBFILE_MASK == 0 || tiff.dimensions().map_err(broken)? != size {
+                continue;
+            }
+            let number = |tiff: &mut TiffDecoder, tag, default| {
+                Ok::<u16, Error>(tiff.find_tag_unsigned(tag).map_err(broken)?.unwrap_or(default))
+            };
+            let compression = number(&mut tiff, Tag::Compression, NONE)?;
+            let plain = number(&mut tiff, Tag::BitsPerSample, 1)? == 1
+                && number(&mut tiff, Tag::Predictor, 1)? == 1
+                && number(&mut tiff, Tag::FillOrder, 1)? == 1
+                && matches!(compression, NONE | DEFLATE | OLD_DEFLATE);
+            let (width, height) = tiff.chunk_dimensions();
+            if !plain || tiff.get_chunk_type() != ChunkType::Tile || [width as usize, height as usize] != tile {
+                return Err(other());
+            }
+            return Ok(Self { stored: Stored::open(path, &mut tiff, tiles)?, packed: compression != NONE });
+        }
+        Err(other())
     }
-    for (y, bits) in bits.chunks_exact(stride).enumerate() {
-        for (x, pixel) in picture.row_mut(y).chunks_exact_mut(4).enumerate() {
-            if bits[x / 8] & (0x80 >> (x % 8)) == 0 {
-                pixel.fill(0);
+
+    /// Makes pixels invalid where the mask has a zero. Rows are padded to bytes, the highest bit first (TIFF 6.0, section 3).
+    fn apply(&mut self, index: usize, tile: [usize; 2], picture: &mut Rgbx) -> Result<()> {
+        let stride = tile[0].div_ceil(8);
+        let expected = stride * tile[1];
+        let bytes = self.stored.read(index)?;
+        let mut unpacked = Vec::new();
+        let bits = if self.packed && !bytes.is_empty() {
+            let packed = ZlibDecoder::new(bytes).take(expected as u64).read_to_end(&mut unpacked);
+            packed.map_err(|error| refused("a tile of the mask is broken").because(error))?;
+            unpacked.as_slice()
+        } else {
+            bytes
+        };
+        // A sparse file leaves out tiles of zeros.
+        if !bits.is_empty() && bits.len() != expected {
+            return Err(refused("a tile of the mask has another size than its image"));
+        }
+        for y in 0..picture.height() {
+            for (x, pixel) in picture.row_mut(y).chunks_exact_mut(4).enumerate() {
+                if bits.get(y * stride + x / 8).is_none_or(|bits| bits & (0x80 >> (x % 8)) == 0) {
+                    pixel.fill(0);
+                }
             }
         }
+        Ok(())
     }
-    Ok(())
 }
 
 fn unpack(values: &[u8], width: usize, height: usize, samples: usize, validity: Validity) -> Result<Rgbx> {
@@ -233,28 +258,9 @@ fn unpack(values: &[u8], width: usize, height: usize, samples: usize, validity: 
 }
 
 impl JpegTiles {
-    fn open(path: &Path, tiff: &mut TiffDecoder, tiles: usize, colours: jpeg::Colours) -> Result<Self> {
-        let list = |tiff: &mut TiffDecoder, tag| {
-            let list: Option<Vec<u64>> = tiff.find_tag_unsigned_vec(tag).map_err(broken)?;
-            list.filter(|list| list.len() == tiles).ok_or_else(|| refused("the TIFF file does not list all its tiles"))
-        };
-        let (offsets, counts) = (list(tiff, Tag::TileOffsets)?, list(tiff, Tag::TileByteCounts)?);
-        let tables: Vec<u8> = tiff.find_tag_unsigned_vec(Tag::JPEGTables).map_err(broken)?.unwrap_or_default();
-        let file = File::open(path).map_err(|error| refused("cannot read the file").because(error))?;
-        let length = file.metadata().map_err(|error| refused("cannot read the file").because(error))?.len();
-        for (&offset, &count) in offsets.iter().zip(&counts) {
-            if offset.checked_add(count).is_none_or(|end| end > length) || count > MAX_TILE_BYTES {
-                return Err(refused("the file ends before its last tile: it is incomplete"));
-            }
-        }
-        Ok(Self { file, tables, offsets, counts, colours, decoder: jpeg::Decoder::new()?, bytes: Vec::new() })
-    }
-
     fn tile(&mut self, index: usize, size: [usize; 2]) -> Result<Rgbx> {
-        let (Some(&offset), Some(&count)) = (self.offsets.get(index), self.counts.get(index)) else {
-            return Err(refused("there is no such tile"));
-        };
-        if count == 0 {
+        let bytes = self.stored.read(index)?;
+        if bytes.is_empty() {
             // A sparse file: GDAL reads such a tile as zeros.
             let mut black = Rgbx::empty(size[0], size[1]);
             for pixel in black.pixels_mut().chunks_exact_mut(4) {
@@ -262,12 +268,46 @@ impl JpegTiles {
             }
             return Ok(black);
         }
+        self.decoder.decode_tile(&self.tables, bytes, self.colours, size[0], size[1])
+    }
+}
+
+/// Tiles as they are stored.
+struct Stored {
+    file: File,
+    offsets: Vec<u64>,
+    counts: Vec<u64>,
+    bytes: Vec<u8>,
+}
+
+impl Stored {
+    fn open(path: &Path, tiff: &mut TiffDecoder, tiles: usize) -> Result<Self> {
+        let list = |tiff: &mut TiffDecoder, tag| {
+            let list: Option<Vec<u64>> = tiff.find_tag_unsigned_vec(tag).map_err(broken)?;
+            list.filter(|list| list.len() == tiles).ok_or_else(|| refused("the TIFF file does not list all its tiles"))
+        };
+        let (offsets, counts) = (list(tiff, Tag::TileOffsets)?, list(tiff, Tag::TileByteCounts)?);
+        let file = File::open(path).map_err(|error| refused("cannot read the file").because(error))?;
+        Ok(Self { file, offsets, counts, bytes: Vec::new() })
+    }
+
+    /// The bytes of a tile; none for one that a sparse file leaves out.
+    fn read(&mut self, index: usize) -> Result<&[u8]> {
+        let (Some(&offset), Some(&count)) = (self.offsets.get(index), self.counts.get(index)) else {
+            return Err(refused("there is no such tile"));
+        };
+        if count > MAX_TILE_BYTES {
+            return Err(refused("a tile of the TIFF file is larger than is read"));
+        }
         self.bytes.clear();
         self.file
             .seek(SeekFrom::Start(offset))
             .and_then(|_| (&mut self.file).take(count).read_to_end(&mut self.bytes))
             .map_err(|error| refused("cannot read the file").because(error))?;
-        self.decoder.decode_tile(&self.tables, &self.bytes, self.colours, size[0], size[1])
+        if self.bytes.len() as u64 != count {
+            return Err(refused("the file ends before its last tile: it is incomplete"));
+        }
+        Ok(&self.bytes)
     }
 }
 

@@ -1,0 +1,272 @@
+//! Pixels against GDAL's own warper (`gdalwarp -et 0`): at most one grey level apart, and the same pixels valid.
+
+use super::header::{self, Access, Expected, Header, Validity};
+use super::mosaic::Member;
+use super::options::{Resampling, TileTarget};
+use super::render::Painter;
+use crate::crs::Operation;
+use crate::format::tile_matrix::{Tile, WEB_MERCATOR_QUAD};
+use crate::io::Source;
+use crate::raster::Rgbx;
+use gdal::raster::{Buffer, ColorInterpretation};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// Runs a program of GDAL; false, with a reason printed, when it is not installed.
+fn gdal(program: &str, arguments: &[&str]) -> bool {
+    match Command::new(program).args(arguments).output() {
+        Ok(output) => {
+            assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+            true
+        }
+        Err(error) => {
+            println!("skipped: {program} does not start: {error}");
+            false
+        }
+    }
+}
+
+/// A picture with texture, a hole, and a border of invalid pixels, 25832 at 20 cm, as red, green, blue, alpha.
+fn synthetic(path: &Path, size: usize, corner: [f64; 2]) {
+    let mut picture = Rgbx::empty(size, size);
+    let mut state = 7_u32;
+    for y in 0..size {
+        for x in 0..size {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            let noise = (state >> 24) as u8 / 3;
+            let wave =
+                |period: f64, phase: f64| ((x as f64 / period + phase).sin() * (y as f64 / period).cos() * 80.0 + 90.0) as u8;
+            let hole = x.abs_diff(size / 3).pow(2) + y.abs_diff(size / 2).pow(2) < (size / 6).pow(2);
+            if !hole && x + y > size / 5 && x < size - 3 {
+                picture.row_mut(y)[x * 4..x * 4 + 4].copy_from_slice(&[
+                    wave(7.0, 0.0) + noise,
+                    wave(23.0, 1.0),
+                    wave(61.0, 2.0).max(noise),
+                    255,
+                ]);
+            }
+        }
+    }
+    write_rgba(path, &picture, [corner[0], 0.2, 0.0, corner[1], 0.0, -0.2]);
+}
+
+pub(super) fn write_rgba(path: &Path, picture: &Rgbx, transform: [f64; 6]) {
+    let driver = gdal::DriverManager::get_driver_by_name("GTiff").unwrap();
+    let (width, height) = (picture.width(), picture.height());
+    let mut dataset = driver.create_with_band_type::<u8, _>(path, width, height, 4).unwrap();
+    dataset.set_geo_transform(&transform).unwrap();
+    dataset.set_spatial_ref(&gdal::spatial_ref::SpatialRef::from_epsg(25832).unwrap()).unwrap();
+    let colours = [
+        ColorInterpretation::RedBand,
+        ColorInterpretation::GreenBand,
+        ColorInterpretation::BlueBand,
+        ColorInterpretation::AlphaBand,
+    ];
+    for (index, colour) in colours.into_iter().enumerate() {
+        let mut band = dataset.rasterband(index + 1).unwrap();
+        band.set_color_interpretation(colour).unwrap();
+        let values = picture.pixels().iter().skip(index).step_by(4).copied().collect();
+        band.write((0, 0), (width, height), &mut Buffer::new((width, height), values)).unwrap();
+    }
+    dataset.close().unwrap();
+}
+
+fn member(path: &Path) -> Member {
+    let source = Source::of_file(path, "image.tif").unwrap();
+    let (header, _) = header::read(path, "image.tif", source.size, Expected::default()).unwrap();
+    Member { header, source, path: path.to_owned() }
+}
+
+fn read(path: &Path) -> Rgbx {
+    let dataset = gdal::Dataset::open(path).unwrap();
+    let (width, height) = dataset.raster_size();
+    let mut picture = Rgbx::empty(width, height);
+    for index in 0..4 {
+        let band = dataset.rasterband(index + 1).unwrap().read_as::<u8>((0, 0), (width, height), (width, height), None).unwrap();
+        for (pixel, value) in picture.pixels_mut().chunks_exact_mut(4).zip(band.data()) {
+            pixel[index] = *value;
+        }
+    }
+    picture
+}
+
+/// Draws the tile in the middle of the image that holds 1024 pixels, with both programs, and compares.
+fn compare(path: &Path, zooms_below: u8, resampling: Resampling, gdal_name: &str) {
+    let member = member(path);
+    let header: Header = member.header.clone();
+    let operation = Operation::between(header.crs, WEB_MERCATOR_QUAD.crs, &[]).unwrap();
+    let bounds = header.bounds(&operation).unwrap();
+    let natural = (WEB_MERCATOR_QUAD.cell_size / (bounds.width() / f64::from(header.width))).log2().ceil() as u8;
+    let max_zoom = natural - zooms_below;
+    let (columns, rows) = WEB_MERCATOR_QUAD.range(max_zoom - 2, &bounds).unwrap();
+    let tile = Tile {
+        z: max_zoom - 2,
+        x: u32::midpoint(*columns.start(), *columns.end()),
+        y: u32::midpoint(*rows.start(), *rows.end()),
+    };
+    let target = TileTarget { resampling, ..TileTarget::default() };
+    let ours = Painter::new(vec![member], &target, max_zoom, &[]).unwrap().metatile(tile).unwrap();
+
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("warped.tif");
+    let bbox = WEB_MERCATOR_QUAD.bbox(tile);
+    let te = [bbox.min[0], bbox.min[1], bbox.max[0], bbox.max[1]].map(|value| format!("{value:.12}"));
+    let (path, out_name) = (path.to_string_lossy(), out.to_string_lossy());
+    let arguments = [
+        "-q",
+        "-et",
+        "0",
+        "-ovr",
+        "NONE",
+        "-t_srs",
+        "EPSG:3857",
+        "-ct",
+        &operation.fact().pipeline,
+        "-r",
+        gdal_name,
+        "-te",
+        &te[0],
+        &te[1],
+        &te[2],
+        &te[3],
+        "-ts",
+        "1024",
+        "1024",
+        "-dstalpha",
+        "-wo",
+        "UNIFIED_SRC_NODATA=YES",
+        &path,
+        &out_name,
+    ];
+    if !gdal("gdalwarp", &arguments) {
+        return;
+    }
+    let theirs = read(&out);
+    let (mut worst, mut differ, mut only_one, mut valid) = (0_u8, 0, 0, 0);
+    for (index, (a, b)) in ours.pixels().chunks_exact(4).zip(theirs.pixels().chunks_exact(4)).enumerate() {
+        if gdal_name == "average" && header.validity != Validity::Alpha(4) && at_border(&ours, &theirs, index) {
+            continue;
+        }
+        match (a[3] != 0, b[3] != 0) {
+            (true, true) => {
+                valid += 1;
+                let difference = (0..3).map(|channel| a[channel].abs_diff(b[channel])).max().unwrap_or(0);
+                worst = worst.max(difference);
+                differ += usize::from(difference > 0);
+            }
+            (false, false) => {}
+            _ => only_one += 1,
+        }
+    }
+    println!("{path} z{max_zoom} {gdal_name}: {valid} valid, {differ} differ, worst {worst}, {only_one} valid in one only");
+    assert!(valid > 10_000, "the tile shows too little: {valid}");
+    assert!(worst <= 1, "{worst} grey levels apart");
+    assert_eq!(only_one, 0, "other pixels are valid");
+}
+
+/// True beside a pixel that is invalid in one of the pictures. Where an area reaches beyond the image's edge, GDAL gives the outermost
+/// row more than its share (its weight there is above one) and draws pixels that lie outside; only there may the two differ.
+fn at_border(ours: &Rgbx, theirs: &Rgbx, index: usize) -> bool {
+    let (x, y) = (index % ours.width(), index / ours.width());
+    let around = |at: usize, most: usize| at.saturating_sub(1)..(at + 2).min(most);
+    around(y, ours.height()).any(|y| around(x, ours.width()).any(|x| ours.pixel(x, y)[3] == 0 || theirs.pixel(x, y)[3] == 0))
+}
+
+/// The same picture stored in every way that has a path of its own.
+fn variants(folder: &Path) -> Vec<(PathBuf, Access, Validity)> {
+    let plain = folder.join("rgba.tif");
+    synthetic(&plain, 1500, [565_100.0, 5_948_900.0]);
+    let name = |path: &Path| path.to_string_lossy().into_owned();
+    let mut made = vec![(plain.clone(), Access::Gdal, Validity::Alpha(4))];
+    let rgb = ["-b", "1", "-b", "2", "-b", "3"];
+    let variants: [(&str, Access, Validity, &[&str]); 6] = [
+        ("lzw", Access::TiledTiff, Validity::Alpha(4), &["-co", "TILED=YES", "-co", "COMPRESS=LZW", "-co", "PREDICTOR=2"]),
+        ("deflate", Access::TiledTiff, Validity::Nodata(0), &["-co", "TILED=YES", "-co", "COMPRESS=DEFLATE", "-a_nodata", "0"]),
+        (
+            "jpeg",
+            Access::TiledTiff,
+            Validity::Mask,
+            &[
+                "-mask",
+                "4",
+                "-co",
+                "TILED=YES",
+                "-co",
+                "COMPRESS=JPEG",
+                "-co",
+                "PHOTOMETRIC=YCBCR",
+                "--config",
+                "GDAL_TIFF_INTERNAL_MASK",
+                "YES",
+            ],
+        ),
+        (
+            "jpegrgb",
+            Access::TiledTiff,
+            Validity::All,
+            &["-mask", "none", "-co", "TILED=YES", "-co", "COMPRESS=JPEG", "-co", "PHOTOMETRIC=RGB"],
+        ),
+        (
+            "striped",
+            Access::Gdal,
+            Validity::Mask,
+            &["-mask", "4", "-co", "COMPRESS=LZW", "--config", "GDAL_TIFF_INTERNAL_MASK", "YES"],
+        ),
+        ("planar", Access::Gdal, Validity::All, &["-mask", "none", "-co", "TILED=YES", "-co", "INTERLEAVE=BAND"]),
+    ];
+    for (key, access, validity, options) in variants {
+        let path = folder.join(format!("{key}.tif"));
+        let bands: &[&str] = if key == "lzw" { &[] } else { &rgb };
+        let files = [name(&plain), name(&path)];
+        let arguments: Vec<&str> = ["-q"]
+            .into_iter()
+            .chain(bands.iter().copied())
+            .chain(options.iter().copied())
+            .chain(files.iter().map(String::as_str))
+            .collect();
+        if gdal("gdal_translate", &arguments) {
+            made.push((path, access, validity));
+        }
+    }
+    made
+}
+
+#[test]
+fn every_way_to_store_a_picture_is_read_as_gdal_reads_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, access, validity) in variants(folder.path()) {
+        let member = member(&path);
+        assert_eq!((member.header.access, member.header.validity), (access, validity), "{}", path.display());
+        compare(&path, 0, Resampling::Bilinear, "bilinear");
+    }
+}
+
+#[test]
+fn bicubic_and_area_are_those_of_gdal_also_at_the_mask() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("rgba.tif");
+    synthetic(&path, 3000, [565_100.0, 5_948_900.0]);
+    compare(&path, 0, Resampling::Bicubic, "cubic");
+    compare(&path, 1, Resampling::Bilinear, "average");
+}
+
+#[test]
+fn real_images_are_warped_as_gdal_does() {
+    let folder = tempfile::tempdir().unwrap();
+    for file in ["naip/m_4709963_se_14_1_20180716.tif", "aerial/test_tiled.tif", "aerial/5b90f92da0d7280005fab355_4310.tif"] {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/ortho").join(file);
+        if !source.exists() {
+            println!("skipped: {} is not there", source.display());
+            continue;
+        }
+        // Three bands, so that both programs judge nodata by the same.
+        let path = folder.path().join("three.tif");
+        let names = [source.to_string_lossy(), path.to_string_lossy()];
+        if !gdal("gdal_translate", &["-q", "-b", "1", "-b", "2", "-b", "3", "-co", "TILED=YES", &names[0], &names[1]]) {
+            return;
+        }
+        compare(&path, 0, Resampling::Bilinear, "bilinear");
+        compare(&path, 0, Resampling::Bicubic, "cubic");
+        compare(&path, 2, Resampling::Bilinear, "average");
+    }
+}
