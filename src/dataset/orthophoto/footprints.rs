@@ -23,7 +23,7 @@ pub fn write(path: &Path, images: &[Inspected<'_>], crs: Crs, grids: &[PathBuf])
     let text =
         |of: fn(&Inspected<'_>) -> Option<String>| -> ArrayRef { Arc::new(images.iter().map(of).collect::<StringArray>()) };
     let columns: Vec<(&str, DataType, bool, ArrayRef)> = vec![
-        ("name", DataType::Utf8, false, text(|inspected| Some(inspected.result.key.clone()))),
+        ("name", DataType::Utf8, false, text(|inspected| Some(inspected.file_name().to_owned()))),
         (
             "digest",
             DataType::Utf8,

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Runs a program of GDAL; false, with a reason printed, when it is not installed.
-fn gdal(program: &str, arguments: &[&str]) -> bool {
+pub(super) fn gdal(program: &str, arguments: &[&str]) -> bool {
     match Command::new(program).args(arguments).output() {
         Ok(output) => {
             assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));

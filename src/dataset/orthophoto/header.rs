@@ -107,6 +107,7 @@ pub fn read(path: &Path, name: &str, size: u64, expected: Expected) -> Result<(H
         let reason = format!("the image is stored in pieces of {} MiB; at most {} are read", piece >> 20, MAX_PIECE >> 20);
         return Err(refused(reason).at(Place::file(name)).hint("store it in tiles: gdal_translate -co TILED=YES"));
     }
+    super::tiled_tiff::check_whole(path).map_err(at)?;
     let transform = image.transform().map_err(at)?;
     let crs = image.crs(expected.crs).map_err(at)?;
     let (validity, ignored) = image.validity(expected.nodata).map_err(at)?;

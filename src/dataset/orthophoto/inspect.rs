@@ -36,6 +36,13 @@ pub struct Inspected<'a> {
     pub result: &'a UnitResult,
 }
 
+impl Inspected<'_> {
+    /// The file's own name: folders are the office's business, not the public's.
+    pub fn file_name(&self) -> &str {
+        self.result.key.rsplit(['/', '!']).next().unwrap_or(&self.result.key)
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 struct Params {
     expected: Expected,

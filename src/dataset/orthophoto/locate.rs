@@ -12,7 +12,7 @@ pub fn locate(dataset: &Orthophoto, object: &str, context: &AssembleContext<'_>)
     let (matrix, zooms) = (dataset.target.matrix(), Zooms::of(&dataset.target, &images));
     let mut found = Vec::new();
     let Ok(tile) = object.parse::<Tile>() else {
-        for inspected in images.iter().filter(|inspected| inspected.result.key.rsplit(['/', '!']).next() == Some(object)) {
+        for inspected in images.iter().filter(|inspected| inspected.file_name() == object) {
             found.push(located(INSPECT, inspected.result, "read the image's header"));
         }
         return Ok(found);

@@ -64,12 +64,12 @@ fn item(inspected: &Inspected<'_>, context: &AssembleContext<'_>, names: &mut BT
     let digest = inspected.result.inputs.first().map(|input| input.digest);
     let mut properties = serde_json::Map::new();
     properties.insert("messkette:crs".into(), header.crs.to_string().into());
-    properties.insert("title".into(), inspected.result.key.clone().into());
+    properties.insert("title".into(), inspected.file_name().into());
     if let Some(digest) = digest {
         properties.insert("messkette:source_blake3".into(), digest.to_string().into());
     }
     Ok(Some(Item {
-        id: unique(&inspected.result.key, &digest.map(|digest| digest.short()).unwrap_or_default(), names),
+        id: unique(inspected.file_name(), &digest.map(|digest| digest.short()).unwrap_or_default(), names),
         bbox: Bbox::around(ring.iter().copied()),
         ring,
         days: date.days(),
@@ -80,8 +80,7 @@ fn item(inspected: &Inspected<'_>, context: &AssembleContext<'_>, names: &mut BT
 }
 
 /// An identifier that is a safe file name: the image's own name; with the digest where two have the same.
-fn unique(key: &str, digest: &str, names: &mut BTreeSet<String>) -> String {
-    let file = key.rsplit(['/', '!']).next().unwrap_or(key);
+fn unique(file: &str, digest: &str, names: &mut BTreeSet<String>) -> String {
     let stem = file.rsplit_once('.').map_or(file, |(stem, _)| stem);
     let safe = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
     let mut name: String = stem.chars().map(safe).collect::<String>().trim_start_matches('.').to_owned();

@@ -62,6 +62,29 @@ pub fn suits(path: &Path, header: &Header) -> bool {
     TiledTiff::open(path, header).and_then(|mut image| image.tile(0)).is_ok()
 }
 
+/// Checks that the file holds all the tiles or strips of its first picture: a transfer that was cut off leaves a good header.
+///
+/// # Errors
+/// When one of them lies beyond the end of the file.
+pub fn check_whole(path: &Path) -> Result<()> {
+    // What this reader cannot parse, GDAL has opened all the same.
+    let Ok(mut tiff) = decoder(path) else { return Ok(()) };
+    let length = std::fs::metadata(path).map_err(|error| refused("cannot read the file").because(error))?.len();
+    let (offsets, counts) = match tiff.get_chunk_type() {
+        ChunkType::Tile => (Tag::TileOffsets, Tag::TileByteCounts),
+        ChunkType::Strip => (Tag::StripOffsets, Tag::StripByteCounts),
+    };
+    let mut list = |tag| tiff.find_tag_unsigned_vec::<u64>(tag).ok().flatten().unwrap_or_default();
+    let (offsets, counts) = (list(offsets), list(counts));
+    let beyond = |(offset, count): (&u64, &u64)| offset.checked_add(*count).is_none_or(|end| end > length);
+    let missing = offsets.iter().zip(&counts).filter(|piece| beyond(*piece)).count();
+    if missing > 0 {
+        let reason = format!("the file is incomplete: {missing} of its {} pieces lie beyond its end", offsets.len());
+        return Err(refused(reason).hint("deliver it again; write under another name and rename when it is whole"));
+    }
+    Ok(())
+}
+
 fn decoder(path: &Path) -> Result<TiffDecoder> {
     let file = File::open(path).map_err(|error| refused("cannot read the file").because(error))?;
     let mut limits = Limits::default();
