@@ -3,7 +3,12 @@
 //!
 //! `cargo bench --bench orthophoto`; the last lines say block, limit and their ratio for a sheet of 5000 × 5000 pixels (DOP20).
 
-#![allow(clippy::expect_used, clippy::print_stdout, missing_docs, reason = "a bench may end with a message, and its result is what it prints")]
+#![allow(
+    clippy::expect_used,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a bench may end with a message, and its result is what it prints"
+)]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use messkette::dataset::{Area, PlanContext, UnitContext, UnitResult, kind};
@@ -83,10 +88,8 @@ fn sheet(folder: &Path) -> std::path::PathBuf {
     let path = folder.join("dop20rgb_32_565_5948_1_sh_2023.tif");
     let picture = picture(5000, 5000);
     let driver = gdal::DriverManager::get_driver_by_name("GTiff").expect("a driver");
-    let options =
-        RasterCreationOptions::from_iter(["TILED=YES", "COMPRESS=JPEG", "PHOTOMETRIC=YCBCR", "JPEG_QUALITY=90"]);
-    let mut dataset =
-        driver.create_with_band_type_with_options::<u8, _>(&path, 5000, 5000, 3, &options).expect("a file");
+    let options = RasterCreationOptions::from_iter(["TILED=YES", "COMPRESS=JPEG", "PHOTOMETRIC=YCBCR", "JPEG_QUALITY=90"]);
+    let mut dataset = driver.create_with_band_type_with_options::<u8, _>(&path, 5000, 5000, 3, &options).expect("a file");
     dataset.set_geo_transform(&[565_000.0, 0.2, 0.0, 5_949_000.0, 0.0, -0.2]).expect("a place");
     dataset.set_spatial_ref(&gdal::spatial_ref::SpatialRef::from_epsg(25832).expect("a CRS")).expect("a CRS");
     for index in 0..3 {
@@ -112,8 +115,14 @@ fn block(_: &mut Criterion) {
     let mut earlier: Vec<Vec<UnitResult>> = Vec::new();
     let (mut drawing, mut tiles) = (Duration::ZERO, 0);
     for stage in 0..2 {
-        let plan =
-            PlanContext { dataset: &config, area: &area, sources: &sources, earlier: &earlier, uses: &uses, scratch: folder.path() };
+        let plan = PlanContext {
+            dataset: &config,
+            area: &area,
+            sources: &sources,
+            earlier: &earlier,
+            uses: &uses,
+            scratch: folder.path(),
+        };
         let units = dataset.units(stage, &plan).expect("a plan");
         let mut results = Vec::new();
         for (index, unit) in units.iter().enumerate() {

@@ -78,7 +78,7 @@ fn member(path: &Path) -> Member {
 }
 
 fn read(path: &Path) -> Rgbx {
-    let dataset = gdal::Dataset::open(path).unwrap();
+    let dataset = crate::io::gdal::open_raster(path, &["GTiff"], crate::io::gdal::RasterLimits::default()).unwrap();
     let (width, height) = dataset.raster_size();
     let mut picture = Rgbx::empty(width, height);
     for index in 0..4 {

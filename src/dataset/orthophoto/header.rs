@@ -163,7 +163,7 @@ impl Header {
         }
         Ok(bbox)
     }
-    /// Side of a pixel on the ground in metres, to four digits, in the middle of the image.
+    /// Side of a pixel on the ground in metres, to three digits (what a projection stretches is not meant), in the middle of the image.
     ///
     /// # Errors
     /// When the image lies where the operation has no answer.
@@ -185,7 +185,7 @@ impl Header {
         if !(side.is_finite() && side > 0.0) {
             return Err(refused("the size of the image's pixels on the ground is not plausible"));
         }
-        let digits = 10_f64.powi(3 - side.log10().floor() as i32);
+        let digits = 10_f64.powi(2 - side.log10().floor() as i32);
         Ok((side * digits).round() / digits)
     }
 }
