@@ -218,7 +218,7 @@ fn read_gtx(bytes: &[u8]) -> Result<(Nodes, String), String> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::native::Transform;
+    use super::super::native;
     use super::*;
 
     fn gtx(south: f64, west: f64, step: f64, rows: i32, columns: i32, value: impl Fn(i32, i32) -> f32) -> Vec<u8> {
@@ -316,7 +316,7 @@ mod tests {
              +step +proj=vgridshift +grids=\"{}\" +multiplier=1",
             path.display()
         );
-        Transform::new(&pipeline).unwrap().height(lon, lat)
+        native::height(&pipeline, lon, lat).unwrap()
     }
 
     #[test]

@@ -1,11 +1,12 @@
-//! The few calls into libproj that no crate offers: the list of candidate operations with the grids each needs, the axis order
-//! of a CRS, and transforming a slice in one call.
+//! libproj: the `proj` crate runs a pinned pipeline; the few calls that no crate offers are made here: the list of candidate
+//! operations with the grids each needs, and the axis order of a CRS.
 //!
-//! The `proj` crate lets PROJ choose an operation and hides which one it was; that choice falls back to a less accurate operation
-//! when a grid is missing. A night must not do that, so the candidates are listed here and chosen in [`super::operation`].
+//! Left alone, PROJ chooses an operation, hides which one it was, and falls back to a less accurate one when a grid is missing. A
+//! night must not do that, so the candidates are listed here and chosen in [`super::operation`].
 //! Everything unsafe of `crs` is in this file. Network access of PROJ is off in every context.
 #![expect(unsafe_code, reason = "libproj's C interface; each call says why it holds")]
 
+use proj::Proj;
 use proj_sys as sys;
 use std::ffi::{CStr, CString, c_char};
 use std::path::PathBuf;
@@ -94,78 +95,37 @@ impl Drop for Object {
     }
 }
 
-/// A prepared operation of one thread.
-pub struct Transform {
-    // Dropped in this order: the operation before its context.
-    operation: Object,
-    _context: Context,
-}
+/// A prepared operation of one thread, run by the `proj` crate.
+pub struct Transform(Proj);
 
 impl Transform {
-    /// Prepares a PROJ pipeline; opens the grids it names.
+    /// Prepares a PROJ pipeline; opens the grids it names. The network is off.
     pub fn new(pipeline: &str) -> Result<Self, String> {
-        let context = Context::new().ok_or("PROJ gives no context")?;
-        let operation = context.create(pipeline).ok_or_else(|| context.failure())?;
-        Ok(Self { operation, _context: context })
+        Proj::new(pipeline).map(Self).map_err(|error| error.to_string())
     }
     /// Transforms points in place. Points that fail become infinite, as in PROJ.
     pub fn apply(&self, inverse: bool, points: &mut [[f64; 2]]) {
-        let direction = if inverse { sys::PJ_DIRECTION_PJ_INV } else { sys::PJ_DIRECTION_PJ_FWD };
-        let stride = size_of::<[f64; 2]>();
-        let first = points.as_mut_ptr().cast::<f64>();
-        if points.is_empty() {
-            return;
+        let mut pairs: Vec<(f64, f64)> = points.iter().map(|&[x, y]| (x, y)).collect();
+        // The crate gives up on all points when one fails: then each is asked alone.
+        if self.0.project_array(&mut pairs, inverse).is_err() {
+            for (pair, &[x, y]) in pairs.iter_mut().zip(points.iter()) {
+                *pair = self.0.project((x, y), inverse).unwrap_or((f64::INFINITY, f64::INFINITY));
+            }
         }
-        // SAFETY: `first` points to `points.len()` pairs of `f64`; x and y are read and written with the stride of a pair, so all
-        // accesses stay inside the slice (the y column begins one `f64` later). z and t are absent, with length 0.
-        unsafe {
-            sys::proj_trans_generic(
-                self.operation.0,
-                direction,
-                first,
-                stride,
-                points.len(),
-                first.add(1),
-                stride,
-                points.len(),
-                ptr::null_mut(),
-                0,
-                0,
-                ptr::null_mut(),
-                0,
-                0,
-            );
-            // Each failed point is seen by its infinite coordinates; the error state must not linger in the prepared operation.
-            sys::proj_errno_reset(self.operation.0);
+        for (point, (x, y)) in points.iter_mut().zip(pairs) {
+            *point = [x, y];
         }
     }
+}
 
-    /// The height that a point of height 0 gets; infinite when it fails. For comparing our own geoid reader with PROJ's.
-    #[cfg(test)]
-    pub fn height(&self, x: f64, y: f64) -> f64 {
-        let (mut x, mut y, mut z) = (x, y, 0.0_f64);
-        // SAFETY: three coordinates of one point each, by pointers to live variables.
-        unsafe {
-            let forward = sys::PJ_DIRECTION_PJ_FWD;
-            sys::proj_trans_generic(
-                self.operation.0,
-                forward,
-                &raw mut x,
-                8,
-                1,
-                &raw mut y,
-                8,
-                1,
-                &raw mut z,
-                8,
-                1,
-                ptr::null_mut(),
-                0,
-                0,
-            );
-        }
-        z
-    }
+/// The height that a point of height 0 gets from a pipeline; infinite when it fails. For comparing our geoid reader with PROJ's.
+#[cfg(test)]
+pub fn height(pipeline: &str, x: f64, y: f64) -> Option<f64> {
+    let context = Context::new()?;
+    let operation = context.create(pipeline)?;
+    let coordinate = sys::PJ_COORD { xyzt: sys::PJ_XYZT { x, y, z: 0.0, t: f64::INFINITY } };
+    // SAFETY: a valid operation and a coordinate by value; all members of the union are plain numbers.
+    Some(unsafe { sys::proj_trans(operation.0, sys::PJ_DIRECTION_PJ_FWD, coordinate).xyz.z })
 }
 
 /// The operations from one EPSG code to another, PROJ's preferred one first, whether their grids are present or not.
