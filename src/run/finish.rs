@@ -10,7 +10,7 @@ use crate::io::{Digest, atomic, machine};
 use crate::ledger::{Ledger, ReleaseRow, RunRow};
 use crate::pipeline::Audience;
 use crate::release::{self, Content};
-use crate::report::{ErrorReport, ReportData};
+use crate::report::{self, ErrorReport, Language, ReportData};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -182,6 +182,7 @@ impl Night<'_> {
         let reports = self.workspace.join("reports");
         Self::write_report(&reports.join(format!("{:06}", self.run)), data)?;
         atomic::symlink_swap(&reports.join("latest"), Path::new(&format!("{:06}", self.run)))?;
+        atomic::write_atomic(&self.workspace.join("metrics.prom"), report::prometheus(data).as_bytes())?;
         let mut old: Vec<_> = std::fs::read_dir(&reports).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
         old.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().bytes().all(|byte| byte.is_ascii_digit())));
         old.sort();
@@ -194,6 +195,8 @@ impl Night<'_> {
     fn write_report(folder: &Path, data: &ReportData) -> Result<()> {
         atomic::create_dir_all(folder)?;
         atomic::write_new(&folder.join("report.json"), data.to_json()?.as_bytes())?;
+        atomic::write_new(&folder.join("index.html"), report::html(data, Language::De).as_bytes())?;
+        atomic::write_new(&folder.join("index.en.html"), report::html(data, Language::En).as_bytes())?;
         atomic::sync_dir(folder)
     }
 
