@@ -95,8 +95,12 @@ impl Drop for Object {
     }
 }
 
-/// A prepared operation of one thread, run by the `proj` crate.
+/// A prepared operation, used by one thread at a time, run by the `proj` crate.
 pub struct Transform(Proj);
+
+// SAFETY: a `Proj` owns its operation together with the context that this was made in, and shares neither. libproj ties a context
+// to one thread at a time, not to the thread that made it; `Transform` is not `Sync`, so there is never more than one.
+unsafe impl Send for Transform {}
 
 impl Transform {
     /// Prepares a PROJ pipeline; opens the grids it names. The network is off.

@@ -10,8 +10,7 @@ use super::{Crs, pinned};
 use crate::error::{Error, Place, Result};
 use crate::io::Digest;
 use serde::{Deserialize, Serialize};
-use std::cell::RefCell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -57,10 +56,9 @@ struct Inner {
     grids: Vec<PathBuf>,
 }
 
-thread_local! {
-    /// libproj's objects belong to one thread; each prepares its own, once.
-    static PREPARED: RefCell<HashMap<Arc<str>, Transform>> = RefCell::new(HashMap::new());
-}
+/// Prepared operations that nobody uses just now, by pipeline: a thread takes one and puts it back. Not thread-local: the threads
+/// of a pool end while the process exits, and would destroy libproj's objects after libproj itself has gone.
+static PREPARED: Mutex<BTreeMap<Arc<str>, Vec<Transform>>> = Mutex::new(BTreeMap::new());
 
 /// Points per call of libproj: their inputs are kept on the stack for the error message.
 const CHUNK: usize = 256;
@@ -146,23 +144,21 @@ impl Operation {
     }
 
     fn with<T>(&self, work: impl FnOnce(&Transform) -> T) -> Result<T> {
-        PREPARED.with_borrow_mut(|prepared| {
-            if !prepared.contains_key(&self.inner.runs) {
-                let transform = Transform::new(&self.inner.runs).map_err(|cause| {
-                    let fact = &self.inner.fact;
-                    Error::new(
-                        "mk::crs::operation",
-                        format!("PROJ refuses the operation from {} to {}: {cause}", fact.from, fact.to),
-                    )
-                    .hint("the grid file may be damaged; `messkette doctor` lists grids and versions")
-                })?;
-                prepared.insert(Arc::clone(&self.inner.runs), transform);
-            }
-            let Some(transform) = prepared.get(&self.inner.runs) else {
-                return Err(Error::new("mk::crs::operation", "no prepared operation"));
-            };
-            Ok(work(transform))
-        })
+        let prepared = || PREPARED.lock().unwrap_or_else(PoisonError::into_inner);
+        let kept = prepared().get_mut(&self.inner.runs).and_then(Vec::pop);
+        let transform = kept.map_or_else(|| Transform::new(&self.inner.runs), Ok).map_err(|cause| {
+            let fact = &self.inner.fact;
+            Error::new("mk::crs::operation", format!("PROJ refuses the operation from {} to {}: {cause}", fact.from, fact.to))
+                .hint("the grid file may be damaged; `messkette doctor` lists grids and versions")
+        })?;
+        let done = work(&transform);
+        let mut prepared = prepared();
+        // Hostile files may name every code there is.
+        if prepared.len() > 64 {
+            prepared.clear();
+        }
+        prepared.entry(Arc::clone(&self.inner.runs)).or_default().push(transform);
+        Ok(done)
     }
 }
 
