@@ -3,7 +3,8 @@
 use super::documents::{digest, record_ids};
 use super::night::Night;
 use super::summary::Summary;
-use super::work::{UnitState, Work};
+use super::work::{UnitNote, UnitState, Work};
+use crate::crs::Bbox;
 use crate::error::{Exit, Result};
 use crate::io::{Digest, machine};
 use crate::ledger::{AssemblyRow, ReleaseRow, RunRow, StoredFile};
@@ -195,23 +196,26 @@ fn quarantined(failure: &super::work::FailedUnit) -> QuarantinedUnit {
     }
 }
 
-/// Units on the map; those of one place once, with the most interesting state.
+/// Units on the map: those of the stage that divides the place most finely, the last of them where several do; a unit that spans
+/// everything would hide the others.
 fn map(work: &Work) -> Vec<MapUnit> {
-    let mut units: BTreeMap<(String, [u64; 4]), MapUnit> = BTreeMap::new();
+    let mut stages: BTreeMap<&str, Vec<(&UnitNote, Bbox)>> = BTreeMap::new();
     for note in &work.tally.units {
-        let Some(bbox) = note.bbox else { continue };
-        let failed = work.tally.failures.iter().find(|failure| failure.key == note.key && failure.stage == note.stage);
-        let state = match note.state {
-            UnitState::Reused => State::Reused,
-            UnitState::Done => State::Done,
-            UnitState::Quarantined if failed.is_some_and(|failure| failure.stale) => State::Stale,
-            UnitState::Quarantined => State::Quarantined,
-        };
-        let place = <[f64; 4]>::from(bbox).map(f64::to_bits);
-        let unit = units.entry((note.key.clone(), place)).or_insert_with(|| MapUnit { key: note.key.clone(), bbox, state });
-        unit.state = unit.state.max(state);
+        if let Some(bbox) = note.bbox {
+            stages.entry(&note.stage).or_default().push((note, bbox));
+        }
     }
-    units.into_values().collect()
+    let order = |name: &str| work.dataset.stages().iter().position(|stage| stage.name == name);
+    let Some((_, finest)) = stages.into_iter().max_by_key(|(name, units)| (units.len(), order(name))) else { return Vec::new() };
+    let state = |note: &UnitNote| match note.state {
+        UnitState::Reused => State::Reused,
+        UnitState::Done => State::Done,
+        UnitState::Quarantined => {
+            let failed = work.tally.failures.iter().find(|failure| failure.key == note.key && failure.stage == note.stage);
+            if failed.is_some_and(|failure| failure.stale) { State::Stale } else { State::Quarantined }
+        }
+    };
+    finest.into_iter().map(|(note, bbox)| MapUnit { key: note.key.clone(), bbox, state: state(note) }).collect()
 }
 
 /// What changed in the delivery since the last run.

@@ -119,15 +119,16 @@ fn pictures(page: &Page<'_>, dataset: &DatasetReport) -> Vec<Element> {
     let mut room = page.budget.pictures;
     let mut out = Vec::new();
     for pair in &dataset.previews {
-        let size = pair.after.base64.len() + pair.before.as_ref().map_or(0, |before| before.base64.len());
-        let (Some(after), true) = (pair.after.data_uri(), size <= room) else { continue };
-        room -= size;
+        let Some(after) = pair.after.data_uri().filter(|after| after.len() <= room) else { continue };
+        room -= after.len();
+        let before = pair.before.as_ref().and_then(Picture::data_uri).filter(|before| before.len() <= room);
+        room -= before.as_ref().map_or(0, String::len);
         let image = |uri: String, caption: &str| {
             let alt = format!("{} – {caption}", clip(&pair.title, 120));
             el("figure").child(el("img").attr("src", uri).attr("alt", alt)).child(el("figcaption").text(caption))
         };
         let mut figure = el("div").class("pair");
-        match pair.before.as_ref().and_then(Picture::data_uri) {
+        match before {
             Some(before) => {
                 figure = figure.child(image(before, l.t("vorher", "before"))).child(image(after, l.t("nachher", "after")));
             }

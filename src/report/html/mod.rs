@@ -58,7 +58,7 @@ impl Budget {
             rejections: each(1_200, 200),
             units: each(12_000, 4_000),
             rows: each(600, 60),
-            pictures: each(800_000, 300_000),
+            pictures: each(1_400_000, 700_000),
         }
     }
 }
