@@ -349,7 +349,7 @@ fn a_night_and_what_follows() {
     let report = messkette(at, &["report", file, "--json"]);
     assert_eq!(report.json()["run"]["exit"], 0, "{}", report.text());
     assert_eq!(messkette(at, &["report", file, "-o", "report.html", "--lang", "en"]).code, 0);
-    assert!(std::fs::read_to_string(at.join("report.html")).expect("it is there").starts_with("<!doctype html>"));
+    assert!(std::fs::read_to_string(at.join("report.html")).expect("it is there").starts_with("<!DOCTYPE html>"));
     assert_eq!(messkette(at, &["report", file, "--run", "99"]).code, 2);
     assert_eq!(messkette(at, &["rollback", file]).code, 2, "there is no earlier release");
     assert_eq!(messkette(at, &["gc", file]).code, 0);

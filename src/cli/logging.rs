@@ -33,6 +33,17 @@ pub fn start(ui: &Ui) {
     drop(started);
 }
 
+/// Writes one event as a line of JSON, in the shape of the other lines: time, level, fields.
+pub fn write_json(level: &str, fields: serde_json::Value) {
+    let mut line = serde_json::Map::new();
+    line.insert("timestamp".to_owned(), jiff::Timestamp::now().to_string().into());
+    line.insert("level".to_owned(), level.into());
+    if let serde_json::Value::Object(fields) = fields {
+        line.extend(fields);
+    }
+    let _ = writeln!(std::io::stderr().lock(), "{}", serde_json::Value::Object(line));
+}
+
 /// Writes to standard error, above the bars.
 struct Above;
 

@@ -6,6 +6,7 @@ use super::ui::{LogFormat, Ui, count};
 use crate::plan::Reason;
 use crate::run::{Event, Progress};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -24,7 +25,7 @@ pub struct Reporter {
 enum Mode {
     Bars(MultiProgress),
     Lines,
-    Json,
+    Json { quiet: bool },
 }
 
 /// A stage under way.
@@ -43,7 +44,7 @@ impl Reporter {
     /// As the user wants it and standard error can show it.
     pub fn new(ui: &Ui) -> Self {
         let mode = if ui.log_format == LogFormat::Json {
-            Mode::Json
+            Mode::Json { quiet: ui.quiet }
         } else if ui.terminal && !ui.quiet {
             let bars = MultiProgress::new();
             logging::above(&bars);
@@ -176,56 +177,63 @@ impl Stage {
 impl Progress for Reporter {
     fn event(&self, event: &Event<'_>) {
         match self.mode {
-            Mode::Json => tell_json(event),
+            Mode::Json { quiet } => {
+                let (level, fields) = as_json(event);
+                if !quiet || level != "INFO" {
+                    logging::write_json(level, fields);
+                }
+            }
             _ => self.tell(event),
         }
     }
 }
 
-/// Names of events and fields are a contract with programs that read the log.
-fn tell_json(event: &Event<'_>) {
+/// An event for programs: names of events and fields are a contract with those that read the log.
+fn as_json(event: &Event<'_>) -> (&'static str, Value) {
     match event {
-        Event::Started { run, jobs, memory_mb } => tracing::info!(event = "started", run, jobs, memory_mb),
+        Event::Started { run, jobs, memory_mb } => {
+            ("INFO", json!({ "event": "started", "run": run, "jobs": jobs, "memory_mb": memory_mb }))
+        }
         Event::Discovered { dataset, sources, waiting, missing, refused } => {
-            let (waiting, missing, refused) = (json(waiting), json(missing), json(refused));
-            tracing::info!(event = "discovered", dataset, sources, waiting, missing, refused);
+            let lost = !(waiting.is_empty() && missing.is_empty() && refused.is_empty());
+            let fields = json!({
+                "event": "discovered", "dataset": dataset, "sources": sources, "waiting": waiting, "missing": missing,
+                "refused": refused,
+            });
+            (if lost { "WARN" } else { "INFO" }, fields)
         }
         Event::Planned { dataset, stage, reasons, reused, cost } => {
-            tracing::info!(event = "planned", dataset, stage, reasons = json(reasons), reused, cost);
+            let fields = json!({
+                "event": "planned", "dataset": dataset, "stage": stage, "reasons": reasons, "reused": reused, "cost": cost,
+            });
+            ("INFO", fields)
         }
         Event::UnitDone { dataset, stage, key, cost, wall_s, outcome } => {
-            let total = outcome.counts.total();
-            let rejections = outcome.rejections.len();
-            tracing::info!(
-                event = "unit_done",
-                dataset,
-                stage,
-                key,
-                cost,
-                wall_s,
-                objects_in = total.input,
-                objects_out = total.output,
-                rejections
-            );
+            let rejected = outcome.rejections.len();
+            let fields = json!({
+                "event": "unit_done", "dataset": dataset, "stage": stage, "key": key, "cost": cost, "wall_s": wall_s,
+                "objects": outcome.counts.total(), "rejections": rejected,
+            });
+            (if rejected > 0 { "WARN" } else { "INFO" }, fields)
         }
         Event::UnitQuarantined { dataset, stage, key, cost, error } => {
-            let error = super::diagnostic::to_json(error).to_string();
-            tracing::warn!(event = "unit_quarantined", dataset, stage, key, cost, error);
+            let error = super::diagnostic::to_json(error);
+            let fields = json!({
+                "event": "unit_quarantined", "dataset": dataset, "stage": stage, "key": key, "cost": cost, "error": error,
+            });
+            ("WARN", fields)
         }
         Event::DatasetFailed { dataset, error } => {
-            let error = super::diagnostic::to_json(error).to_string();
-            tracing::error!(event = "dataset_failed", dataset, error);
+            let error = super::diagnostic::to_json(error);
+            ("ERROR", json!({ "event": "dataset_failed", "dataset": dataset, "error": error }))
         }
         Event::Assembled { dataset, files, bytes, reused } => {
-            tracing::info!(event = "assembled", dataset, files, bytes, reused);
+            let fields = json!({ "event": "assembled", "dataset": dataset, "files": files, "bytes": bytes, "reused": reused });
+            ("INFO", fields)
         }
-        Event::Released { id, new } => tracing::info!(event = "released", release = id, new),
-        Event::Note(text) => tracing::info!(event = "note", message = text),
+        Event::Released { id, new } => ("INFO", json!({ "event": "released", "release": id, "new": new })),
+        Event::Note(text) => ("INFO", json!({ "event": "note", "message": text })),
     }
-}
-
-fn json(value: &impl serde::Serialize) -> String {
-    serde_json::to_string(value).unwrap_or_default()
 }
 
 fn place(error: &crate::Error) -> String {
@@ -261,10 +269,8 @@ mod tests {
     }
 
     /// What a short night says.
-    fn night(mode: Mode) {
-        let reporter = Reporter { mode, stages: Mutex::default() };
+    fn night(tell: &dyn Fn(Event<'_>)) {
         let waiting = ["in/b.tif".to_owned()];
-        let tell = |event: Event<'_>| reporter.event(&event);
         tell(Event::Started { run: 7, jobs: 2, memory_mb: 2048 });
         tell(Event::Discovered { dataset: "dop", sources: 3, waiting: &waiting, missing: &[], refused: &[] });
         let reasons = [(Reason::New, 2), (Reason::Removed, 1)].into();
@@ -281,11 +287,20 @@ mod tests {
 
     #[test]
     fn programs_read_one_object_for_each_event() {
-        let buffer = Buffer::default();
-        let writer = buffer.clone();
-        let log = tracing_subscriber::fmt().with_writer(move || writer.clone()).with_target(false).without_time();
-        tracing::subscriber::with_default(log.json().flatten_event(true).finish(), || night(Mode::Json));
-        insta::assert_snapshot!(String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap(), @"");
+        let lines = Mutex::new(String::new());
+        night(&|event| {
+            let (level, fields) = as_json(&event);
+            lines.lock().unwrap().push_str(&format!("{level} {fields}\n"));
+        });
+        insta::assert_snapshot!(lines.into_inner().unwrap(), @r#"
+        INFO {"event":"started","run":7,"jobs":2,"memory_mb":2048}
+        WARN {"event":"discovered","dataset":"dop","sources":3,"waiting":["in/b.tif"],"missing":[],"refused":[]}
+        INFO {"event":"planned","dataset":"dop","stage":"read","reasons":{"new":2,"removed":1},"reused":1,"cost":20}
+        WARN {"event":"unit_done","dataset":"dop","stage":"read","key":"a.tif","cost":10,"wall_s":0.25,"objects":{"in":1,"out":1,"rejected":0,"dropped_private":0},"rejections":1}
+        WARN {"event":"unit_quarantined","dataset":"dop","stage":"read","key":"c.tif","cost":10,"error":{"code":"mk::test::broken","message":"broken","file":"in/c.tif","byte":17,"exit":1}}
+        INFO {"event":"assembled","dataset":"dop","files":4,"bytes":2048,"reused":false}
+        INFO {"event":"released","release":"r0001-abc","new":true}
+        "#);
     }
 
     #[test]
@@ -294,9 +309,22 @@ mod tests {
         let writer = buffer.clone();
         let log =
             tracing_subscriber::fmt().with_writer(move || writer.clone()).with_target(false).without_time().with_ansi(false);
-        tracing::subscriber::with_default(log.compact().finish(), || night(Mode::Lines));
+        tracing::subscriber::with_default(log.compact().finish(), || {
+            let reporter = Reporter { mode: Mode::Lines, stages: Mutex::default() };
+            night(&|event| reporter.event(&event));
+        });
         let text = String::from_utf8(buffer.0.lock().unwrap().clone()).unwrap();
         let took = regex::Regex::new(r"done in [0-9.]+ s, ").unwrap();
-        insta::assert_snapshot!(took.replace_all(&text, "done in [time], "), @"");
+        insta::assert_snapshot!(took.replace_all(&text, "done in [time], "), @r#"
+        INFO run 7: 2 threads, 2.0 GiB
+        INFO dop: 3 sources
+        WARN dop: still being written, for the next night: in/b.tif
+        INFO dop: read: 2 units to do (2 new, 1 removed), 1 reused
+        WARN dop: read: a.tif: 1 object rejected
+        WARN dop: read: c.tif is quarantined: broken (in/c.tif, byte 17)
+        INFO dop: read: 2 units done in [time], 1 quarantined, 1 object rejected
+        INFO dop: artefacts made: 4 files, 2.0 KiB
+        INFO release r0001-abc is current
+        "#);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::measure;
 use super::settings::PipelineArg;
-use super::ui::{Ui, print};
+use super::ui::{Ui, print_json};
 use crate::error::{Error, Exit, Place, Result};
 use crate::io::atomic;
 use crate::ledger::Ledger;
@@ -57,7 +57,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
         ui.say(format!("wrote {}", path.display()))?;
     }
     if ui.json {
-        print(&text)?;
+        print_json(&data)?;
     } else if args.output.is_none() {
         say(&data, ui)?;
     }

@@ -358,14 +358,74 @@ fn the_examples_are_right() {
 fn options_of_kinds_and_publishers_are_checked_where_they_stand() {
     let lines = "tiles = [{ zoom = [19, 10] }, { quality = 800, zom = 3 }]\n\n\
         [[publish]]\nkind = \"masterportal\"\nbackground = [{ title = \"Karte\" }]\n\n[[publish]]\nkind = \"masterprotal\"\n";
-    assert_snapshot!(message(&dataset(lines)), @"");
+    assert_snapshot!(message(&dataset(lines)), @r#"
+    error[mk::config::value] stadt.toml:8:43
+      × `tiles[1].quality` must be at most 100, not 800
+       ╭─[stadt.toml:8:43]
+     7 │ source = ["in/*.tif"]
+     8 │ tiles = [{ zoom = [19, 10] }, { quality = 800, zom = 3 }]
+       ·                                           ───
+     9 │
+       ╰────
+
+    error[mk::config::unknown_key] stadt.toml:8:48
+      × `tiles[1]` has no such key: `zom`
+       ╭─[stadt.toml:8:48]
+     7 │ source = ["in/*.tif"]
+     8 │ tiles = [{ zoom = [19, 10] }, { quality = 800, zom = 3 }]
+       ·                                                ───
+     9 │
+       ╰────
+      hint: did you mean `zoom`?
+
+    error[mk::config::missing_key] stadt.toml:12:15
+      × `background[0]` has no key `url`
+        ╭─[stadt.toml:12:15]
+     11 │ kind = "masterportal"
+     12 │ background = [{ title = "Karte" }]
+        ·               ───────────────────
+     13 │
+        ╰────
+      hint: `url`: Address of the WMS, without parameters
+
+    error[mk::config::missing_key] stadt.toml:12:15
+      × `background[0]` has no key `layers`
+        ╭─[stadt.toml:12:15]
+     11 │ kind = "masterportal"
+     12 │ background = [{ title = "Karte" }]
+        ·               ───────────────────
+     13 │
+        ╰────
+      hint: `layers`: Names of its layers, separated by commas
+
+    error[mk::config::unknown_kind] stadt.toml:15:8
+      × there is no kind "masterprotal"
+        ╭─[stadt.toml:15:8]
+     14 │ [[publish]]
+     15 │ kind = "masterprotal"
+        ·        ──────────────
+        ╰────
+      hint: did you mean `masterportal`?
+
+    error: 5 errors in the pipeline file: stadt.toml
+    "#);
 }
 
 #[test]
 fn a_password_in_an_address_is_refused_and_never_shown() {
     let text =
         dataset("").replace("name = \"stadt\"\n", "name = \"stadt\"\nbase_url = \"https://amt:KANARI@geo.example/daten\"\n");
-    assert_snapshot!(message(&text), @"");
+    assert_snapshot!(message(&text), @r#"
+    error[mk::config::secret] stadt.toml:3:12
+      × `base_url` must not hold a user or a password
+       ╭─[stadt.toml:3:12]
+     2 │ name = "stadt"
+     3 │ base_url = "https://**********@geo.example/daten"
+       ·            ──────────────────────────────────────
+     4 │
+       ╰────
+      hint: leave out what stands before the @
+    "#);
 }
 
 proptest::proptest! {
