@@ -3,10 +3,11 @@
 use super::settings::PipelineArg;
 use super::ui::{Ui, count, print_json};
 use crate::error::{Error, Exit, Place, Result};
-use crate::release;
+use crate::metadata::rules::Severity;
+use crate::release::{self, RecordFinding};
 use serde_json::json;
 
-/// Read everything that is published again and compare it with the manifest.
+/// Read everything that is published again, compare it with the manifest, and check the records' rules.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -29,15 +30,25 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
     let folder = release::folder(&workspace, &id);
     let faults = release::verify(&folder)?;
     let files = release::Manifest::read(&folder)?.files.len() as u64;
+    let records = release::check_records(&folder)?;
+    let broken = records.iter().filter(|record| record.finding.severity == Severity::Failure).count();
+    let valid = faults.is_empty() && broken == 0;
     if ui.json {
-        print_json(&json!({ "release": id, "files": files, "valid": faults.is_empty(), "faults": faults }))?;
+        print_json(&json!({ "release": id, "files": files, "valid": valid, "faults": faults, "records": records }))?;
     }
     for fault in &faults {
         ui.say(format!("{}: {}", fault.path, fault.what))?;
     }
+    for RecordFinding { path, finding } in &records {
+        let level = if finding.severity == Severity::Failure { "failure" } else { "warning" };
+        ui.say(format!("{path}: {level}, {}: {}", finding.rule, finding.message))?;
+    }
     let verdict = if faults.is_empty() { "all as released".to_owned() } else { count(faults.len() as u64, "fault") };
     ui.say(format!("{id}: {}, {verdict}", count(files, "file")))?;
-    Ok(if faults.is_empty() { Exit::Ok } else { Exit::Unverified })
+    if broken > 0 {
+        ui.say(format!("{} of mandatory rules for records", count(broken as u64, "violation")))?;
+    }
+    Ok(if valid { Exit::Ok } else { Exit::Unverified })
 }
 
 /// Nothing is published yet.

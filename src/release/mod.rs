@@ -13,9 +13,11 @@
 //! `public`.
 
 mod manifest;
+mod records;
 mod tree;
 
 pub use manifest::{Fault, Manifest, ManifestFile, verify};
+pub use records::{RecordFinding, check_records};
 pub use tree::{Content, build};
 
 use crate::error::{Error, Exit, Place, Result};
