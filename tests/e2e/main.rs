@@ -1,0 +1,19 @@
+//! The built program from outside: a night, the next night, a kill, real deliveries, broken ones.
+//!
+//! What needs a reference program (GDAL, pyarrow, a validator) or the shared data says so and skips where it is missing;
+//! `MESSKETTE_REQUIRE_ORACLES=1` makes a missing reference program a failure.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "clippy takes only functions marked as tests for tests; here everything is one"
+)]
+
+mod completeness;
+mod demo;
+mod kill;
+mod oracles;
+mod real_data;
+mod town;
