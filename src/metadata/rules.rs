@@ -223,6 +223,8 @@ impl<'a> Checker<'a> {
 
     fn keywords(&mut self) {
         let groups = self.in_data("gmd:descriptiveKeywords/gmd:MD_Keywords");
+        // Only words of that thesaurus: a free keyword may have the name of another theme.
+        let mut themes = Vec::new();
         for group in &groups {
             let thesaurus = group.first("gmd:thesaurusName/gmd:CI_Citation/gmd:title").map(Tree::value);
             let words = group.all("gmd:keyword");
@@ -231,8 +233,9 @@ impl<'a> Checker<'a> {
             }
             if thesaurus == Some("GEMET - INSPIRE themes, version 1.0") {
                 for word in words {
-                    if !THEMES.iter().any(|theme| theme.name == word.value()) {
-                        self.fail("GDI-DE 3.2.1", format!("'{}' is no INSPIRE theme", word.value()));
+                    match THEMES.iter().find(|theme| theme.name == word.value()) {
+                        Some(theme) => themes.push(theme),
+                        None => self.fail("GDI-DE 3.2.1", format!("'{}' is no INSPIRE theme", word.value())),
                     }
                 }
             }
@@ -240,7 +243,6 @@ impl<'a> Checker<'a> {
         if !self.has_keyword("inspireidentifiziert") {
             return;
         }
-        let themes: Vec<_> = THEMES.iter().filter(|theme| self.has_keyword(theme.name)).collect();
         if themes.is_empty() {
             self.fail("GDI-DE 3.2.1", "an INSPIRE record names no INSPIRE theme");
         }
