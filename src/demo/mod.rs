@@ -1,6 +1,6 @@
 //! The demo town: a synthetic municipality with known truth, from a seed.
 //!
-//! One model ([`town`]), several views of it: orthophotos, cadastre, city model, playgrounds, a street survey, and `truth/`, which
+//! One model (`town`), several views of it: orthophotos, cadastre, city model, playgrounds, a street survey, and `truth/`, which
 //! says what must come out. Later nights change the model and deliver only what changed. The same options give the same bytes, on any
 //! number of threads.
 

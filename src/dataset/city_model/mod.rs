@@ -1,7 +1,7 @@
 //! CityGML buildings to 3D Tiles at ellipsoidal heights.
 //!
 //! Stage `read` turns each file into buildings by cell of 500 m; stage `tile` merges the buildings of a cell from all files and
-//! builds its GLB; the assembly writes tileset, table, CityJSONSeq and preview. Heights are never guessed ([`heights`]).
+//! builds its GLB; the assembly writes tileset, table, CityJSONSeq and preview. Heights are never guessed (`heights`).
 
 mod artefacts;
 mod cell;
