@@ -13,6 +13,7 @@
 
 mod completeness;
 mod demo;
+mod faults;
 mod kill;
 mod oracles;
 mod real_data;
