@@ -1,5 +1,6 @@
-//! Every n-th write, rename, fsync, link or deletion of a night fails in turn, or is the process's last: what was published stays
-//! whole, the exit code says that something went wrong, and the same command then finishes with the same bytes.
+//! The n-th write, rename, fsync, link or deletion of a night fails, or is the process's last, for n spread over the whole night
+//! with a stride that keeps the test short: what was published stays whole, the exit code says that something went wrong, and the
+//! same command then finishes with the same bytes.
 
 use super::town::{Release, Town, copy_tree, messkette};
 use std::path::PathBuf;
