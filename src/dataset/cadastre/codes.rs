@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 /// The enumerations of GeoInfoDok that tell the kind of an object, by class and code.
+/// Codes and names are those of AdV's feature catalogue, as the schema of the PostNAS import (norBIT alkisimport) lists them.
 static CODES: LazyLock<BTreeMap<(&'static str, &'static str), &'static str>> = LazyLock::new(|| {
     let lines = include_str!("codes.tsv").lines();
     lines
