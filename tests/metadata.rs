@@ -100,7 +100,7 @@ fn records_meet_the_rules_and_broken_ones_do_not() {
                 ("GDI-DE 2.5", rules::Severity::Failure),
                 ("GDI-DE 2.6", rules::Severity::Failure),
                 ("GDI-DE 2.6", rules::Severity::Failure),
-                ("INSPIRE TG 1.2", rules::Severity::Failure),
+                ("INSPIRE TG C.19", rules::Severity::Failure),
             ],
             _ => &[],
         };
@@ -115,14 +115,14 @@ fn records_meet_the_rules_and_broken_ones_do_not() {
         ("GDI-DE 2.5", good.replacen("geodaten@example.org", "geodaten", 1)),
         ("GDI-DE 2.6", good.replace("gmd:pointOfContact>", "gmd:x>")),
         ("GDI-DE 2.8", good.replace("LimitationsOnPublicAccess", "x")),
-        ("GDI-DE 2.9.1", good.replace("gmd:useConstraints", "gmd:x")),
+        ("GDI-DE 2.9.2", good.replace("gmd:useConstraints", "gmd:x")),
         ("GDI-DE 3.1", good.replace("gmd:identifier>", "gmd:x>")),
         ("GDI-DE 3.2.1", good.replace(">Orthofotografie<", ">Luftbilder<")),
         ("GDI-DE 3.3", good.replace("imageryBaseMapsEarthCover", "structure")),
         ("GDI-DE 3.5", good.replace("1089/2010", "1/2")),
         ("GDI-DE 3.6", good.replace("\"id\":\"dl-by-de/2.0\"", "\"id\":\"dl\"")),
-        ("INSPIRE TG 1.2", good.replace("<gco:Decimal>9.", "<gco:Decimal>199.")),
-        ("INSPIRE TG 1.4", good.replace("gmd:abstract>", "gmd:x>")),
+        ("INSPIRE TG C.19", good.replace("<gco:Decimal>9.", "<gco:Decimal>199.")),
+        ("INSPIRE TG C.9", good.replace("gmd:abstract>", "gmd:x>")),
     ];
     for (rule, xml) in broken {
         assert_ne!(&xml, good, "{rule} is not tested");

@@ -5,6 +5,8 @@ use super::progress::Reporter;
 use super::settings::{PipelineArg, Settings, limit_threads, stop_on_signals};
 use super::ui::{Ui, count, print};
 use crate::error::{Exit, Result};
+use crate::metadata::rules::Severity;
+use crate::release::{RecordFinding, by_rule};
 use crate::run::{Finished, Summary};
 use std::path::PathBuf;
 
@@ -51,8 +53,27 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
         let report = pipeline.workspace().join("current/report/index.html");
         ui.say(format!("report   {}", report.display()))?;
     }
+    say_records(&finished.records, ui)?;
     say_exit(&finished);
     Ok(finished.exit)
+}
+
+/// Says which mandatory rules the records break, each once, and what to add to the pipeline file. The data are published all the
+/// same; `verify` exits 5 until it is mended.
+///
+/// # Errors
+/// When standard output cannot be written.
+pub fn say_records(records: &[RecordFinding], ui: &Ui) -> Result<()> {
+    let broken: Vec<_> = by_rule(records).into_iter().filter(|rule| rule.finding.severity == Severity::Failure).collect();
+    if broken.is_empty() {
+        return Ok(());
+    }
+    ui.say(format!("records  {} broken; `messkette verify` exits 5 until mended", count(broken.len() as u64, "mandatory rule")))?;
+    for rule in &broken {
+        let remedy = rule.finding.remedy.map(|remedy| format!("; in the pipeline file: {remedy}")).unwrap_or_default();
+        tracing::warn!("{} ({}): {}{remedy}", rule.finding.rule, rule.datasets.join(", "), rule.finding.message);
+    }
+    Ok(())
 }
 
 /// The summary for people.

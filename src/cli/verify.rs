@@ -40,8 +40,10 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
         ui.say(format!("{}: {}", fault.path, fault.what))?;
     }
     for RecordFinding { path, finding } in &records {
-        let level = if finding.severity == Severity::Failure { "failure" } else { "warning" };
-        ui.say(format!("{path}: {level}, {}: {}", finding.rule, finding.message))?;
+        ui.say(format!("{path}: {} {}: {} ({})", finding.severity.letter(), finding.rule, finding.message, finding.xpath))?;
+        if let Some(remedy) = finding.remedy.filter(|_| finding.severity == Severity::Failure) {
+            ui.say(format!("  in the pipeline file: {remedy}"))?;
+        }
     }
     let verdict = if faults.is_empty() { "all as released".to_owned() } else { count(faults.len() as u64, "fault") };
     ui.say(format!("{id}: {}, {verdict}", count(files, "file")))?;

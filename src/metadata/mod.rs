@@ -7,6 +7,7 @@
 //! the one and notice changes by the other (GDI-DE conventions, chapter 1).
 
 mod content;
+pub mod hvd;
 pub mod iso19139;
 mod licence;
 mod lock;

@@ -17,7 +17,7 @@ mod records;
 mod tree;
 
 pub use manifest::{Fault, Manifest, ManifestFile, verify};
-pub use records::{RecordFinding, check_records};
+pub use records::{RecordFinding, RuleSummary, by_rule, check_records};
 pub use tree::{Content, build};
 
 use crate::error::{Error, Exit, Place, Result};

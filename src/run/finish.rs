@@ -9,7 +9,7 @@ use crate::error::{Error, Exit, Result};
 use crate::io::{Digest, atomic, machine};
 use crate::ledger::{Ledger, ReleaseRow, RunRow};
 use crate::pipeline::Audience;
-use crate::release::{self, Content};
+use crate::release::{self, Content, RecordFinding};
 use crate::report::{self, ErrorReport, Language, ReportData};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -42,6 +42,8 @@ pub struct Finished {
     pub exit: Exit,
     /// True when a new release was made.
     pub new_release: bool,
+    /// Rules that the published records break.
+    pub records: Vec<RecordFinding>,
 }
 
 impl Night<'_> {
@@ -123,6 +125,8 @@ impl Night<'_> {
         let summary = self.summary(released.map(|released| released.id));
         let ended = now();
         let row = self.release_row(summary.release.as_deref())?;
+        let records =
+            row.as_ref().map_or(Ok(Vec::new()), |row| release::check_records(&release::folder(&self.workspace, &row.id)))?;
         let data = self.report_data(&summary, exit, row.as_ref(), ended)?;
         self.publish_report(&data)?;
         {
@@ -145,7 +149,7 @@ impl Night<'_> {
             }
         }
         atomic::remove_tree(&self.scratch)?;
-        Ok(Finished { summary, exit, new_release })
+        Ok(Finished { summary, exit, new_release, records })
     }
 
     /// Notes what stopped the night. What was released before stays; a report that cannot be written is not worth a second error.

@@ -5,11 +5,11 @@ use super::night::Night;
 use super::summary::Summary;
 use super::work::{UnitNote, UnitState, Work};
 use crate::crs::Bbox;
-use crate::error::{Exit, Result};
+use crate::error::{Exit, Place, Result};
 use crate::io::{Digest, machine};
 use crate::ledger::{AssemblyRow, ReleaseRow, RunRow, StoredFile};
 use crate::pipeline::Audience;
-use crate::release::{self, Manifest};
+use crate::release::{self, Manifest, RecordFinding};
 use crate::report::{
     ArtefactReport, Change, DatasetReport, ErrorReport, FindingGroup, Machine, MapUnit, Night as LastNight, PreviewPair,
     QuarantinedUnit, ReleaseReport, ReportData, RunReport, SCHEMA_VERSION, SourceReport, UnitReport, UnitState as State, Usage,
@@ -43,18 +43,21 @@ impl Night<'_> {
         let last = ledger.last_successes()?;
         let nights = last_nights(&ledger.runs(NIGHTS)?);
         drop(ledger);
+        let records = release.map_or(Ok(Vec::new()), |row| release::check_records(&release::folder(&self.workspace, &row.id)))?;
         let datasets: Vec<DatasetReport> = self
             .works
             .iter()
             .map(|work| {
-                self.dataset_report(
+                let mut report = self.dataset_report(
                     work,
                     release.is_some(),
                     uuids.get(&work.config.id),
                     delivered.get(&work.config.id),
                     last.get(&work.config.id),
                     ended,
-                )
+                );
+                report.findings.splice(0..0, record_findings(&records, &work.config.id));
+                report
             })
             .collect();
         Ok(ReportData {
@@ -182,6 +185,21 @@ impl Night<'_> {
         let title = work.config.metadata.title.clone().unwrap_or_else(|| work.kind.title.to_owned());
         vec![PreviewPair { title, before: before.filter(|before| *before != after), after }]
     }
+}
+
+/// The rules that a dataset's records break, first in its list of findings: an office answers for them.
+fn record_findings(records: &[RecordFinding], dataset: &str) -> Vec<FindingGroup> {
+    let group = |rule: &release::RuleSummary<'_>| FindingGroup {
+        object_type: "MD_Metadata".to_owned(),
+        code: format!("{} [{}]", rule.finding.rule, rule.finding.severity.letter()),
+        reason: match rule.finding.remedy {
+            Some(remedy) => format!("{} → {remedy}", rule.finding.message),
+            None => rule.finding.message.clone(),
+        },
+        count: 1,
+        examples: vec![Place::default().object(rule.finding.xpath)],
+    };
+    release::by_rule(records).iter().filter(|rule| rule.datasets.contains(&dataset)).map(group).collect()
 }
 
 fn quarantined(failure: &super::work::FailedUnit) -> QuarantinedUnit {

@@ -221,6 +221,28 @@ fn the_first_night_releases_everything_and_the_next_touches_nothing() {
 }
 
 #[test]
+fn a_night_tells_of_records_that_catalogues_would_refuse() {
+    let world = World::new(&[("a.txt", "apple")]);
+    // Also on a night without a new release: it is not mended by waiting.
+    for _ in 0..2 {
+        let night = world.run();
+        assert_eq!(night.exit, Exit::Ok);
+        let rules = crate::release::by_rule(&night.records);
+        let contact = rules.iter().find(|rule| rule.finding.rule == "GDI-DE 2.5").unwrap();
+        assert_eq!(contact.datasets, ["w"]);
+        assert!(contact.finding.remedy.unwrap().contains("contact"));
+        let report = std::fs::read_to_string(world.path("work/reports/latest/report.json")).unwrap();
+        let report: serde_json::Value = serde_json::from_str(&report).unwrap();
+        let findings = report["datasets"][0]["findings"].as_array().unwrap();
+        assert!(findings.iter().any(|group| group["code"] == "GDI-DE 2.5 [F]"), "{findings:?}");
+    }
+    let text = std::fs::read_to_string(world.path("p.toml")).unwrap();
+    let contact = "contact = { organisation = \"Amt\", email = \"a@b.de\" }\n[[dataset]]";
+    std::fs::write(world.path("p.toml"), text.replacen("[[dataset]]", contact, 1)).unwrap();
+    assert!(world.run().records.iter().all(|record| !record.finding.rule.starts_with("GDI-DE 2.5")));
+}
+
+#[test]
 fn a_change_redoes_what_depends_on_it_and_gives_what_a_full_run_gives() {
     let world = World::new(&[("a.txt", "apple bear"), ("b.txt", "ant cat")]);
     world.run();
