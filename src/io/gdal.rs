@@ -137,6 +137,8 @@ pub fn watched<T>(path: &Path, what: &str, work: impl FnOnce() -> Result<T>) -> 
     }
 }
 
+/// GDAL's words without the folders of the machine, and without the name of the file where they begin with it: the error's place
+/// says it.
 fn without_folders(messages: &str, path: &Path) -> String {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let mut text = messages.to_owned();
@@ -144,6 +146,10 @@ fn without_folders(messages: &str, path: &Path) -> String {
         if let Some(folder) = path.parent().and_then(Path::to_str).filter(|folder| folder.len() > 1) {
             text = text.replace(&format!("{folder}/"), "");
         }
+    }
+    if let Some(name) = path.file_name().and_then(|name| name.to_str()) {
+        let named = format!("{name}: ");
+        text = text.strip_prefix(&named).unwrap_or(&text).replace(&format!("; {named}"), "; ");
     }
     text
 }
@@ -182,7 +188,7 @@ impl Default for RasterLimits {
 /// When the name is not that of a plain file, the content fits none of the drivers, GDAL cannot read it, or it claims more
 /// than `limits`.
 pub fn open_raster(path: &Path, drivers: &[&str], limits: RasterLimits) -> Result<Dataset> {
-    let dataset = open(path, drivers, GdalOpenFlags::GDAL_OF_RASTER, "the file is no image that can be read")?;
+    let dataset = open(path, drivers, GdalOpenFlags::GDAL_OF_RASTER, "it cannot be opened")?;
     check_dimensions(&dataset, path, limits)?;
     Ok(dataset)
 }
@@ -192,7 +198,7 @@ pub fn open_raster(path: &Path, drivers: &[&str], limits: RasterLimits) -> Resul
 /// # Errors
 /// As [`open_raster`], without the caps of images.
 pub fn open_vector(path: &Path, drivers: &[&str]) -> Result<Dataset> {
-    open(path, drivers, GdalOpenFlags::GDAL_OF_VECTOR, "the file is no vector data that can be read")
+    open(path, drivers, GdalOpenFlags::GDAL_OF_VECTOR, "it cannot be opened")
 }
 
 fn open(path: &Path, drivers: &[&str], kind: GdalOpenFlags, what: &str) -> Result<Dataset> {
