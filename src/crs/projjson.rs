@@ -17,6 +17,17 @@ pub fn projjson(crs: Crs) -> Result<serde_json::Value> {
     serde_json::from_str(&text).map_err(|error| unknown(error.into()))
 }
 
+/// True when positions of the CRS are longitudes and latitudes.
+///
+/// # Errors
+/// When the registry does not know the code.
+pub fn is_geographic(crs: Crs) -> Result<bool> {
+    crate::io::gdal::init();
+    SpatialRef::from_epsg(crs.0)
+        .map(|srs| srs.is_geographic())
+        .map_err(|error| Error::new("mk::crs::definition", format!("no definition of {crs}")).because(error))
+}
+
 /// Name and definition (WKT 1) of a CRS, as a GeoPackage lists them.
 ///
 /// # Errors

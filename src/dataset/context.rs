@@ -21,6 +21,8 @@ pub struct Area {
     pub grids: Vec<PathBuf>,
     /// Folder that relative paths in options are relative to.
     pub folder: PathBuf,
+    /// Address under which the release's folder `public` is served, where the pipeline says it.
+    pub base_url: Option<String>,
 }
 
 /// The result of a unit that ran, tonight or earlier.
@@ -159,6 +161,11 @@ pub struct AssembleContext<'a> {
 }
 
 impl AssembleContext<'_> {
+    /// Address of a file of the dataset; `None` where it is internal, or nobody said where the release is served.
+    pub fn address(&self, path: &str) -> Option<String> {
+        let base = self.area.base_url.as_ref().filter(|_| self.audience == Audience::Public)?;
+        Some(format!("{}/{}", base.trim_end_matches('/'), crate::markup::url_path(&format!("{}/{path}", self.dataset.id))))
+    }
     /// True when the artefact of this short name is wanted.
     pub fn wants(&self, short_name: &str) -> bool {
         self.only.is_none_or(|only| only == short_name)

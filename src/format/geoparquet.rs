@@ -6,7 +6,7 @@
 //! [`sorted`] for one that makes the row groups small on the map.
 
 use crate::crs::{Bbox, Crs};
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Result};
 use crate::format::wkb::{self, Summary};
 use crate::vector::hilbert;
 use arrow::array::{Array, ArrayRef, BinaryArray, Float64Array, RecordBatch, StructArray, UInt32Array};
@@ -20,7 +20,6 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::schema::types::ColumnPath;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
@@ -53,7 +52,7 @@ impl Options {
 /// # Errors
 /// When the geometry column is missing or holds no WKB, or the file cannot be written.
 pub fn write_file(path: &Path, schema: &SchemaRef, batches: &[RecordBatch], options: &Options) -> Result<()> {
-    let file = File::create(path).map_err(failed).map_err(|error| error.at(Place::file(path.display().to_string())))?;
+    let file = crate::io::atomic::create_unseen(path)?;
     let mut writer = Writer::new(BufWriter::new(file), schema, options)?;
     for batch in batches {
         writer.write(batch)?;

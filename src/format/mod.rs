@@ -1,13 +1,17 @@
 //! Writers shared by the kinds: each takes a path or a `Write`, and gives the same bytes for the same content.
 
 pub mod cityjson;
+pub mod cog;
 pub mod geoparquet;
 pub mod glb;
 pub mod gpkg;
 pub mod jpeg;
 pub mod mvt;
+pub mod picture;
 pub mod pmtiles;
 pub mod stac;
 pub mod tile_matrix;
+pub mod tilejson;
 pub mod tileset;
 pub mod wkb;
+pub mod wmts;

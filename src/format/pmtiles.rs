@@ -99,7 +99,7 @@ impl Writer {
     /// # Errors
     /// When the file cannot be written.
     pub fn create(path: &Path, header: &Header) -> Result<Self> {
-        let file = File::create(path).map_err(|error| failed(path, "cannot create the PMTiles archive", error))?;
+        let file = crate::io::atomic::create_unseen(path)?;
         let mut metadata = serde_json::Map::new();
         metadata.insert("name".into(), header.name.clone().into());
         if !header.attribution.is_empty() {

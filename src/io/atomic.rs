@@ -65,6 +65,22 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
     work().map_err(failed("cannot write the file", path))
 }
 
+/// Creates a file in a folder that nobody sees yet, to be written bit by bit; it is brought to disk when the store takes it.
+///
+/// # Errors
+/// When it cannot be created.
+pub fn create_unseen(path: &Path) -> Result<File> {
+    point(Operation::Write).and_then(|()| File::create(path)).map_err(failed("cannot create the file", path))
+}
+
+/// Writes a whole file in a folder that nobody sees yet; it is brought to disk when the store takes it.
+///
+/// # Errors
+/// When it cannot be written.
+pub fn write_unseen(path: &Path, bytes: &[u8]) -> Result<()> {
+    point(Operation::Write).and_then(|()| fs::write(path, bytes)).map_err(failed("cannot write the file", path))
+}
+
 /// Makes a finished file read-only and brings it to disk.
 ///
 /// # Errors

@@ -148,6 +148,8 @@ fn service(
             set("urls", json!([address]));
             set("crs", json!(dataset.facts.crs.to_string()));
         }
+        // The portal reads grid, format and address from the capabilities; `layers` comes with the layer.
+        "WMTS" => set("capabilitiesUrl", json!(address)),
         // A pattern of a tile address is no path: its braces stay.
         "VectorTile" => {
             set("url", json!(address.replace("%7B", "{").replace("%7D", "}")));

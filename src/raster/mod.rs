@@ -8,9 +8,11 @@ mod grid;
 mod halve;
 mod image;
 mod sample;
+mod shrink;
 
 pub use fill::{JPEG_BLOCK, fill_invalid};
 pub use grid::{Grid, Span};
 pub use halve::{halve, halve_into};
 pub use image::{Coverage, Rgbx};
 pub use sample::{Kernel, warp};
+pub use shrink::shrink;

@@ -82,6 +82,7 @@ impl Night<'_> {
             "version": work.dataset.assemble_version(),
             "config": work.config,
             "common": work.common,
+            "base_url": self.area.base_url,
             "results": results,
             "sources": sources,
             "uses": uses,

@@ -128,6 +128,7 @@ impl<'a> Night<'a> {
             extent: pipeline.config.extent,
             grids: pipeline.config.grids.iter().map(|path| folder.join(path)).collect(),
             folder,
+            base_url: pipeline.config.base_url.clone(),
         };
         let mut works = Vec::new();
         for config in &pipeline.datasets {

@@ -2,7 +2,7 @@
 
 use super::header::{self, Access, Expected, Header, Validity};
 use super::mosaic::Member;
-use super::options::{Resampling, TileTarget};
+use super::options::{Drawing, Resampling, TileTarget};
 use super::render::Painter;
 use crate::crs::Operation;
 use crate::format::tile_matrix::{Tile, WEB_MERCATOR_QUAD};
@@ -96,7 +96,7 @@ fn compare(path: &Path, zooms_below: u8, resampling: Resampling, gdal_name: &str
     let header: Header = member.header.clone();
     let operation = Operation::between(header.crs, WEB_MERCATOR_QUAD.crs, &[]).unwrap();
     let bounds = header.bounds(&operation).unwrap();
-    let natural = (WEB_MERCATOR_QUAD.cell_size / (bounds.width() / f64::from(header.width))).log2().ceil() as u8;
+    let natural = (WEB_MERCATOR_QUAD.cell(0) / (bounds.width() / f64::from(header.width))).log2().ceil() as u8;
     let max_zoom = natural - zooms_below;
     let (columns, rows) = WEB_MERCATOR_QUAD.range(max_zoom - 2, &bounds).unwrap();
     let tile = Tile {
@@ -105,7 +105,8 @@ fn compare(path: &Path, zooms_below: u8, resampling: Resampling, gdal_name: &str
         y: u32::midpoint(*rows.start(), *rows.end()),
     };
     let target = TileTarget { resampling, ..TileTarget::default() };
-    let ours = Painter::new(vec![member], &target, max_zoom, &[]).unwrap().metatile(tile).unwrap();
+    let drawing = Drawing { matrix: WEB_MERCATOR_QUAD.clone(), codec: target.codec(), resampling, bands: target.bands };
+    let ours = Painter::new(vec![member], &drawing, max_zoom, &[]).unwrap().metatile(tile).unwrap();
 
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("warped.tif");

@@ -49,6 +49,8 @@ struct Params {
     flight_date: Option<FlightDate>,
     crs: Option<Crs>,
     extent: Option<Bbox>,
+    /// Tile matrix sets beside WebMercatorQuad: name, CRS, area.
+    areas: Vec<(String, Crs, Bbox)>,
 }
 
 pub fn units(dataset: &Orthophoto, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
@@ -57,6 +59,14 @@ pub fn units(dataset: &Orthophoto, context: &PlanContext<'_>) -> Result<Vec<Unit
         Some(path) => TileIndex::read(&context.area.folder.join(path))?,
         None => TileIndex::default(),
     };
+    let mut areas = Vec::new();
+    for (_, target) in &dataset.targets {
+        let set = target.matrix(&context.area.folder)?;
+        let area = (set.id.clone(), set.crs, set.area());
+        if set.crs != Crs::WEB_MERCATOR && !areas.contains(&area) {
+            areas.push(area);
+        }
+    }
     let units = context.sources.iter().map(|source| {
         let name = source.file_name();
         let flight_date = options.flight_date.clone().or_else(|| index.date(name)).or_else(|| FlightDate::in_name(name));
@@ -65,6 +75,7 @@ pub fn units(dataset: &Orthophoto, context: &PlanContext<'_>) -> Result<Vec<Unit
             flight_date,
             crs: context.area.crs,
             extent: context.area.extent,
+            areas: areas.clone(),
         };
         Ok(UnitSpec {
             key: source.name.clone(),
@@ -99,7 +110,7 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
 
 /// Where the image lies, in several CRSs; refused where it cannot lie.
 fn place(header: Header, params: Params, grids: &[std::path::PathBuf]) -> Result<(Image, Bbox)> {
-    let matrix = WEB_MERCATOR_QUAD;
+    let matrix = &*WEB_MERCATOR_QUAD;
     let to = |crs| header.bounds(&Operation::between(header.crs, crs, grids)?);
     if let Some(crs) = params.crs {
         let bbox = to(crs)?;
@@ -118,6 +129,11 @@ fn place(header: Header, params: Params, grids: &[std::path::PathBuf]) -> Result
         || !matrix.bbox(crate::format::tile_matrix::Tile { z: 0, x: 0, y: 0 }).contains(on_map.centre())
     {
         return Err(header::refused("the image lies outside the area of the map tiles"));
+    }
+    for (name, crs, area) in &params.areas {
+        if !area.contains(to(*crs)?.centre()) {
+            return Err(header::refused(format!("the image lies outside the area of the tile matrix set '{name}'")));
+        }
     }
     let to_lonlat = Operation::between(header.crs, Crs::WGS84, grids)?;
     let lonlat = header.bounds(&to_lonlat)?;

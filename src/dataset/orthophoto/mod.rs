@@ -1,20 +1,26 @@
-//! Orthophoto tiles to map tiles, footprints and STAC items.
+//! Orthophoto tiles to map tiles, Cloud Optimized GeoTIFFs, footprints and STAC items.
 //!
-//! Four stages: `inspect` (one unit for each image), `render` (blocks of tiles, from the images), `overview` and `root` (from the
-//! tiles below). One changed image redoes its inspection, the blocks it touches, and what lies above those.
+//! Five stages: `inspect` (one unit for each image), `render` (blocks of tiles, from the images), `overview` and `root` (from the
+//! tiles below), `cog` (each image as a file of its own, where that is asked for). One changed image redoes its inspection, its file, the
+//! blocks it touches, and what lies above those.
 
+mod archive;
 mod assemble;
 mod flight_date;
 mod footprints;
 mod gdal_image;
 mod header;
 mod inspect;
+mod ladder;
 mod locate;
 mod mosaic;
 mod options;
 mod overview;
 mod preview;
+mod products;
 mod render;
+mod services;
+mod sheets;
 mod stac_items;
 mod tiled_tiff;
 mod tiles;
@@ -25,7 +31,7 @@ mod golden;
 mod tests;
 
 pub use flight_date::FlightDate;
-pub use options::{Options, Resampling, TileFormat, TileTarget};
+pub use options::{Options, Resampling, Shown, TileFormat, TileTarget};
 
 use super::{AssembleContext, Assembly, Dataset, Kind, Located, Outcome, PlanContext, Stage, UnitContext};
 use crate::error::{Error, Result};
@@ -48,19 +54,21 @@ pub const KIND: Kind = Kind {
 /// A dataset of the kind.
 pub(crate) struct Orthophoto {
     options: Options,
-    target: TileTarget,
+    /// Names and definitions of the sets of tiles.
+    targets: Vec<(String, TileTarget)>,
 }
 
 fn open(config: &DatasetConfig) -> Result<Box<dyn Dataset>> {
     let options: Options = super::read_options(config)?;
-    let target = options.target()?;
-    Ok(Box::new(Orthophoto { options, target }))
+    let targets = options.targets()?;
+    Ok(Box::new(Orthophoto { options, targets }))
 }
 
 const INSPECT: usize = 0;
 const RENDER: usize = 1;
 const OVERVIEW: usize = 2;
 const ROOT: usize = 3;
+const COG: usize = 4;
 
 impl Dataset for Orthophoto {
     fn stages(&self) -> &'static [Stage] {
@@ -69,6 +77,7 @@ impl Dataset for Orthophoto {
             Stage { name: "render", version: 1 },
             Stage { name: "overview", version: 1 },
             Stage { name: "root", version: 1 },
+            Stage { name: "cog", version: 1 },
         ]
     }
     fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
@@ -76,18 +85,20 @@ impl Dataset for Orthophoto {
             INSPECT => inspect::units(self, context),
             RENDER => render::units(self, context),
             OVERVIEW => overview::units(self, context),
-            _ => overview::root(self, context),
+            ROOT => overview::root(self, context),
+            _ => sheets::units(self, context),
         }
     }
     fn execute(&self, stage: usize, unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
         match stage {
             INSPECT => inspect::execute(unit, context),
             RENDER => render::execute(unit, context),
-            _ => overview::execute(unit, context),
+            OVERVIEW | ROOT => overview::execute(unit, context),
+            _ => sheets::execute(unit, context),
         }
     }
     fn assemble_version(&self) -> u32 {
-        1
+        2
     }
     fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {
         assemble::assemble(self, context)

@@ -5,10 +5,12 @@
 
 use super::Orthophoto;
 use super::inspect;
-use super::render::Zooms;
+use super::ladder;
+use super::products::{Product, products};
 use super::tiles::{self, TOP, TileSink};
 use crate::dataset::{Outcome, PlanContext, UnitContext, UnitResult};
 use crate::error::Result;
+use crate::format::picture::Codec;
 use crate::format::tile_matrix::Tile;
 use crate::plan::{Input, UnitSpec};
 use crate::raster::{self, Rgbx};
@@ -27,57 +29,66 @@ struct Params {
     /// Tiles that it is given, in the order of the inputs.
     given: Vec<Tile>,
     min_zoom: u8,
-    quality: u8,
+    codec: Codec,
     tile_px: u32,
 }
 
 /// Units of the third stage (`blocks`: results of the second).
 pub fn units(dataset: &Orthophoto, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
-    let zooms = Zooms::of(&dataset.target, &inspect::images(&context.earlier[0])?);
-    let mut groups: BTreeMap<u64, (Tile, Vec<&UnitResult>)> = BTreeMap::new();
-    if zooms.overview() < zooms.block {
-        for result in &context.earlier[1] {
-            let tile = result.key.parse::<Tile>()?.ancestor(zooms.block - zooms.overview());
-            groups.entry(tile.id()).or_insert_with(|| (tile, Vec::new())).1.push(result);
+    let images = inspect::images(&context.earlier[0])?;
+    let mut units = Vec::new();
+    for product in products(dataset, &images, context.area)? {
+        let zooms = product.zooms;
+        if !product.is_halved() {
+            units.extend(ladder::groups(&product, &context.earlier[1])?);
+            continue;
         }
-    }
-    let mut units = Vec::with_capacity(groups.len());
-    for (tile, results) in groups.into_values() {
-        units.extend(unit(dataset, tile.to_string(), vec![tile], results, zooms.min)?);
+        if zooms.overview() >= zooms.block {
+            continue;
+        }
+        let mut groups: BTreeMap<u64, (Tile, Vec<(Tile, &UnitResult)>)> = BTreeMap::new();
+        for (block, result) in product.own(&context.earlier[1]) {
+            let tile = block.ancestor(zooms.block - zooms.overview());
+            groups.entry(tile.id()).or_insert_with(|| (tile, Vec::new())).1.push((block, result));
+        }
+        for (tile, results) in groups.into_values() {
+            units.extend(unit(&product, &tile.to_string(), vec![tile], results)?);
+        }
     }
     Ok(units)
 }
 
-/// The unit of the fourth stage, when there are zooms above the third.
+/// The units of the fourth stage: for each set one, when there are zooms above the third.
 pub fn root(dataset: &Orthophoto, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
-    let zooms = Zooms::of(&dataset.target, &inspect::images(&context.earlier[0])?);
-    if zooms.min >= zooms.overview() {
-        return Ok(Vec::new());
+    let images = inspect::images(&context.earlier[0])?;
+    let mut units = Vec::new();
+    for product in products(dataset, &images, context.area)? {
+        let zooms = product.zooms;
+        if !product.is_halved() {
+            units.extend(ladder::root(&product, &context.earlier[2])?);
+            continue;
+        }
+        if zooms.min >= zooms.overview() {
+            continue;
+        }
+        let stage = if zooms.overview() < zooms.block { 2 } else { 1 };
+        let below = product.own(&context.earlier[stage]);
+        let mut from: Vec<Tile> = below.iter().map(|(tile, _)| tile.ancestor(zooms.overview() - zooms.min)).collect();
+        from.sort_by_key(|tile| tile.id());
+        from.dedup();
+        units.extend(unit(&product, ROOT, from, below)?);
     }
-    let below = if zooms.overview() < zooms.block { &context.earlier[2] } else { &context.earlier[1] };
-    let mut from = Vec::new();
-    for result in below {
-        from.push(result.key.parse::<Tile>()?.ancestor(zooms.overview() - zooms.min));
-    }
-    from.sort_by_key(|tile| tile.id());
-    from.dedup();
-    Ok(unit(dataset, ROOT.to_owned(), from, below.iter().collect(), zooms.min)?.into_iter().collect())
+    Ok(units)
 }
 
 /// A unit over the pixels of earlier results; `None` when none of them has any.
-fn unit(
-    dataset: &Orthophoto,
-    key: String,
-    from: Vec<Tile>,
-    mut results: Vec<&UnitResult>,
-    min_zoom: u8,
-) -> Result<Option<UnitSpec>> {
-    results.sort_by_key(|result| result.key.parse::<Tile>().map_or(u64::MAX, Tile::id));
+fn unit(product: &Product, part: &str, from: Vec<Tile>, mut results: Vec<(Tile, &UnitResult)>) -> Result<Option<UnitSpec>> {
+    results.sort_by_key(|(tile, _)| tile.id());
     let (mut given, mut inputs) = (Vec::new(), Vec::new());
     let mut bbox = crate::crs::Bbox::EMPTY;
-    for result in results {
+    for (tile, result) in results {
         if let Some(entry) = result.pack()?.entries().get(TOP) {
-            given.push(result.key.parse::<Tile>()?);
+            given.push(tile);
             inputs.push(result.entry_as_input(TOP, *entry));
             bbox = result.outcome.bbox.map_or(bbox, |other| bbox.union(other));
         }
@@ -86,16 +97,20 @@ fn unit(
         return Ok(None);
     }
     let cost = inputs.len() as u64;
-    let params = Params { from, given, min_zoom, quality: dataset.target.quality, tile_px: dataset.target.matrix().tile_px };
+    let params =
+        Params { from, given, min_zoom: product.zooms.min, codec: product.target.codec(), tile_px: product.matrix.tile_px };
     let bbox = (!bbox.is_empty()).then_some(bbox);
-    Ok(Some(UnitSpec { key, inputs, params: super::to_json(&params)?, bbox, memory_mb: 64, cost }))
+    Ok(Some(UnitSpec { key: product.key(part), inputs, params: super::to_json(&params)?, bbox, memory_mb: 64, cost }))
 }
 
 pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
+    if ladder::is_rung(unit) {
+        return ladder::execute_join(unit, context);
+    }
     let params: Params = super::from_json(&unit.params)?;
     let known: BTreeMap<Tile, &Input> = params.given.iter().copied().zip(&unit.inputs).collect();
     let lowest = params.given.iter().map(|tile| tile.z).max().unwrap_or(0);
-    let mut sink = TileSink::new(params.quality, params.min_zoom)?;
+    let mut sink = TileSink::new(params.codec, params.min_zoom)?;
     let mut walk = Walk { known, lowest, tile_px: params.tile_px as usize, sink: &mut sink, context };
     let mut tops = Vec::new();
     for &tile in &params.from {

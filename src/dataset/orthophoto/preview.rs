@@ -1,11 +1,14 @@
-//! A small picture of the whole, from the tiles of the archive.
+//! A small picture of the whole, from the tiles.
 
-use super::render::Zooms;
+use super::products::Product;
 use super::tiles::BACKGROUND;
+use super::{OVERVIEW, RENDER, ROOT, archive};
 use crate::crs::Bbox;
-use crate::error::{Error, Place, Result};
-use crate::format::tile_matrix::{Tile, TileMatrixSet};
-use crate::format::{jpeg, pmtiles};
+use crate::dataset::AssembleContext;
+use crate::error::{Error, Result};
+use crate::format::tile_matrix::Tile;
+use crate::format::{jpeg, picture};
+use crate::io::atomic;
 use crate::raster::{self, Rgbx};
 use std::path::Path;
 
@@ -13,32 +16,36 @@ use std::path::Path;
 const LONGEST: f64 = 1024.0;
 const QUALITY: u8 = 85;
 
-/// Draws what the archive shows within `on_map` (in the CRS of the tiles).
-pub fn write(archive: &Path, target: &Path, matrix: &TileMatrixSet, on_map: &Bbox, zooms: Zooms) -> Result<()> {
-    let mut reader = pmtiles::Reader::open(archive)?;
-    let mut decoder = jpeg::Decoder::new()?;
+/// Draws what a set of tiles shows within `on_map` (in the CRS of the tiles).
+pub fn write(product: &Product, context: &AssembleContext<'_>, target: &Path, on_map: &Bbox) -> Result<()> {
+    let (matrix, zooms) = (&product.matrix, product.zooms);
     let longest = on_map.width().max(on_map.height());
     let fits = |zoom: &u8| longest / matrix.cell(*zoom) <= LONGEST;
-    let zoom = (0..=zooms.max).rev().find(fits).unwrap_or(0);
-    // Where the archive begins at a higher zoom, its tiles are halved.
-    let drawn = zoom.max(zooms.min);
-    let halvings = drawn - zoom;
-    let cell = matrix.cell(zoom);
+    // Where the set begins at a finer zoom, its tiles are halved.
+    let drawn = (zooms.min..=zooms.max).rev().find(fits).unwrap_or(zooms.min);
     let side = matrix.tile_px as usize;
+    let halvings = (longest / matrix.cell(drawn) / LONGEST).log2().ceil().clamp(0.0, f64::from(side.ilog2())) as u32;
+    let cell = matrix.cell(drawn) * f64::from(1_u32 << halvings);
     let Some((columns, rows)) = matrix.range(drawn, on_map) else {
         return Err(Error::new("mk::orthophoto::preview", "the images lie outside the area of the map tiles"));
     };
-    let small = side >> halvings.min(8);
+    let small = side >> halvings;
     let size = [columns.clone().count() * small, rows.clone().count() * small];
     let mut canvas = Rgbx::empty(size[0], size[1]);
-    for (row, y) in rows.clone().enumerate() {
-        for (column, x) in columns.clone().enumerate() {
-            let Some(bytes) = reader.tile(drawn, x, y)? else { continue };
-            let mut picture = decoder.decode(&bytes, side, side)?;
-            for _ in 0..halvings.min(8) {
-                picture = raster::halve(&picture);
+    for stage in [RENDER, OVERVIEW, ROOT] {
+        for result in product.results(&context.results[stage]) {
+            let mut pack = result.pack()?;
+            for tile in archive::tiles(&pack).into_iter().filter(|tile| tile.z == drawn) {
+                if !columns.contains(&tile.x) || !rows.contains(&tile.y) {
+                    continue;
+                }
+                let mut picture = picture::decode(&pack.read(&tile.to_string())?, side)?;
+                for _ in 0..halvings {
+                    picture = raster::halve(&picture);
+                }
+                let (column, row) = ((tile.x - columns.start()) as usize, (tile.y - rows.start()) as usize);
+                canvas.put(column * small, row * small, &picture);
             }
-            canvas.put(column * small, row * small, &picture);
         }
     }
     let [east, north] = matrix.corner(Tile { z: drawn, x: *columns.start(), y: *rows.start() });
@@ -48,9 +55,5 @@ pub fn write(archive: &Path, target: &Path, matrix: &TileMatrixSet, on_map: &Bbo
     let mut picture = canvas.part(x, y, length(on_map.width(), size[0] - x), length(on_map.height(), size[1] - y));
     raster::fill_invalid(&mut picture, BACKGROUND);
     let bytes = jpeg::Encoder::new(QUALITY)?.encode(&picture)?;
-    std::fs::write(target, bytes).map_err(|error| {
-        Error::new("mk::orthophoto::preview", "cannot write the preview")
-            .at(Place::file(target.display().to_string()))
-            .because(error)
-    })
+    atomic::write_unseen(target, &bytes)
 }

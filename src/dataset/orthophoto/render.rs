@@ -4,11 +4,13 @@
 //! resampled once; its overviews are halved in memory. The block's own tile is kept as pixels too, for the stage above.
 
 use super::inspect::{self, Inspected};
+use super::ladder;
 use super::mosaic::{self, Layer, Member, Reader};
-use super::options::{Resampling, TileTarget};
+use super::options::{Drawing, Resampling, TileTarget};
+use super::products::{Product, products};
 use super::tiles::{self, TOP, TileSink};
 use super::{Orthophoto, header::Header};
-use crate::crs::Operation;
+use crate::crs::{Bbox, Crs, Operation};
 use crate::dataset::{Outcome, PlanContext, UnitContext};
 use crate::error::{Error, Place, Result};
 use crate::format::tile_matrix::{Tile, TileMatrixSet};
@@ -22,8 +24,10 @@ use std::path::PathBuf;
 const BLOCK_LEVELS: u8 = 5;
 /// Zooms from a metatile to its smallest tiles.
 const METATILE_LEVELS: u8 = 3;
-/// Default of the lowest zoom.
+/// Default of the lowest zoom in WebMercatorQuad.
 const DEFAULT_MIN_ZOOM: u8 = 10;
+/// In other sets the lowest zoom is by default the last one whose pixels are not finer than this on the ground, in metres.
+const DEFAULT_COARSEST_M: f64 = 80.0;
 /// Most blocks of a dataset, 8192 × 8192 pixels each: more than Germany at 20 cm.
 const MAX_BLOCKS: usize = 1 << 19;
 /// Where a target pixel covers more source pixels than this, the mean of the area is taken (GDAL's warper changes there too).
@@ -46,12 +50,14 @@ pub struct Zooms {
 
 impl Zooms {
     /// The zooms that the options ask for, or that suit the images.
-    pub fn of(target: &TileTarget, images: &[Inspected<'_>]) -> Self {
+    pub fn of<'a>(target: &TileTarget, matrix: &TileMatrixSet, images: impl Iterator<Item = &'a Inspected<'a>>) -> Self {
         let [min, max] = target.zoom.unwrap_or_else(|| {
-            let max = images.iter().map(|inspected| natural_zoom(&target.matrix(), inspected)).max().unwrap_or(0);
-            [DEFAULT_MIN_ZOOM.min(max), max]
+            let max = images.map(|inspected| natural_zoom(matrix, inspected)).max().unwrap_or(0);
+            let coarse = |zoom: &u8| matrix.crs == Crs::WEB_MERCATOR || matrix.ground_m(*zoom, 0.0) >= DEFAULT_COARSEST_M;
+            let least = (0..=DEFAULT_MIN_ZOOM.min(max)).rev().find(coarse).unwrap_or(0);
+            [least, max]
         });
-        Self { min, block: max.saturating_sub(BLOCK_LEVELS), max }
+        Self { min, block: max.saturating_sub(BLOCK_LEVELS).max(matrix.halved_down_to(max)), max }
     }
     /// The zooms with the results of the two stages above the blocks: the root's, and the overview's. Each begins where the one
     /// before ends.
@@ -63,8 +69,9 @@ impl Zooms {
 /// The first zoom whose pixels are not coarser than the image's (by more than a tenth of a zoom), at its latitude.
 fn natural_zoom(matrix: &TileMatrixSet, inspected: &Inspected<'_>) -> u8 {
     let latitude = inspected.image.lonlat.centre()[1];
-    let zoom = (matrix.cell_size * latitude.to_radians().cos() / inspected.image.resolution_m).log2();
-    (zoom - 0.1).ceil().clamp(0.0, 24.0) as u8
+    let wanted = inspected.image.resolution_m * 0.1_f64.exp2();
+    let last = matrix.last_zoom().min(24);
+    (0..=last).find(|zoom| matrix.ground_m(*zoom, latitude) <= wanted).unwrap_or(last)
 }
 
 #[derive(Serialize, Deserialize)]
@@ -72,53 +79,59 @@ struct Params {
     block: Tile,
     min_zoom: u8,
     max_zoom: u8,
-    target: TileTarget,
+    drawing: Drawing,
     headers: Vec<Header>,
 }
 
 pub fn units(dataset: &Orthophoto, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
     let images = inspect::images(&context.earlier[0])?;
-    let target = &dataset.target;
-    let (matrix, zooms) = (target.matrix(), Zooms::of(target, &images));
-    let mut blocks: BTreeMap<u64, (Tile, Vec<usize>)> = BTreeMap::new();
-    for (index, inspected) in images.iter().enumerate() {
-        let Some((columns, rows)) = matrix.range(zooms.block, &inspected.image.on_map) else { continue };
+    let mut units = Vec::new();
+    for product in products(dataset, &images, context.area)? {
+        units.extend(if product.is_halved() {
+            blocks(&product, &images, context)?
+        } else {
+            ladder::blocks(&product, &images, context)?
+        });
+    }
+    Ok(units)
+}
+
+/// Blocks of a set of tiles.
+fn blocks(product: &Product, images: &[Inspected<'_>], context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
+    let (matrix, zooms) = (&product.matrix, product.zooms);
+    let mut blocks: BTreeMap<u64, (Tile, Vec<(usize, Bbox)>)> = BTreeMap::new();
+    for &(index, place) in &product.images {
+        let Some((columns, rows)) = matrix.range(zooms.block, &place) else { continue };
         let wanted = columns.clone().count().saturating_mul(rows.clone().count()).saturating_add(blocks.len());
-        if wanted > MAX_BLOCKS {
-            return Err(Error::new("mk::orthophoto::size", "the images need more tiles than can be planned")
-                .at(Place::file(&inspected.result.key))
-                .hint("set a lower highest zoom, or put coarse and fine images into datasets of their own"));
-        }
+        check_size(wanted, &images[index].result.key)?;
         for y in rows {
             for x in columns.clone() {
                 let tile = Tile { z: zooms.block, x, y };
-                blocks.entry(tile.id()).or_insert_with(|| (tile, Vec::new())).1.push(index);
+                blocks.entry(tile.id()).or_insert_with(|| (tile, Vec::new())).1.push((index, place));
             }
         }
     }
-    let grids = grids(&images, &matrix, context)?;
-    let to_dataset = Operation::between(matrix.crs, inspect::dataset_crs(&images, context.area), &context.area.grids)?;
+    let grids = grids(product, images, context)?;
+    let to_dataset = to_dataset(product, images, context)?;
     let mut units = Vec::with_capacity(blocks.len());
     for (tile, members) in blocks.into_values() {
         let params = Params {
             block: tile,
             min_zoom: zooms.min,
             max_zoom: zooms.max,
-            target: target.clone(),
-            headers: members.iter().map(|&index| images[index].image.header.clone()).collect(),
+            drawing: product.drawing(),
+            headers: members.iter().map(|&(index, _)| images[index].image.header.clone()).collect(),
         };
-        let mut inputs: Vec<Input> = members.iter().flat_map(|&index| images[index].result.inputs.clone()).collect();
+        let mut inputs: Vec<Input> = members.iter().flat_map(|&(index, _)| images[index].result.inputs.clone()).collect();
         inputs.extend(grids.iter().cloned());
         let piece_mb = params.headers.iter().map(|header| header.piece_mb).max().unwrap_or(0);
         let bbox = matrix.bbox(tile);
-        let mut corners = [bbox.min, bbox.max, [bbox.min[0], bbox.max[1]], [bbox.max[0], bbox.min[1]]];
-        let bbox = to_dataset.forward(&mut corners).ok().map(|()| crate::crs::Bbox::around(corners));
-        let covered: f64 = members.iter().map(|&index| overlap(&matrix.bbox(tile), &images[index].image.on_map)).sum();
+        let covered: f64 = members.iter().map(|(_, place)| overlap(&bbox, place)).sum();
         units.push(UnitSpec {
-            key: tile.to_string(),
+            key: product.key(&tile.to_string()),
             inputs,
             params: super::to_json(&params)?,
-            bbox,
+            bbox: in_dataset(&to_dataset, &bbox),
             memory_mb: MEMORY_MB + 3 * piece_mb,
             cost: (covered * 1000.0) as u64 + 1,
         });
@@ -127,24 +140,45 @@ pub fn units(dataset: &Orthophoto, context: &PlanContext<'_>) -> Result<Vec<Unit
 }
 
 /// Target 16, window of sources 38 and as much again while GDAL reads, decoded tiles 64, encoded tiles 30, canvas and halves 12 MiB.
-const MEMORY_MB: u64 = 200;
+pub const MEMORY_MB: u64 = 200;
+
+/// Refuses what would be more blocks than any area needs.
+pub fn check_size(wanted: usize, image: &str) -> Result<()> {
+    if wanted > MAX_BLOCKS {
+        return Err(Error::new("mk::orthophoto::size", "the images need more tiles than can be planned")
+            .at(Place::file(image))
+            .hint("set a lower highest zoom, or put coarse and fine images into datasets of their own"));
+    }
+    Ok(())
+}
+
+/// From the map of a set of tiles to the CRS of the dataset.
+pub fn to_dataset(product: &Product, images: &[Inspected<'_>], context: &PlanContext<'_>) -> Result<Operation> {
+    Operation::between(product.matrix.crs, inspect::dataset_crs(images, context.area), &context.area.grids)
+}
+
+/// A box of the map in the CRS of the dataset, where that has an answer.
+pub fn in_dataset(operation: &Operation, bbox: &Bbox) -> Option<Bbox> {
+    let mut corners = [bbox.min, bbox.max, [bbox.min[0], bbox.max[1]], [bbox.max[0], bbox.min[1]]];
+    operation.forward(&mut corners).ok().map(|()| Bbox::around(corners))
+}
 
 /// Share of a block that an image covers.
-fn overlap(block: &crate::crs::Bbox, image: &crate::crs::Bbox) -> f64 {
+pub fn overlap(block: &Bbox, image: &Bbox) -> f64 {
     let along = |axis: usize| (block.max[axis].min(image.max[axis]) - block.min[axis].max(image.min[axis])).max(0.0);
     along(0) * along(1) / (block.width() * block.height())
 }
 
 /// The grid files of all operations, as inputs.
-fn grids(images: &[Inspected<'_>], matrix: &TileMatrixSet, context: &PlanContext<'_>) -> Result<Vec<Input>> {
+pub fn grids(product: &Product, images: &[Inspected<'_>], context: &PlanContext<'_>) -> Result<Vec<Input>> {
     let mut grids = BTreeMap::new();
     let mut seen = std::collections::BTreeSet::new();
-    for inspected in images {
-        let crs = inspected.image.header.crs;
+    for &(index, _) in &product.images {
+        let crs = images[index].image.header.crs;
         if !seen.insert(crs) {
             continue;
         }
-        let operation = Operation::between(crs, matrix.crs, &context.area.grids)?;
+        let operation = Operation::between(crs, product.matrix.crs, &context.area.grids)?;
         for (fact, path) in operation.fact().grids.iter().zip(operation.grid_files()) {
             let size = std::fs::metadata(path).map_or(0, |metadata| metadata.len());
             let (name, path, digest) = (fact.name.clone(), path.clone(), fact.digest);
@@ -155,6 +189,9 @@ fn grids(images: &[Inspected<'_>], matrix: &TileMatrixSet, context: &PlanContext
 }
 
 pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
+    if ladder::is_rung(unit) {
+        return ladder::execute_block(unit, context);
+    }
     let params: Params = super::from_json(&unit.params)?;
     let mut members = Vec::with_capacity(params.headers.len());
     for (index, header) in params.headers.iter().enumerate() {
@@ -162,8 +199,8 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
         let path = source.local(context.scratch)?;
         members.push(Member { header: header.clone(), source, path });
     }
-    let mut painter = Painter::new(members, &params.target, params.max_zoom, &context.area.grids)?;
-    let mut sink = TileSink::new(params.target.quality, params.min_zoom)?;
+    let mut painter = Painter::new(members, &params.drawing, params.max_zoom, &context.area.grids)?;
+    let mut sink = TileSink::new(params.drawing.codec, params.min_zoom)?;
     let top = block(&params, &mut painter, &mut sink, context)?;
     let count = sink.finish(context.pack)?;
     if let Some(top) = &top {
@@ -225,14 +262,14 @@ pub(super) struct Painter {
 
 impl Painter {
     /// A painter of images in the order of priority.
-    pub(super) fn new(members: Vec<Member>, target: &TileTarget, max_zoom: u8, grids: &[PathBuf]) -> Result<Self> {
-        let matrix = target.matrix();
+    pub(super) fn new(members: Vec<Member>, drawing: &Drawing, max_zoom: u8, grids: &[PathBuf]) -> Result<Self> {
+        let matrix = drawing.matrix.clone();
         let mut layers = Vec::new();
         for layer in mosaic::layers(&members.iter().map(|member| &member.header).collect::<Vec<_>>()) {
             let operation = Operation::between(layer.frame.crs, matrix.crs, grids)?;
             layers.push(Drawn { extent: layer.extent(&members), layer, operation });
         }
-        let kernel = match target.resampling {
+        let kernel = match drawing.resampling {
             Resampling::Bilinear => Kernel::Bilinear,
             Resampling::Bicubic => Kernel::Bicubic,
         };
@@ -241,30 +278,26 @@ impl Painter {
 
     /// The pixels of all tiles of the highest zoom within a tile, as one picture.
     pub(super) fn metatile(&mut self, tile: Tile) -> Result<Rgbx> {
-        let side = (self.matrix.tile_px as usize) << (self.max_zoom - tile.z);
+        self.square(self.matrix.corner(tile), (self.matrix.tile_px as usize) << (self.max_zoom - tile.z))
+    }
+
+    /// The pixels of the highest zoom in a square of `side` pixels with that upper left corner on the map.
+    pub(super) fn square(&mut self, corner: [f64; 2], side: usize) -> Result<Rgbx> {
         let mut target = Rgbx::empty(side, side);
         for drawn in &self.layers {
             if target.is_full() {
                 break;
             }
-            draw(drawn, &mut self.reader, &self.matrix, self.kernel, tile, self.max_zoom, &mut target)?;
+            draw(drawn, &mut self.reader, self.kernel, corner, self.matrix.cell(self.max_zoom), &mut target)?;
         }
         Ok(target)
     }
 }
 
 /// Draws one layer under what the target shows already.
-fn draw(
-    drawn: &Drawn,
-    reader: &mut Reader,
-    matrix: &TileMatrixSet,
-    kernel: Kernel,
-    tile: Tile,
-    max_zoom: u8,
-    target: &mut Rgbx,
-) -> Result<()> {
+fn draw(drawn: &Drawn, reader: &mut Reader, kernel: Kernel, corner: [f64; 2], cell: f64, target: &mut Rgbx) -> Result<()> {
     let side = target.width();
-    let grid = grid(drawn, matrix, tile, max_zoom, side)?;
+    let grid = grid(drawn, corner, cell, side)?;
     let shrink = grid.shrink();
     let kernel = if shrink > SHRINKS { Kernel::Area } else { kernel };
     // Parts small enough that the window of sources stays bounded, however coarse the target is.
@@ -292,9 +325,8 @@ fn draw(
     Ok(())
 }
 
-/// Source positions, in pixels of the layer, for the pixels of a metatile.
-fn grid(drawn: &Drawn, matrix: &TileMatrixSet, tile: Tile, max_zoom: u8, side: usize) -> Result<Grid> {
-    let ([east, north], cell) = (matrix.corner(tile), matrix.cell(max_zoom));
+/// Source positions, in pixels of the layer, for the pixels of a square of the map.
+fn grid(drawn: &Drawn, [east, north]: [f64; 2], cell: f64, side: usize) -> Result<Grid> {
     let t = drawn.layer.frame.transform;
     let determinant = t[1] * t[5] - t[2] * t[4];
     Grid::build(side, side, |points| {

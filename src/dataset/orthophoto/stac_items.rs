@@ -1,23 +1,45 @@
 //! `stac/`: a collection, and an item for each image whose flight date is known.
 
-use super::assemble::ARCHIVE;
+use super::assemble::archive_name;
 use super::inspect::Inspected;
+use super::products::Product;
+use super::sheets;
 use crate::crs::{Bbox, Crs, Operation};
 use crate::dataset::{AssembleContext, Facts};
-use crate::error::{Error, Place, Result};
+use crate::error::Result;
 use crate::format::stac::{Asset, Collection, Item};
 use std::collections::BTreeSet;
 use std::path::Path;
 
+/// What the catalogue is made of.
+pub struct Catalogue<'a> {
+    /// The images.
+    pub images: &'a [Inspected<'a>],
+    /// Names of their items and files.
+    pub names: &'a [String],
+    /// True for those that have a file.
+    pub sheets: &'a [bool],
+    /// The sets of tiles with their numbers of tiles.
+    pub made: &'a [(Product, usize)],
+}
+
 /// Writes the folder. STAC has no item without a time, so that images of unknown date are in the footprints only.
-pub fn write(folder: &Path, context: &AssembleContext<'_>, title: &str, images: &[Inspected<'_>], facts: &Facts) -> Result<()> {
+pub fn write(folder: &Path, context: &AssembleContext<'_>, title: &str, facts: &Facts, catalogue: &Catalogue<'_>) -> Result<()> {
     let items_folder = folder.join("items");
     crate::io::atomic::create_dir_all(&items_folder)?;
     let id = &context.dataset.id;
+    let (images, made) = (catalogue.images, catalogue.made);
     let mut items = Vec::new();
-    let mut names = BTreeSet::new();
-    for inspected in images {
-        let Some(item) = item(inspected, context, &mut names)? else { continue };
+    for (index, inspected) in images.iter().enumerate() {
+        let mut assets = Vec::new();
+        if catalogue.sheets[index] {
+            assets.push(sheets::asset("../../", &catalogue.names[index]));
+        }
+        assets.extend(tiles(
+            "../../",
+            made.iter().filter(|(product, _)| product.images.binary_search_by_key(&index, |(shown, _)| *shown).is_ok()),
+        ));
+        let Some(item) = item(inspected, context, &catalogue.names[index], assets)? else { continue };
         let file = format!("{}.json", item.id);
         save(&items_folder.join(&file), &item.to_json(id, "../collection.json"))?;
         items.push(format!("items/{file}"));
@@ -35,22 +57,26 @@ pub fn write(folder: &Path, context: &AssembleContext<'_>, title: &str, images: 
         days,
         attribution: metadata.attribution.clone(),
         items,
-        assets: vec![tiles("../")],
+        assets: tiles("../", made),
     };
     save(&folder.join("collection.json"), &collection.to_json("collection.json"))
 }
 
-fn tiles(up: &str) -> Asset {
-    Asset {
-        key: "tiles".into(),
-        href: format!("{up}{ARCHIVE}"),
-        media_type: "application/vnd.pmtiles".into(),
-        title: "Kartenkacheln".into(),
-        roles: vec!["visual".into()],
-    }
+/// The archives that show an image; `up` leads to the dataset's folder.
+fn tiles<'a>(up: &str, made: impl IntoIterator<Item = &'a (Product, usize)>) -> Vec<Asset> {
+    let shown = made.into_iter().filter(|(product, tiles)| *tiles > 0 && product.fits_pmtiles());
+    shown
+        .map(|(product, _)| Asset {
+            key: if product.name == "orthophoto" { "tiles".to_owned() } else { product.name.clone() },
+            href: format!("{up}{}", archive_name(product)),
+            media_type: "application/vnd.pmtiles".into(),
+            title: "Kartenkacheln".into(),
+            roles: vec!["visual".into()],
+        })
+        .collect()
 }
 
-fn item(inspected: &Inspected<'_>, context: &AssembleContext<'_>, names: &mut BTreeSet<String>) -> Result<Option<Item>> {
+fn item(inspected: &Inspected<'_>, context: &AssembleContext<'_>, name: &str, assets: Vec<Asset>) -> Result<Option<Item>> {
     let image = &inspected.image;
     let Some(date) = &image.flight_date else { return Ok(None) };
     let header = &image.header;
@@ -69,14 +95,24 @@ fn item(inspected: &Inspected<'_>, context: &AssembleContext<'_>, names: &mut BT
         properties.insert("messkette:source_blake3".into(), digest.to_string().into());
     }
     Ok(Some(Item {
-        id: unique(inspected.file_name(), &digest.map(|digest| digest.short()).unwrap_or_default(), names),
+        id: name.to_owned(),
         bbox: Bbox::around(ring.iter().copied()),
         ring,
         days: date.days(),
         gsd: image.resolution_m,
         properties,
-        assets: vec![tiles("../../")],
+        assets,
     }))
+}
+
+/// Names of the images' items and files.
+pub fn names(images: &[Inspected<'_>]) -> Vec<String> {
+    let mut names = BTreeSet::new();
+    let name = |inspected: &Inspected<'_>| {
+        let digest = inspected.result.inputs.first().map(|input| input.digest.short()).unwrap_or_default();
+        unique(inspected.file_name(), &digest, &mut names)
+    };
+    images.iter().map(name).collect()
 }
 
 /// An identifier that is a safe file name: the image's own name; with the digest where two have the same.
@@ -107,10 +143,5 @@ fn spdx(licence: Option<&str>) -> &'static str {
 }
 
 fn save(path: &Path, value: &serde_json::Value) -> Result<()> {
-    let text = format!("{value:#}\n");
-    std::fs::write(path, text).map_err(|error| {
-        Error::new("mk::orthophoto::stac", "cannot write the STAC catalogue")
-            .at(Place::file(path.display().to_string()))
-            .because(error)
-    })
+    crate::io::atomic::write_unseen(path, format!("{value:#}\n").as_bytes())
 }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// Files of the shared data by the ends of their names; empty, with a reason printed, when they are not there.
-fn shared(folder: &str, ending: &str) -> Vec<PathBuf> {
+pub(super) fn shared(folder: &str, ending: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data").join(folder);
     let Ok(entries) = std::fs::read_dir(&folder) else {
         println!("skipped: {} is not there", folder.display());
@@ -185,7 +185,7 @@ fn an_incomplete_file_is_refused_and_the_others_are_shown() {
 }
 
 /// Runs a Python program with the tests' own environment; skips, with a reason printed, where that is not set up.
-fn python(program: &str, argument: &Path) {
+pub(super) fn python(program: &str, argument: &Path) {
     let python = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/python");
     if !python.exists() {
         println!("skipped: {} is not there; scripts/setup makes it", python.display());

@@ -1,30 +1,30 @@
 //! Tiles in packs: encoded pictures under `z/x/y`, and the pixels that the stage above needs.
 
 use crate::error::{Error, Result};
-use crate::format::jpeg;
+use crate::format::picture::{Codec, Encoder};
 use crate::format::tile_matrix::Tile;
 use crate::io::PackWriter;
-use crate::raster::{self, Coverage, Rgbx};
+use crate::raster::Rgbx;
 use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 use std::io::{Read, Write};
 
 /// Name of the entry with the pixels of a unit's own tile.
 pub const TOP: &str = "top";
 
-/// Shown where no image has a valid pixel: paper.
+/// Shown where no image has a valid pixel, in a format without transparency: paper.
 pub const BACKGROUND: [u8; 3] = [255; 3];
 
 /// Encodes tiles and puts them into a pack in the order of the archive.
 pub struct TileSink {
-    encoder: jpeg::Encoder,
+    encoder: Encoder,
     min_zoom: u8,
     tiles: Vec<(u64, Tile, Vec<u8>)>,
 }
 
 impl TileSink {
     /// A sink for tiles from that zoom on.
-    pub fn new(quality: u8, min_zoom: u8) -> Result<Self> {
-        Ok(Self { encoder: jpeg::Encoder::new(quality)?, min_zoom, tiles: Vec::new() })
+    pub fn new(codec: Codec, min_zoom: u8) -> Result<Self> {
+        Ok(Self { encoder: Encoder::new(codec)?, min_zoom, tiles: Vec::new() })
     }
 
     /// Adds all tiles of zoom `z` of a picture that shows the tile `of`. Tiles without a valid pixel are left out.
@@ -42,17 +42,11 @@ impl TileSink {
         Ok(())
     }
 
-    fn add(&mut self, picture: &Rgbx, [x, y]: [usize; 2], tile: Tile, tile_px: usize) -> Result<()> {
-        let bytes = match picture.coverage(x, y, tile_px, tile_px) {
-            Coverage::Empty => return Ok(()),
-            Coverage::Full => self.encoder.encode_part(picture, [x, y], [tile_px, tile_px])?,
-            Coverage::Part => {
-                let mut part = picture.part(x, y, tile_px, tile_px);
-                raster::fill_invalid(&mut part, BACKGROUND);
-                self.encoder.encode(&part)?
-            }
-        };
-        self.tiles.push((tile.id(), tile, bytes));
+    /// Adds the tile that a part of a picture shows, unless it has no valid pixel.
+    pub fn add(&mut self, picture: &Rgbx, at: [usize; 2], tile: Tile, tile_px: usize) -> Result<()> {
+        if let Some(bytes) = self.encoder.encode(picture, at, tile_px)? {
+            self.tiles.push((tile.id(), tile, bytes));
+        }
         Ok(())
     }
 
