@@ -206,7 +206,7 @@ impl Writer {
         let layout = if self.masked { format!("{LAYOUT} {MASKED}") } else { format!("{LAYOUT} ") };
         let ghost = format!("GDAL_STRUCTURAL_METADATA_SIZE={:06} bytes\n{layout}", layout.len());
         // Empty tiles of a mask would read as "nothing valid": where there is a mask, every tile has one.
-        let full = if self.masked { Some(deflate(&[0xff; TILE * TILE / 8])?) } else { None };
+        let full = if self.masked { Some(deflate(&vec![0xff; TILE * TILE / 8])?) } else { None };
         // Directories: of each level, and of its mask right after.
         let mut position = 16 + ghost.len() as u64;
         position = position.next_multiple_of(16);

@@ -176,8 +176,7 @@ pub fn decode(bytes: &[u8], side: usize) -> Result<Rgbx> {
     let mut picture = Rgbx::empty(side, side);
     for (target, pixel) in picture.pixels_mut().chunks_exact_mut(4).zip(pixels.chunks_exact(channels)) {
         match pixel {
-            [red, green, blue] => target.copy_from_slice(&[*red, *green, *blue, 255]),
-            [red, green, blue, 128..=255] => target.copy_from_slice(&[*red, *green, *blue, 255]),
+            [red, green, blue] | [red, green, blue, 128..=255] => target.copy_from_slice(&[*red, *green, *blue, 255]),
             [grey] => target.copy_from_slice(&[*grey, *grey, *grey, 255]),
             _ => {}
         }

@@ -151,7 +151,7 @@ pub fn groups(product: &Product, results: &[UnitResult]) -> Result<Vec<UnitSpec>
         // Neighbours alone have nothing that begins in the group, but they may end what a block without data would have begun.
         let any = results.iter().any(|(block, _)| inside(*block));
         let memory_mb = if any { 320 } else { 96 };
-        units.extend(join(product, name(product.zooms.max, group), Some(group), results, memory_mb)?);
+        units.extend(join(product, &name(product.zooms.max, group), Some(group), results, memory_mb)?);
     }
     Ok(units)
 }
@@ -165,12 +165,12 @@ pub fn root(product: &Product, results: &[UnitResult]) -> Result<Option<UnitSpec
     let on_map = product.on_map();
     let pixels = (on_map.width() / level.cell) * (on_map.height() / level.cell);
     let memory_mb = 128 + (pixels * 6.0 / f64::from(1 << 20)) as u64;
-    join(product, super::overview::ROOT.to_owned(), None, results, memory_mb)
+    join(product, super::overview::ROOT, None, results, memory_mb)
 }
 
 fn join(
     product: &Product,
-    part: String,
+    part: &str,
     group: Option<[u32; 2]>,
     mut results: Vec<([u32; 2], &UnitResult)>,
     memory_mb: u64,
@@ -194,7 +194,7 @@ fn join(
     let cost = inputs.len() as u64;
     let params = JoinParams { ladder: true, group, given, zooms, matrix: product.matrix.clone(), codec: product.target.codec() };
     let bbox = (!bbox.is_empty()).then_some(bbox);
-    Ok(Some(UnitSpec { key: product.key(&part), inputs, params: super::to_json(&params)?, bbox, memory_mb, cost }))
+    Ok(Some(UnitSpec { key: product.key(part), inputs, params: super::to_json(&params)?, bbox, memory_mb, cost }))
 }
 
 fn name(zoom: u8, [x, y]: [u32; 2]) -> String {

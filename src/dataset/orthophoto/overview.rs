@@ -22,6 +22,9 @@ pub const LEVELS: u8 = 4;
 /// Key of the only unit of the last stage.
 pub const ROOT: &str = "root";
 
+/// A tile of the overview with the blocks in it.
+type Group<'a> = (Tile, Vec<(Tile, &'a UnitResult)>);
+
 #[derive(Serialize, Deserialize)]
 struct Params {
     /// Tiles that the unit makes with all between them and those it is given.
@@ -46,7 +49,7 @@ pub fn units(dataset: &Orthophoto, context: &PlanContext<'_>) -> Result<Vec<Unit
         if zooms.overview() >= zooms.block {
             continue;
         }
-        let mut groups: BTreeMap<u64, (Tile, Vec<(Tile, &UnitResult)>)> = BTreeMap::new();
+        let mut groups: BTreeMap<u64, Group<'_>> = BTreeMap::new();
         for (block, result) in product.own(&context.earlier[1]) {
             let tile = block.ancestor(zooms.block - zooms.overview());
             groups.entry(tile.id()).or_insert_with(|| (tile, Vec::new())).1.push((block, result));
