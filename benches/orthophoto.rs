@@ -122,6 +122,7 @@ fn block(_: &mut Criterion) {
             earlier: &earlier,
             uses: &uses,
             scratch: folder.path(),
+            only: None,
         };
         let units = dataset.units(stage, &plan).expect("a plan");
         let mut results = Vec::new();

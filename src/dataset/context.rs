@@ -97,6 +97,15 @@ pub struct PlanContext<'a> {
     pub uses: &'a BTreeMap<String, UsedDataset>,
     /// A folder for temporary files.
     pub scratch: &'a Path,
+    /// When set, only the artefact of this short name is wanted: units that make nothing for it may be left out.
+    pub only: Option<&'a str>,
+}
+
+impl PlanContext<'_> {
+    /// True when the artefact of this short name is wanted.
+    pub fn wants(&self, short_name: &str) -> bool {
+        self.only.is_none_or(|only| only == short_name)
+    }
 }
 
 /// For executing a unit.
@@ -119,10 +128,7 @@ impl UnitContext<'_> {
     /// # Errors
     /// With [`Exit::Cancelled`] when the night is to stop.
     pub fn check(&self) -> Result<()> {
-        if self.cancel.load(Ordering::Relaxed) {
-            return Err(Error::new("mk::run::cancelled", "stopped on request").exit(Exit::Cancelled));
-        }
-        Ok(())
+        check(self.cancel)
     }
     /// The bytes of an input that is an entry of a pack.
     ///
@@ -134,6 +140,17 @@ impl UnitContext<'_> {
         };
         Pack::open(&input.path)?.read(entry)
     }
+}
+
+/// As [`UnitContext::check`], where the context's other parts are in use.
+///
+/// # Errors
+/// With [`Exit::Cancelled`] when the night is to stop.
+pub fn check(cancel: &AtomicBool) -> Result<()> {
+    if cancel.load(Ordering::Relaxed) {
+        return Err(Error::new("mk::run::cancelled", "stopped on request").exit(Exit::Cancelled));
+    }
+    Ok(())
 }
 
 /// For assembling the artefacts.

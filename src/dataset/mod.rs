@@ -15,7 +15,7 @@ pub mod cadastre;
 pub mod city_model;
 pub mod orthophoto;
 
-pub use context::{Area, AssembleContext, PlanContext, UnitContext, UnitResult, UsedDataset};
+pub use context::{Area, AssembleContext, PlanContext, UnitContext, UnitResult, UsedDataset, check};
 pub use count::{Count, Counts};
 pub use facts::{Artefact, ArtefactRole, Assembly, Facts, PortalLayer, Representation};
 
@@ -89,6 +89,15 @@ pub trait Dataset: Send + Sync {
     /// # Errors
     /// When an artefact cannot be made; then nothing of this night is released.
     fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly>;
+
+    /// Identifiers of the objects that are personal and must not be named in anything public, whether they were dropped or kept.
+    ///
+    /// # Errors
+    /// When a result cannot be read.
+    fn protected(&self, results: &[Vec<UnitResult>]) -> Result<Vec<String>> {
+        let _ = results;
+        Ok(Vec::new())
+    }
 
     /// The units that made an object (a tile `z/x/y`, a Flurstückskennzeichen, a `gml:id`), with a sentence for each.
     ///

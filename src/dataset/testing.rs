@@ -81,6 +81,7 @@ impl Play {
                     earlier: &harness.results,
                     uses: &harness.play.uses,
                     scratch: &scratch,
+                    only: harness.play.only.as_deref(),
                 };
                 dataset.units(stage, &context).unwrap()
             };

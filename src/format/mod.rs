@@ -2,6 +2,7 @@
 
 pub mod cityjson;
 pub mod cog;
+pub mod flatgeobuf;
 pub mod geoparquet;
 pub mod glb;
 pub mod gpkg;

@@ -30,6 +30,23 @@ pub enum Value {
     Whole(i64),
 }
 
+/// A geometry as the commands of a tile.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Drawn {
+    kind: u64,
+    geometry: Vec<u8>,
+}
+
+/// The commands of a geometry; `None` when it vanishes in the units of the tile.
+pub fn draw(shape: &Shape) -> Option<Drawn> {
+    let (kind, commands) = commands(shape);
+    let mut geometry = Vec::with_capacity(commands.len() * 2);
+    for command in &commands {
+        put_varint(&mut geometry, *command);
+    }
+    (!commands.is_empty()).then_some(Drawn { kind, geometry })
+}
+
 /// A layer being written.
 pub struct Layer {
     name: String,
@@ -54,19 +71,21 @@ impl Layer {
     }
     /// Adds a feature; one whose geometry vanishes in the units of the tile is left out.
     pub fn add(&mut self, shape: &Shape, tags: &[(&str, Value)]) {
-        let (kind, geometry) = commands(shape);
-        if geometry.is_empty() {
-            return;
+        if let Some(drawn) = draw(shape) {
+            self.add_drawn(&drawn, tags);
         }
-        let mut indices = Vec::new();
+    }
+    /// Adds a feature whose geometry is drawn already.
+    pub fn add_drawn(&mut self, drawn: &Drawn, tags: &[(&str, Value)]) {
+        let mut indices = Vec::with_capacity(tags.len() * 2);
         for (key, value) in tags {
             indices.push(self.key(key));
             indices.push(self.value(value));
         }
-        let mut feature = Vec::new();
+        let mut feature = Vec::with_capacity(drawn.geometry.len() + 24);
         put_packed(&mut feature, 2, &indices);
-        put_number(&mut feature, 3, kind);
-        put_packed(&mut feature, 4, &geometry);
+        put_number(&mut feature, 3, drawn.kind);
+        put_bytes(&mut feature, 4, &drawn.geometry);
         self.features.push(feature);
     }
     /// True without a feature.

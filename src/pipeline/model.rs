@@ -60,6 +60,14 @@ pub struct PipelineConfig {
     /// Who publishes: name and e-mail address for records.
     #[serde(default)]
     pub contact: Option<ContactConfig>,
+    /// Words planted in personal data (a person that does not exist, in the register of owners): a release that holds one in
+    /// anything public is refused. Defaults to `["KANARI"]`.
+    #[serde(default = "default_canaries")]
+    pub canaries: Vec<String>,
+}
+
+fn default_canaries() -> Vec<String> {
+    vec!["KANARI".to_owned()]
 }
 
 pub(super) fn default_workspace() -> PathBuf {

@@ -13,6 +13,7 @@
 //! `public`.
 
 mod manifest;
+pub mod privacy;
 mod records;
 mod tree;
 

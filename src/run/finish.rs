@@ -73,6 +73,7 @@ impl Night<'_> {
             return Ok(Some(Released { id: row.id.clone(), new: true }));
         }
         let content = Content { objects: self.objects(), documents: self.documents()? };
+        self.check_privacy(&content)?;
         let newest = rows.first().map(|row| row.sequence).max(current.as_deref().and_then(release::sequence)).unwrap_or(0);
         let id = release::build(&self.workspace, &self.store, newest + 1, &content)?;
         let row = ReleaseRow { id: id.clone(), sequence: newest + 1, created: utc(now()), content: content_id };
@@ -83,6 +84,15 @@ impl Night<'_> {
         release::switch(&self.workspace, &id)?;
         self.progress.event(&Event::Released { id: &id, new: true });
         Ok(Some(Released { id, new: true }))
+    }
+
+    /// Refuses a release that would make something personal public.
+    fn check_privacy(&self, content: &Content) -> Result<()> {
+        let mut identifiers = Vec::new();
+        for work in &self.works {
+            identifiers.extend(work.dataset.protected(&work.results)?);
+        }
+        release::privacy::gate(content, &self.store, &release::privacy::Watch::new(&self.pipeline.config.canaries, identifiers)?)
     }
 
     /// What a release would be made from; cheap, so that a night without changes ends here.

@@ -70,6 +70,7 @@ impl Night<'_> {
             earlier: &work.results,
             uses: &self.uses(work),
             scratch: &self.scratch,
+            only: self.options.artefact.as_deref(),
         };
         let desired = work.dataset.units(stage, &context)?;
         let ledger = self.ledger();

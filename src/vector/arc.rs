@@ -41,6 +41,19 @@ pub fn circle_around(centre: Point, radius: f64, tolerance: f64) -> Vec<Point> {
     ring
 }
 
+/// The arc around a centre between two angles (radians, anticlockwise from the east); it runs clockwise when `end` is smaller.
+pub fn arc_around(centre: Point, radius: f64, start: f64, end: f64, tolerance: f64) -> Vec<Point> {
+    let at = |angle: f64| [centre[0] + radius * angle.cos(), centre[1] + radius * angle.sin()];
+    let circle = Circle { centre, radius, anticlockwise: end > start };
+    let swept = (end - start).clamp(-std::f64::consts::TAU, std::f64::consts::TAU);
+    // Halves of it are less than a full turn, which two equal ends could not tell from none.
+    let (middle, last) = (at(start + swept / 2.0), at(start + swept));
+    let mut line = vec![at(start)];
+    circle.sweep(line[0], middle, tolerance, &mut line);
+    circle.sweep(middle, last, tolerance, &mut line);
+    line
+}
+
 struct Circle {
     centre: Point,
     radius: f64,

@@ -3,4 +3,7 @@
 pub mod arc;
 pub mod clip;
 pub mod hilbert;
+pub mod overlay;
+pub mod partition;
 pub mod ring;
+pub mod spline;

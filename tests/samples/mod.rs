@@ -30,6 +30,7 @@ pub fn pipeline() -> PipelineConfig {
             url: Some("https://www.example.org/geo".to_owned()),
             namespace: Some("de.sh.beispielstadt".to_owned()),
         }),
+        canaries: vec!["KANARI".to_owned()],
     }
 }
 

@@ -1,17 +1,21 @@
 //! The artefacts from the current state: one Parquet file per table, the GeoPackage.
 
+use super::address_files;
+use super::areas::PIECES;
 use super::read::Summary;
 use super::row::{Row, from_ipc};
 use super::state_unit::{OBJECTS, StateSummary};
 use super::tables::{GEOMETRY, Table, tables};
 use super::tiles::LAYERS;
-use super::{Options, READ, STATE, TILES};
+use super::{AREAS, Options, READ, STATE, TILES};
 use crate::crs::{Bbox, Crs, Operation, OperationFact};
 use crate::dataset::{Artefact, ArtefactRole, AssembleContext, Assembly, Counts, Facts, Located, Representation, UnitResult};
 use crate::error::{Error, Place, Result};
+use crate::format::flatgeobuf;
 use crate::format::geoparquet::{self, sorted};
 use crate::format::gpkg::{Geopackage, Layer};
 use crate::format::pmtiles;
+use crate::io::atomic;
 use rayon::prelude::*;
 
 /// Name of the GeoPackage.
@@ -27,23 +31,21 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
     let rows = from_ipc(&state.pack()?.read(OBJECTS)?)?;
     let crs = summary.crs;
     let mut artefacts = Vec::new();
-    if context.wants("parquet") || context.wants("gpkg") {
-        let mut tables = tables(&rows)?;
+    if ["parquet", "gpkg", "fgb", "csv", "suche"].iter().any(|name| context.wants(name)) {
+        let mut tables = tables(&rows, &pieces(context)?)?;
         tables.par_iter_mut().try_for_each(|table| {
             table.batch = sorted(&table.batch, GEOMETRY)?;
             Ok::<(), Error>(())
         })?;
-        if context.wants("parquet") {
-            tables.par_iter().try_for_each(|table| write_parquet(table, crs, context))?;
-            artefacts.extend(tables.iter().map(|table| {
-                let path = format!("{}.parquet", table.file);
-                artefact(context, &path, "application/vnd.apache.parquet", "GeoParquet 1.1", table.title)
-            }));
-        }
-        if context.wants("gpkg") {
-            write_gpkg(&tables, &summary, context)?;
-            let title = "Liegenschaftskataster (alle Tabellen)";
-            artefacts.push(artefact(context, GPKG, "application/geopackage+sqlite3", "GeoPackage 1.3", title));
+        // The GeoPackage has one writer, which takes as long as all the others.
+        let (gpkg, files) = rayon::join(
+            || if context.wants("gpkg") { write_gpkg(&tables, &summary, context).map(Some) } else { Ok(None) },
+            || tables.par_iter().map(|table| write_table(table, crs, context)).collect::<Result<Vec<_>>>(),
+        );
+        artefacts.extend(files?.into_iter().flatten());
+        artefacts.extend(gpkg?);
+        if let Some(table) = tables.iter().find(|table| table.file == "adresse") {
+            artefacts.extend(write_addresses(table, crs, context)?);
         }
     }
     let mut facts = facts(options, context, state, &summary, &rows)?;
@@ -68,6 +70,18 @@ fn state_of<'c>(context: &'c AssembleContext<'_>) -> Result<&'c UnitResult> {
     })
 }
 
+/// The pieces of land use of all blocks, by block.
+fn pieces(context: &AssembleContext<'_>) -> Result<Vec<Row>> {
+    let mut pieces = Vec::new();
+    for result in context.results.get(AREAS).into_iter().flatten() {
+        let mut pack = result.pack()?;
+        if pack.entries().contains_key(PIECES) {
+            pieces.append(&mut from_ipc(&pack.read(PIECES)?)?);
+        }
+    }
+    Ok(pieces)
+}
+
 fn artefact(context: &AssembleContext<'_>, path: &str, media_type: &str, format: &str, title: &str) -> Artefact {
     Artefact {
         path: path.to_owned(),
@@ -79,13 +93,53 @@ fn artefact(context: &AssembleContext<'_>, path: &str, media_type: &str, format:
     }
 }
 
-fn write_parquet(table: &Table, crs: Option<Crs>, context: &AssembleContext<'_>) -> Result<()> {
-    let path = context.output.join(format!("{}.parquet", table.file));
-    let options = geoparquet::Options::new(GEOMETRY, crs);
-    geoparquet::write_file(&path, &table.batch.schema(), std::slice::from_ref(&table.batch), &options)
+/// The files of one table: GeoParquet always, FlatGeobuf where rows have a place.
+fn write_table(table: &Table, crs: Option<Crs>, context: &AssembleContext<'_>) -> Result<Vec<Artefact>> {
+    let mut artefacts = Vec::new();
+    if context.wants("parquet") {
+        let path = format!("{}.parquet", table.file);
+        let options = geoparquet::Options::new(GEOMETRY, crs);
+        geoparquet::write_file(&context.output.join(&path), &table.batch.schema(), std::slice::from_ref(&table.batch), &options)?;
+        artefacts.push(artefact(context, &path, "application/vnd.apache.parquet", "GeoParquet 1.1", table.title));
+    }
+    let placed = table.batch.column_by_name(GEOMETRY).is_some_and(|column| column.null_count() < column.len());
+    if context.wants("fgb") && placed {
+        let path = format!("{}.fgb", table.file);
+        let options = flatgeobuf::Options {
+            name: table.name,
+            title: table.title,
+            geometry: GEOMETRY,
+            geometry_type: table.geometry_type,
+            crs,
+        };
+        flatgeobuf::write_file(&context.output.join(&path), &table.batch, &options)?;
+        artefacts.push(artefact(context, &path, "application/vnd.flatgeobuf", "FlatGeobuf 3", table.title));
+    }
+    Ok(artefacts)
 }
 
-fn write_gpkg(tables: &[Table], summary: &StateSummary, context: &AssembleContext<'_>) -> Result<()> {
+/// Addresses as CSV and as an index to search.
+fn write_addresses(table: &Table, crs: Option<Crs>, context: &AssembleContext<'_>) -> Result<Vec<Artefact>> {
+    let mut artefacts = Vec::new();
+    if context.wants("csv") {
+        atomic::write_new(&context.output.join("adresse.csv"), address_files::csv(table).as_bytes())?;
+        artefacts.push(artefact(context, "adresse.csv", "text/csv", "CSV (UTF-8, Semikolon)", table.title));
+    }
+    if context.wants("suche") {
+        for (path, bytes) in address_files::search_index(table, crs)? {
+            let path = context.output.join("suche").join(path);
+            if let Some(folder) = path.parent() {
+                atomic::create_dir_all(folder)?;
+            }
+            atomic::write_new(&path, &bytes)?;
+        }
+        let index = artefact(context, "suche", "application/json", "JSON", "Suchindex der Adressen");
+        artefacts.push(Artefact { role: ArtefactRole::Index, ..index });
+    }
+    Ok(artefacts)
+}
+
+fn write_gpkg(tables: &[Table], summary: &StateSummary, context: &AssembleContext<'_>) -> Result<Artefact> {
     let change = last_change(summary);
     let mut file = Geopackage::create(&context.output.join(GPKG), &change)?;
     for table in tables {
@@ -98,7 +152,9 @@ fn write_gpkg(tables: &[Table], summary: &StateSummary, context: &AssembleContex
         };
         file.add(&layer, &table.batch.schema(), std::slice::from_ref(&table.batch))?;
     }
-    file.finish()
+    file.finish()?;
+    let title = "Liegenschaftskataster (alle Tabellen)";
+    Ok(artefact(context, GPKG, "application/geopackage+sqlite3", "GeoPackage 1.3", title))
 }
 
 /// Joins the tiles of all blocks to one archive; gives their number.
@@ -118,10 +174,16 @@ fn write_tiles(options: &Options, facts: &Facts, context: &AssembleContext<'_>) 
         return Ok(0);
     }
     tiles.sort_unstable();
-    let layers: Vec<serde_json::Value> = LAYERS
-        .iter()
-        .map(|(name, title, low)| {
-            serde_json::json!({ "id": name, "description": title, "minzoom": low.max(&options.zoom[0]), "maxzoom": options.zoom[1], "fields": {} })
+    let [low, high] = options.zoom;
+    let shown = LAYERS.iter().filter(|layer| layer.low_zoom <= high);
+    let layers: Vec<serde_json::Value> = shown
+        .map(|layer| {
+            let kind = |number: bool| serde_json::Value::from(if number { "Number" } else { "String" });
+            let fields: serde_json::Map<_, _> =
+                layer.fields.iter().map(|(name, number)| ((*name).to_owned(), kind(*number))).collect();
+            serde_json::json!({
+                "id": layer.name, "description": layer.title, "minzoom": layer.low_zoom.max(low), "maxzoom": high, "fields": fields
+            })
         })
         .collect();
     let header = pmtiles::Header {

@@ -1,9 +1,11 @@
 //! ALKIS NAS deliveries to tables, GeoPackage and vector tiles.
 //!
 //! ```text
-//! read (a unit per delivery) → state (stock and changes in their order) → tiles (a unit per block) → tables, GeoPackage, PMTiles
+//! read (a unit per delivery) → state (stock and changes in their order) → areas, tiles (a unit per block) → tables, GeoPackage, PMTiles
 //! ```
 
+mod address_files;
+mod areas;
 mod assemble;
 mod codes;
 mod nas;
@@ -16,7 +18,7 @@ mod tables;
 mod tests;
 mod tiles;
 
-use super::{AssembleContext, Assembly, Dataset, Kind, Located, Outcome, PlanContext, Stage, UnitContext};
+use super::{AssembleContext, Assembly, Dataset, Kind, Located, Outcome, PlanContext, Stage, UnitContext, UnitResult};
 use crate::error::{Error, Exit, Result};
 use crate::pipeline::{Audience, DatasetConfig};
 use crate::plan::UnitSpec;
@@ -47,13 +49,13 @@ pub struct Options {
     #[serde(default = "default_arc_tolerance")]
     #[schemars(range(min = 0.000_1, max = 1.0))]
     pub arc_tolerance_m: f64,
-    /// Lowest and highest zoom of the vector tiles, 12 to 18. Defaults to [12, 16]; maps draw the highest larger.
+    /// Lowest and highest zoom of the vector tiles, 10 to 18. Defaults to [10, 18]; maps draw the highest larger.
     #[serde(default = "default_zoom")]
     pub zoom: [u8; 2],
 }
 
 fn default_zoom() -> [u8; 2] {
-    [12, 16]
+    [10, 18]
 }
 
 fn default_arc_tolerance() -> f64 {
@@ -66,7 +68,8 @@ struct Cadastre {
 
 const READ: usize = 0;
 const STATE: usize = 1;
-const TILES: usize = 2;
+const AREAS: usize = 2;
+const TILES: usize = 3;
 
 fn open(config: &DatasetConfig) -> Result<Box<dyn Dataset>> {
     let options: Options = super::read_options(config)?;
@@ -80,21 +83,22 @@ fn open(config: &DatasetConfig) -> Result<Box<dyn Dataset>> {
         return wrong(message, "0.001 is one millimetre");
     }
     let [low, high] = options.zoom;
-    if !(tiles::BLOCK_ZOOM <= low && low <= high && high <= 18) {
-        let message = format!("dataset '{}': zoom is to be two numbers from 12 to 18, the lower first", config.id);
-        return wrong(message, "zoom = [12, 16] shows parcels from the town to the house");
+    if !(tiles::OVERVIEW_ZOOM <= low && low <= high && high <= 18) {
+        let message = format!("dataset '{}': zoom is to be two numbers from 10 to 18, the lower first", config.id);
+        return wrong(message, "zoom = [10, 18] shows the town as a whole and each house");
     }
     Ok(Box::new(Cadastre { options }))
 }
 
 impl Dataset for Cadastre {
     fn stages(&self) -> &'static [Stage] {
-        &[Stage { name: "read", version: 1 }, Stage { name: "state", version: 1 }, Stage { name: "tiles", version: 1 }]
+        &[Stage { name: "read", version: 2 }, Stage { name: "state", version: 2 }, Stage { name: "areas", version: 1 }, Stage { name: "tiles", version: 2 }]
     }
     fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
         match stage {
             READ => Ok(read::units(&self.options, context)),
             STATE => state_unit::units(&self.options, context),
+            AREAS => areas::units(&self.options, context),
             _ => tiles::units(&self.options, context),
         }
     }
@@ -102,14 +106,18 @@ impl Dataset for Cadastre {
         match stage {
             READ => read::execute(&self.options, unit, context),
             STATE => state_unit::execute(&self.options, unit, context),
+            AREAS => areas::execute(&self.options, unit, context),
             _ => tiles::execute(&self.options, unit, context),
         }
     }
     fn assemble_version(&self) -> u32 {
-        1
+        2
     }
     fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {
         assemble::assemble(&self.options, context)
+    }
+    fn protected(&self, results: &[Vec<UnitResult>]) -> Result<Vec<String>> {
+        results.get(READ).map_or_else(|| Ok(Vec::new()), |results| read::protected(results))
     }
     fn locate(&self, object: &str, context: &AssembleContext<'_>) -> Result<Vec<Located>> {
         assemble::locate(object, context)

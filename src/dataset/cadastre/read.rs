@@ -2,17 +2,41 @@
 
 use super::Options;
 use super::nas::{self, Change, Feature, Root};
-use super::row::{Operation, Row, to_ipc};
+use super::row::{Operation, Row, from_ipc, to_ipc};
 use crate::crs::{Bbox, Crs, OperationFact};
-use crate::dataset::{Outcome, PlanContext, UnitContext};
+use crate::dataset::{Outcome, PlanContext, UnitContext, UnitResult, check};
 use crate::error::{Error, Result};
 use crate::format::wkb;
-use crate::io::Limits;
+use crate::io::{Limits, Pack, PackWriter};
 use crate::plan::{Input, UnitSpec};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-/// The entry of a unit's pack that holds its rows.
-pub const ROWS: &str = "rows.arrow";
+/// What the names of the entries with rows in a unit's pack begin with; they are in the order of the delivery.
+const ROWS: &str = "rows/";
+/// The entry with the identifiers of objects of personal data, one a line; nothing that is published may hold one.
+pub const PRIVATE: &str = "private.txt";
+/// Rows of one entry, at most.
+const BATCH_ROWS: usize = 16_384;
+/// Bytes of one entry, about: what is in memory at once does not depend on the delivery's size.
+const BATCH_BYTES: usize = 8 << 20;
+
+/// The entries of a delivery's pack that hold rows, in order.
+pub fn batches(pack: &Pack) -> Vec<String> {
+    pack.entries().keys().filter(|name| name.starts_with(ROWS)).cloned().collect()
+}
+
+/// All rows of a delivery.
+///
+/// # Errors
+/// When the pack cannot be read.
+pub fn rows(pack: &mut Pack) -> Result<Vec<Row>> {
+    let mut rows = Vec::new();
+    for name in batches(pack) {
+        rows.append(&mut from_ipc(&pack.read(&name)?)?);
+    }
+    Ok(rows)
+}
 
 /// What later stages want to know of a delivery.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -49,6 +73,21 @@ pub fn units(options: &Options, context: &PlanContext<'_>) -> Vec<UnitSpec> {
     context.sources.iter().map(unit).collect()
 }
 
+/// Identifiers of all objects of personal data in the deliveries.
+///
+/// # Errors
+/// When a pack cannot be read.
+pub fn protected(results: &[UnitResult]) -> Result<Vec<String>> {
+    let mut identifiers = Vec::new();
+    for result in results {
+        let mut pack = result.pack()?;
+        if pack.entries().contains_key(PRIVATE) {
+            identifiers.extend(String::from_utf8_lossy(&pack.read(PRIVATE)?).lines().map(str::to_owned));
+        }
+    }
+    Ok(identifiers)
+}
+
 /// Reads the delivery.
 pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
     let source = unit.inputs.first().and_then(Input::as_source);
@@ -61,24 +100,22 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
         owners: options.owners,
     };
     let open = || source.reader(Limits::default());
-    let mut delivery = nas::read(&open, &settings, &|| context.check()).map_err(|error| error.in_file(&source.name))?;
+    let name = source.digest.to_string()[..16].to_owned();
+    let UnitContext { pack, cancel, .. } = context;
+    let mut writer = Writer { pack, rows: Vec::new(), bytes: 0, entries: 0, bbox: Bbox::EMPTY, begins: None };
+    let mut delivery = nas::read(&open, &settings, &|| check(cancel), &mut |items| {
+        let rows: Vec<Vec<Row>> = items.into_par_iter().map(|item| rows_of(item, &name)).collect();
+        rows.into_iter().flatten().try_for_each(|row| writer.add(row))
+    })
+    .map_err(|error| error.in_file(&source.name))?;
     for noted in delivery.rejections.iter_mut().chain(&mut delivery.findings) {
         noted.place.file = Some(source.name.clone());
     }
-    let name = source.digest.to_string()[..16].to_owned();
-    let mut rows = Vec::with_capacity(delivery.items.len());
-    for item in delivery.items {
-        add_rows(item, &name, &mut rows);
-    }
-    let mut bbox = Bbox::EMPTY;
-    for row in &rows {
-        if let Some(geometry) = &row.geometry {
-            bbox = bbox.union(wkb::summary(geometry)?.bbox);
-        }
-    }
-    let begins = rows.iter().map(|row| &row.beginnt).filter(|begin| !begin.is_empty());
-    let begins = begins.clone().min().zip(begins.max()).map(|(first, last)| (first.clone(), last.clone()));
-    context.pack.add(ROWS, &to_ipc(&rows)?)?;
+    writer.flush()?;
+    let Writer { bbox, begins, pack, .. } = writer;
+    delivery.private.sort_unstable();
+    delivery.private.dedup();
+    pack.add(PRIVATE, delivery.private.join("\n").as_bytes())?;
     let summary = Summary {
         root: delivery.root,
         until: delivery.header.until().map(str::to_owned),
@@ -97,7 +134,47 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
     })
 }
 
-fn add_rows(item: nas::Item, delivery: &str, rows: &mut Vec<Row>) {
+/// Rows on their way into the pack.
+struct Writer<'p> {
+    pack: &'p mut PackWriter,
+    rows: Vec<Row>,
+    bytes: usize,
+    entries: u32,
+    bbox: Bbox,
+    begins: Option<(String, String)>,
+}
+
+impl Writer<'_> {
+    fn add(&mut self, row: Row) -> Result<()> {
+        if let Some(geometry) = &row.geometry {
+            self.bbox = self.bbox.union(wkb::summary(geometry)?.bbox);
+        }
+        if !row.beginnt.is_empty() {
+            let (first, last) = self.begins.get_or_insert_with(|| (row.beginnt.clone(), row.beginnt.clone()));
+            if row.beginnt < *first {
+                first.clone_from(&row.beginnt);
+            }
+            if row.beginnt > *last {
+                last.clone_from(&row.beginnt);
+            }
+        }
+        let geometry = row.geometry.as_ref().or(row.local.as_ref()).map_or(0, Vec::len);
+        self.bytes += row.attributes.len() + geometry + 128;
+        self.rows.push(row);
+        if self.rows.len() >= BATCH_ROWS || self.bytes >= BATCH_BYTES { self.flush() } else { Ok(()) }
+    }
+    fn flush(&mut self) -> Result<()> {
+        if !self.rows.is_empty() {
+            self.pack.add(&format!("{ROWS}{:06}.arrow", self.entries), &to_ipc(&self.rows)?)?;
+            self.rows.clear();
+            (self.bytes, self.entries) = (0, self.entries + 1);
+        }
+        Ok(())
+    }
+}
+
+fn rows_of(item: nas::Item, delivery: &str) -> Vec<Row> {
+    let mut rows = Vec::with_capacity(1);
     let byte = item.byte;
     let named = |operation, target: nas::Target, endet: Option<String>| Row {
         operation,
@@ -128,6 +205,7 @@ fn add_rows(item: nas::Item, delivery: &str, rows: &mut Vec<Row>) {
             rows.extend(targets.into_iter().map(|target| named(Operation::Delete, target, None)));
         }
     }
+    rows
 }
 
 fn feature_row(operation: Operation, feature: Feature, delivery: &str, byte: u64) -> Row {

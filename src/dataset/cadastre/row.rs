@@ -6,6 +6,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type};
 use arrow::ipc::reader::FileReader;
 use arrow::ipc::writer::FileWriter;
 use serde_json::{Map, Value};
+use std::borrow::Borrow;
 use std::sync::Arc;
 
 /// What a row does to the state.
@@ -95,27 +96,27 @@ const BATCH: usize = 65_536;
 ///
 /// # Errors
 /// When a batch holds more than a column can.
-pub fn to_ipc(rows: &[Row]) -> Result<Vec<u8>> {
+pub fn to_ipc<R: Borrow<Row>>(rows: &[R]) -> Result<Vec<u8>> {
     let schema = schema();
     let mut writer = FileWriter::try_new(Vec::new(), &schema).map_err(broken)?;
     for rows in rows.chunks(BATCH) {
         let text = |value: fn(&Row) -> Option<&str>| {
             let mut column = StringBuilder::new();
             for row in rows {
-                column.append_option(value(row));
+                column.append_option(value(row.borrow()));
             }
             Arc::new(column.finish()) as Arc<dyn Array>
         };
         let bytes = |value: fn(&Row) -> Option<&[u8]>| {
             let mut column = BinaryBuilder::new();
             for row in rows {
-                column.append_option(value(row));
+                column.append_option(value(row.borrow()));
             }
             Arc::new(column.finish()) as Arc<dyn Array>
         };
         let mut offsets = UInt64Builder::new();
         for row in rows {
-            offsets.append_value(row.byte);
+            offsets.append_value(row.borrow().byte);
         }
         let columns: Vec<Arc<dyn Array>> = vec![
             text(|row| Some(row.operation.name())),
@@ -202,6 +203,6 @@ mod tests {
         assert_eq!(from_ipc(&bytes).unwrap(), rows);
         assert_eq!(rows[0].properties()["flurnummer"], "07");
         assert!(from_ipc(b"no").is_err());
-        assert_eq!(from_ipc(&to_ipc(&[]).unwrap()).unwrap(), []);
+        assert_eq!(from_ipc(&to_ipc::<Row>(&[]).unwrap()).unwrap(), []);
     }
 }

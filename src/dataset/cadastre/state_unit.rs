@@ -1,8 +1,8 @@
 //! Stage `state`: all deliveries in their order to the current objects.
 
 use super::nas::Root;
-use super::read::{ROWS, Summary};
-use super::row::{from_ipc, to_ipc};
+use super::read::{self, Summary};
+use super::row::to_ipc;
 use super::state::State;
 use super::{Options, READ};
 use crate::crs::{Bbox, Crs};
@@ -105,7 +105,7 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
     let mut until: Option<String> = None;
     for (input, applied) in unit.inputs.iter().zip(&params.deliveries) {
         context.check()?;
-        let mut rows = from_ipc(&Pack::open(&input.path)?.read(ROWS)?)?;
+        let mut rows = read::rows(&mut Pack::open(&input.path)?)?;
         if params.crs.is_some() {
             // A bare object names no CRS when it leaves the delivery that it was cut from: that of the others holds.
             for row in &mut rows {

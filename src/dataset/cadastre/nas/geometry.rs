@@ -1,10 +1,11 @@
 //! GML geometry of the NAS profile and of services: arcs become line strings within a tolerance, rings are joined from their
 //! curves, heights are dropped.
 
+use super::curve::{self, CurveParts, Form};
 use super::names::Family;
 use super::xml::{Element, Events, Fault, Parsed, Tag, refuse};
 use crate::error::{Error, Place};
-use crate::vector::arc::{self, Point};
+use crate::vector::arc::Point;
 use crate::vector::ring::{self, Gap};
 use geo::{Coord, Geometry, LineString, MultiLineString, MultiPoint, MultiPolygon, Polygon};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 const JOIN_M: f64 = 1.5e-3;
 /// The same for degrees.
 const JOIN_DEGREES: f64 = 1e-8;
-const CODE: &str = "mk::cadastre::nas::geometry";
+pub(super) const CODE: &str = "mk::cadastre::nas::geometry";
 
 /// Curves by their `gml:id`, for members that refer to one given elsewhere.
 pub type Curves = BTreeMap<String, Vec<Point>>;
@@ -157,12 +158,7 @@ impl<'r> GeometryReader<'r> {
             match events.next()? {
                 Some(Tag::Open(child)) if matches!(child.local(), "pos" | "coordinates") => {
                     self.note_srs(&child)?;
-                    let text = events.text_of()?;
-                    let numbers = numbers(&text)?;
-                    match numbers[..] {
-                        [x, y] | [x, y, _] => found = Some([x, y]),
-                        _ => return refuse(CODE, "a position has neither two nor three numbers"),
-                    }
+                    found = Some(position(events.text_of()?)?);
                 }
                 Some(Tag::Open(_)) => events.skip()?,
                 Some(Tag::Close) => break,
@@ -259,63 +255,48 @@ impl<'r> GeometryReader<'r> {
     }
 
     fn segment(&mut self, element: &Element<'_>, events: &mut Events<'_>) -> Parsed<Vec<Point>> {
-        let kind = match element.local() {
-            "LineStringSegment" | "GeodesicString" => 0,
-            "Arc" => 1,
-            "ArcString" => 2,
-            "Circle" => 3,
-            "CircleByCenterPoint" => return self.circle_around(events),
+        let form = match element.local() {
+            "LineStringSegment" | "GeodesicString" => return self.positions(events),
+            "Arc" => Form::Arc,
+            "ArcString" => Form::ArcString,
+            "Circle" => Form::Circle,
+            "ArcByBulge" | "ArcStringByBulge" => Form::Bulge,
+            "ArcByCenterPoint" => Form::ArcAround,
+            "CircleByCenterPoint" => Form::CircleAround,
+            "CubicSpline" => Form::Spline,
             other => return refuse(CODE, format!("curve segments of the form {} are not supported", short(other))),
         };
-        let points = self.positions(events)?;
-        if kind == 0 {
-            return Ok(points);
-        }
-        if points.iter().all(|point| point[0].abs() <= 360.0 && point[1].abs() <= 360.0) {
-            return refuse(CODE, "an arc in degrees has no defined course");
-        }
-        if kind == 3 {
-            return match points[..] {
-                [a, b, c] => arc::circle(a, b, c, self.tolerance)
-                    .map_or_else(|| refuse(CODE, "the three points of a circle lie on a line"), Ok),
-                _ => refuse(CODE, "a circle has three points"),
-            };
-        }
-        let allowed = if kind == 1 { points.len() == 3 } else { points.len() >= 3 && points.len() % 2 == 1 };
-        if !allowed {
-            return refuse(CODE, "an arc has three points, a string of arcs an odd number of at least three");
-        }
-        let mut line = vec![points[0]];
-        for three in points.windows(3).step_by(2) {
-            arc::arc(three[0], three[1], three[2], self.tolerance, &mut line);
-        }
-        Ok(line)
+        let parts = self.curved(events)?;
+        curve::line(form, &parts, self.tolerance)
     }
 
-    fn circle_around(&mut self, events: &mut Events<'_>) -> Parsed<Vec<Point>> {
-        let (mut centre, mut radius) = (None, None);
+    /// Everything that defines a curved segment.
+    fn curved(&mut self, events: &mut Events<'_>) -> Parsed<CurveParts> {
+        let mut parts = CurveParts::default();
         loop {
             match events.next()? {
-                Some(Tag::Open(child)) if child.local() == "pos" => {
-                    let text = events.text_of()?;
-                    centre = numbers(&text)?.first_chunk::<2>().copied();
-                }
-                Some(Tag::Open(child)) if child.local() == "radius" => {
-                    let text = events.text_of()?;
-                    radius = numbers(&text)?.first().copied();
-                }
-                Some(Tag::Open(child)) if matches!(child.local(), "pointProperty" | "Point") => {
-                    let point = if child.local() == "Point" { Some(self.point(events)?) } else { self.nested_point(events)? };
-                    centre = point;
-                }
-                Some(Tag::Open(_)) => events.skip()?,
-                Some(Tag::Close) => break,
+                Some(Tag::Open(child)) => match child.local() {
+                    "posList" => {
+                        self.note_srs(&child)?;
+                        list(events.text_of()?, self.dimension, &mut parts.points)?;
+                    }
+                    "pos" => {
+                        self.note_srs(&child)?;
+                        parts.points.push(position(events.text_of()?)?);
+                    }
+                    "pointProperty" | "pointRep" => parts.points.extend(self.nested_point(events)?),
+                    "radius" => parts.radius = numbers(events.text_of()?)?.first().copied(),
+                    "startAngle" => parts.angles[0] = numbers(events.text_of()?)?.first().copied(),
+                    "endAngle" => parts.angles[1] = numbers(events.text_of()?)?.first().copied(),
+                    "bulge" => parts.bulges.extend(numbers(events.text_of()?)?),
+                    "normal" => parts.normals.push(numbers(events.text_of()?)?),
+                    "vectorAtStart" => parts.tangents[0] = Some(position(events.text_of()?)?),
+                    "vectorAtEnd" => parts.tangents[1] = Some(position(events.text_of()?)?),
+                    _ => events.skip()?,
+                },
+                Some(Tag::Close) => return Ok(parts),
                 None => return refuse(CODE, "the geometry ends early"),
             }
-        }
-        match (centre, radius) {
-            (Some(centre), Some(radius)) if radius > 0.0 => Ok(arc::circle_around(centre, radius, self.tolerance)),
-            _ => refuse(CODE, "a circle has a centre and a radius above zero"),
         }
     }
 
@@ -335,16 +316,11 @@ impl<'r> GeometryReader<'r> {
             match events.next()? {
                 Some(Tag::Open(child)) if child.local() == "posList" => {
                     self.note_srs(&child)?;
-                    let text = events.text_of()?;
-                    self.list(&text, &mut points)?;
+                    list(events.text_of()?, self.dimension, &mut points)?;
                 }
                 Some(Tag::Open(child)) if child.local() == "pos" => {
                     self.note_srs(&child)?;
-                    let text = events.text_of()?;
-                    match numbers(&text)?[..] {
-                        [x, y] | [x, y, _] => points.push([x, y]),
-                        _ => return refuse(CODE, "a position has neither two nor three numbers"),
-                    }
+                    points.push(position(events.text_of()?)?);
                 }
                 Some(Tag::Open(child)) if matches!(child.local(), "pointProperty" | "pointRep") => {
                     points.extend(self.nested_point(events)?);
@@ -354,18 +330,6 @@ impl<'r> GeometryReader<'r> {
                 None => return refuse(CODE, "the geometry ends early"),
             }
         }
-    }
-
-    fn list(&self, text: &str, points: &mut Vec<Point>) -> Parsed<()> {
-        let mut words = text.split_ascii_whitespace();
-        while let Some(x) = words.next() {
-            let Some(y) = words.next() else { return refuse(CODE, "a list of positions has a number too many or too few") };
-            if self.dimension == 3 && words.next().is_none() {
-                return refuse(CODE, "a list of positions has a number too many or too few");
-            }
-            points.push([number(x)?, number(y)?]);
-        }
-        Ok(())
     }
 
     /// The polygons of a surface of any form.
@@ -468,6 +432,27 @@ fn join_tolerance(curves: &[Vec<Point>]) -> f64 {
 
 fn numbers(text: &str) -> Parsed<Vec<f64>> {
     text.split_ascii_whitespace().map(number).collect()
+}
+
+/// Two numbers, or three of which the height is dropped.
+fn position(text: &str) -> Parsed<Point> {
+    let mut words = text.split_ascii_whitespace();
+    match (words.next(), words.next(), words.next().map(number).transpose()?, words.next()) {
+        (Some(x), Some(y), _, None) => Ok([number(x)?, number(y)?]),
+        _ => refuse(CODE, "a position has neither two nor three numbers"),
+    }
+}
+
+fn list(text: &str, dimension: usize, points: &mut Vec<Point>) -> Parsed<()> {
+    let mut words = text.split_ascii_whitespace();
+    while let Some(x) = words.next() {
+        let Some(y) = words.next() else { return refuse(CODE, "a list of positions has a number too many or too few") };
+        if dimension == 3 && words.next().is_none() {
+            return refuse(CODE, "a list of positions has a number too many or too few");
+        }
+        points.push([number(x)?, number(y)?]);
+    }
+    Ok(())
 }
 
 fn number(word: &str) -> Parsed<f64> {

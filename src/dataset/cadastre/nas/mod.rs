@@ -6,6 +6,7 @@
 //! Names are matched by namespace family and local name, never by prefix. Objects of personal data are counted by the splitter
 //! and never parsed.
 
+mod curve;
 mod geometry;
 mod header;
 mod names;

@@ -42,9 +42,13 @@ pub struct Scope(pub Vec<(String, Family)>);
 impl Scope {
     /// Family and local name of a qualified name.
     pub fn resolve<'a>(&self, qualified: &'a str) -> (Family, &'a str) {
+        self.resolve_within(&Self::default(), qualified)
+    }
+    /// The same with the prefixes that are in force `around` these.
+    pub fn resolve_within<'a>(&self, around: &Self, qualified: &'a str) -> (Family, &'a str) {
         let (prefix, local) = qualified.split_once(':').unwrap_or(("", qualified));
-        let family = self.0.iter().rev().find(|(known, _)| known == prefix).map_or(Family::Other, |(_, family)| *family);
-        (family, local)
+        let mut known = self.0.iter().rev().chain(around.0.iter().rev());
+        (known.find(|(known, _)| known == prefix).map_or(Family::Other, |(_, family)| *family), local)
     }
     /// Takes in a declaration, when the attribute is one.
     pub fn declare(&mut self, name: &str, value: &str) -> bool {
@@ -86,9 +90,11 @@ pub fn is_private(class: &str) -> bool {
 /// Properties that may be kept, of any class. What is not here is not read: registers of other offices, free text, names of
 /// surveyors, references to owners, and whatever a later model adds.
 const ALLOWED: &[&str] = &[
-    "abmarkung_Marke",
     "abbaugut",
+    "abgeleiteteHoehe",
+    "abmarkung_Marke",
     "abweichenderRechtszustand",
+    "ackerzahlOderGruenlandzahl",
     "adressierungszusatz",
     "amtlicheFlaeche",
     "anlass",
@@ -117,12 +123,6 @@ const ALLOWED: &[&str] = &[
     "bezeichnung",
     "bodenart",
     "bodenzahlOderGruenlandgrundzahl",
-    "ackerzahlOderGruenlandzahl",
-    "entstehungsartOderKlimastufeWasserverhaeltnisse",
-    "zustandsstufeOderBodenstufe",
-    "jahreszahl",
-    "sonstigeAngaben",
-    "klassifizierung",
     "breiteDesGewaessers",
     "breiteDesVerkehrsweges",
     "bundesland",
@@ -132,6 +132,7 @@ const ALLOWED: &[&str] = &[
     "darstellungsprioritaet",
     "drehwinkel",
     "durchfahrtshoehe",
+    "entstehungsartOderKlimastufeWasserverhaeltnisse",
     "fahrbahntrennung",
     "flaechengemeinschaft",
     "flurnummer",
@@ -162,7 +163,9 @@ const ALLOWED: &[&str] = &[
     "horizontaleAusrichtung",
     "hydrologischesMerkmal",
     "istWeitereNutzung",
+    "jahreszahl",
     "kartendarstellung",
+    "klassifizierung",
     "klassifizierungGMVZ",
     "kleinraeumigLandschaft",
     "klimastufe",
@@ -197,10 +200,11 @@ const ALLOWED: &[&str] = &[
     "regierungsbezirk",
     "schluessel",
     "schluesselGesamt",
-    "schutzgebiet",
     "schriftinhalt",
+    "schutzgebiet",
     "signaturnummer",
     "skalierung",
+    "sonstigeAngaben",
     "sportart",
     "spurweite",
     "stelle",
@@ -222,9 +226,9 @@ const ALLOWED: &[&str] = &[
     "zustaendigeStelle",
     "zustand",
     "zustandsstufe",
-    "zweitname",
+    "zustandsstufeOderBodenstufe",
     "zweifelhafterFlurstuecksnachweis",
-    "abgeleiteteHoehe",
+    "zweitname",
 ];
 
 /// References that may be kept: class (or its beginning), property. A reference to a dropped object must not remain.
@@ -255,7 +259,7 @@ pub fn is_allowed(class: &str, property: &str) -> bool {
         // A plain code here; elsewhere the names of those who measured.
         return class == "AX_GeoreferenzierteGebaeudeadresse";
     }
-    ALLOWED.contains(&property) || ALLOWED_REFERENCES.iter().any(|(begin, name)| *name == property && class.starts_with(begin))
+    ALLOWED.binary_search(&property).is_ok() || ALLOWED_REFERENCES.iter().any(|(begin, name)| *name == property && class.starts_with(begin))
 }
 
 /// True when the text of a lettering of this kind may be kept.
@@ -279,7 +283,7 @@ mod tests {
 
     #[test]
     fn the_lists_are_searchable_and_keep_owners_out() {
-        assert!(PRIVATE.is_sorted());
+        assert!(PRIVATE.is_sorted() && ALLOWED.is_sorted());
         for class in
             ["AX_Person", "AX_Personengruppe", "AX_Benutzer", "AX_Benutzergruppe", "AX_Verwaltung", "AX_Buchungsblattbezirk"]
         {

@@ -3,7 +3,7 @@
 use super::geometry::Curves;
 use super::header::Header;
 use super::names::{Family, Scope, is_private};
-use super::object::{Change, Extras, Feature, Rules, change, object, replace};
+use super::object::{Change, Extras, Feature, Rules, Target, change, object, replace};
 use super::splitter::{Chunk, Part, Piece, Root, Splitter};
 use super::srs::{self, Srs};
 use super::text::Utf8Reader;
@@ -41,30 +41,37 @@ pub struct Item {
     pub byte: u64,
 }
 
-/// What a delivery holds.
+/// What a delivery holds besides its objects.
 #[derive(Debug)]
 pub struct Delivery {
     pub root: Root,
     pub header: Header,
     /// CRS of the coordinates, if any are located.
     pub crs: Option<Crs>,
-    /// Changes in the order of the file.
-    pub items: Vec<Item>,
     pub counts: Counts,
     pub rejections: Vec<Rejection>,
     pub findings: Vec<Rejection>,
     /// Operations that were applied.
     pub operations: Vec<OperationFact>,
+    /// Identifiers of the objects of personal data, kept or not: what is published must not name them.
+    pub private: Vec<String>,
 }
 
 /// Opens the delivery's bytes; called again when curves are shared between objects.
 pub type Opener<'a> = &'a dyn Fn() -> Result<Box<dyn Read + Send>>;
 
+/// Takes objects as they are read.
+pub type Sink<'a> = &'a mut dyn FnMut(Vec<Item>) -> Result<()>;
+
 /// Reads a delivery; `check` is called between chunks and may end it.
 ///
+/// A stock goes to `sink` chunk by chunk, so that its size does not matter; its objects whose curves stand further on come last.
+/// Changes come in the order of the file, all at once: in them the order is part of what is said.
+///
 /// # Errors
-/// When the delivery as a whole cannot be trusted: unreadable, no NAS, ends early, broken XML, a DOCTYPE, nested too deeply.
-pub fn read(open: Opener<'_>, settings: &Settings, check: &dyn Fn() -> Result<()>) -> Result<Delivery> {
+/// When the delivery as a whole cannot be trusted: unreadable, no NAS, ends early, broken XML, a DOCTYPE, nested too deeply; and
+/// those of `sink`.
+pub fn read(open: Opener<'_>, settings: &Settings, check: &dyn Fn() -> Result<()>, sink: Sink<'_>) -> Result<Delivery> {
     let (no_curves, nothing) = (Curves::new(), BTreeSet::new());
     let rules = Rules { tolerance: settings.arc_tolerance_m, owners: settings.owners, curves: &no_curves, collect: &nothing };
     let mut splitter = Splitter::new(Utf8Reader::new(open()?)?);
@@ -76,14 +83,19 @@ pub fn read(open: Opener<'_>, settings: &Settings, check: &dyn Fn() -> Result<()
             gathered.crs = first_known_srs(&chunk.bytes);
         }
         let read: Vec<Outcome> = chunk.parts.par_iter().map(|part| read_part(&chunk, part, &rules, &gathered)).collect();
+        gathered.ordered = splitter.root() == Some(Root::Changes);
         for (part, outcome) in chunk.parts.iter().zip(read) {
             gathered.take(&chunk, part, outcome)?;
+        }
+        if !gathered.ordered {
+            sink(gathered.taken())?;
         }
     }
     let root = splitter.root().unwrap_or(Root::Stock);
     if !gathered.pending.is_empty() {
         gathered.resolve(open, &rules)?;
     }
+    sink(gathered.taken())?;
     Ok(gathered.finish(root))
 }
 
@@ -98,8 +110,8 @@ enum Outcome {
 }
 
 struct Pending {
-    /// Index among the items, kept free for it.
-    slot: usize,
+    /// Index among the items, kept free for it where their order matters.
+    slot: Option<usize>,
     piece: Piece,
     class: String,
     bytes: Vec<u8>,
@@ -112,6 +124,8 @@ struct Gathered<'s> {
     settings: &'s Settings,
     header: Header,
     crs: Option<Crs>,
+    /// True when the items are to stay in the order of the file.
+    ordered: bool,
     items: Vec<Option<Item>>,
     counts: Counts,
     rejections: Vec<Rejection>,
@@ -119,6 +133,7 @@ struct Gathered<'s> {
     local: BTreeMap<String, (u64, Place)>,
     operations: Mutex<BTreeMap<Crs, Result<Operation, String>>>,
     pending: Vec<Pending>,
+    private: Vec<String>,
 }
 
 impl<'s> Gathered<'s> {
@@ -127,12 +142,14 @@ impl<'s> Gathered<'s> {
             settings,
             header: Header::default(),
             crs: settings.crs,
+            ordered: false,
             items: Vec::new(),
             counts: Counts::default(),
             rejections: Vec::new(),
             local: BTreeMap::new(),
             operations: Mutex::new(BTreeMap::new()),
             pending: Vec::new(),
+            private: Vec::new(),
         }
     }
 
@@ -158,12 +175,14 @@ impl<'s> Gathered<'s> {
             Outcome::Ignored => {}
             Outcome::Private => {
                 let class = if part.piece == Piece::Object { class } else { private_class(chunk, part) };
+                self.private.extend(first_id(&chunk.bytes[part.range.clone()]));
                 self.counts.dropped_private(&class);
             }
-            Outcome::Item(change) => self.keep(*change, byte, &chunk.place(part.range.start)),
+            Outcome::Item(change) => self.keep(*change, byte, &|| chunk.place(part.range.start)),
             Outcome::Pending(wanted) => {
+                let slot = self.ordered.then_some(self.items.len());
                 self.pending.push(Pending {
-                    slot: self.items.len(),
+                    slot,
                     piece: part.piece,
                     class,
                     bytes: chunk.bytes[part.range.clone()].to_vec(),
@@ -171,7 +190,9 @@ impl<'s> Gathered<'s> {
                     place: chunk.place(part.range.start),
                     wanted,
                 });
-                self.items.push(None);
+                if slot.is_some() {
+                    self.items.push(None);
+                }
             }
             Outcome::Faulty(Fault::Delivery(error)) => return Err(relocated(error, chunk, part)),
             Outcome::Faulty(Fault::Object(error)) => self.reject(&class, error, chunk.place(part.range.start)),
@@ -179,12 +200,21 @@ impl<'s> Gathered<'s> {
         Ok(())
     }
 
-    fn keep(&mut self, change: Change, byte: u64, place: &Place) {
+    /// The items that are complete.
+    fn taken(&mut self) -> Vec<Item> {
+        std::mem::take(&mut self.items).into_iter().flatten().collect()
+    }
+
+    /// `place` is asked for seldom: it counts the lines before the object.
+    fn keep(&mut self, change: Change, byte: u64, place: &dyn Fn() -> Place) {
         if let Some(feature) = feature_of(&change) {
             self.counts.kept(&feature.class);
+            if is_private(&feature.class) {
+                self.private.push(feature.oid.clone());
+            }
             if let Some(shape) = feature.shape.as_ref().filter(|shape| !shape.located) {
-                let place = place.clone().object(&feature.oid);
-                self.local.entry(shape.srs.clone()).or_insert((0, place)).0 += 1;
+                let first = || (0, place().object(&feature.oid));
+                self.local.entry(shape.srs.clone()).or_insert_with(first).0 += 1;
             }
         }
         self.items.push(Some(Item { change, byte }));
@@ -238,9 +268,11 @@ impl<'s> Gathered<'s> {
             match outcome {
                 Outcome::Item(change) => {
                     let byte = pending.place.byte.unwrap_or(0);
-                    self.keep(*change, byte, &pending.place);
-                    let item = self.items.pop();
-                    self.items[pending.slot] = item.flatten();
+                    self.keep(*change, byte, &|| pending.place.clone());
+                    if let Some(slot) = pending.slot {
+                        let item = self.items.pop();
+                        self.items[slot] = item.flatten();
+                    }
                 }
                 Outcome::Faulty(Fault::Object(error) | Fault::Delivery(error)) => {
                     self.reject(&pending.class, error, pending.place);
@@ -334,7 +366,7 @@ impl<'s> Gathered<'s> {
             root,
             header: self.header,
             crs: self.crs,
-            items: self.items.into_iter().flatten().collect(),
+            private: self.private,
             counts: self.counts,
             rejections: self.rejections,
             findings,
@@ -423,6 +455,15 @@ fn private_class(chunk: &Chunk, part: &Part) -> String {
         Ok(Ok(Err(class))) => class,
         _ => "Replace".to_owned(),
     }
+}
+
+/// The `gml:id` of an object that is not parsed, without a timestamp.
+fn first_id(member: &[u8]) -> Option<String> {
+    let at = memchr::memmem::find(member, b":id=")? + 4;
+    let quote = *member.get(at)?;
+    let value = member.get(at + 1..)?;
+    let id = std::str::from_utf8(value.get(..memchr::memchr(quote, value)?)?).ok()?;
+    Some(Target::parse(id).oid)
 }
 
 /// The first CRS with a counterpart that a geometry names: it holds for a delivery whose head names none.

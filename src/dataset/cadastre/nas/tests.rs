@@ -10,9 +10,32 @@ pub(crate) fn settings() -> Settings {
     Settings { crs: None, extent: None, grids: Vec::new(), arc_tolerance_m: 0.001, owners: false }
 }
 
-fn read_bytes(bytes: &[u8], settings: &Settings) -> Result<Delivery> {
+/// A delivery with its objects.
+#[derive(Debug)]
+struct Whole {
+    delivery: Delivery,
+    items: Vec<Item>,
+}
+
+impl std::ops::Deref for Whole {
+    type Target = Delivery;
+    fn deref(&self) -> &Delivery {
+        &self.delivery
+    }
+}
+
+fn read_all(open: super::reader::Opener<'_>, settings: &Settings) -> Result<Whole> {
+    let mut items = Vec::new();
+    let delivery = read(open, settings, &|| Ok(()), &mut |more| {
+        items.extend(more);
+        Ok(())
+    })?;
+    Ok(Whole { delivery, items })
+}
+
+fn read_bytes(bytes: &[u8], settings: &Settings) -> Result<Whole> {
     let open = || -> Result<Box<dyn Read + Send>> { Ok(Box::new(std::io::Cursor::new(bytes.to_vec()))) };
-    read(&open, settings, &|| Ok(()))
+    read_all(&open, settings)
 }
 
 /// The real stock, unpacked once for all tests; `None` (with a reason) where it is not there.
@@ -57,7 +80,7 @@ fn the_real_stock_is_read_object_by_object() {
     }
     let open = || -> Result<Box<dyn Read + Send>> { Ok(Box::new(std::fs::File::open(&path).unwrap())) };
     let started = std::time::Instant::now();
-    let delivery = read(&open, &settings(), &|| Ok(())).unwrap();
+    let delivery = read_all(&open, &settings()).unwrap();
     println!("read in {:?}", started.elapsed());
     assert!(delivery.rejections.is_empty(), "{:?}", delivery.rejections.first());
     let inputs = |counts: &crate::dataset::Counts| -> Vec<(String, u64)> {
@@ -237,8 +260,11 @@ fn each_form_of_geometry_is_read() {
     let area = |text: &str| {
         let delivery = read_bytes(text.as_bytes(), &settings()).unwrap();
         assert_eq!(delivery.rejections, []);
-        let Change::Insert(feature) = &delivery.items[0].change else { panic!("no object") };
-        let shape = feature.shape.as_ref().unwrap();
+        let features = delivery.items.iter().filter_map(|item| match &item.change {
+            Change::Insert(feature) => Some(feature),
+            _ => None,
+        });
+        let shape = features.into_iter().find(|feature| feature.class == "AX_Wald").unwrap().shape.as_ref().unwrap();
         assert!(shape.located);
         (shape.geometry.signed_area() * 1000.0).round() / 1000.0
     };
@@ -274,6 +300,45 @@ fn each_form_of_geometry_is_read() {
         r#"<position><gml:Curve gml:id="c1"><gml:segments><gml:LineStringSegment><gml:posList>560000 0 560000 10 560010 10</gml:posList></gml:LineStringSegment></gml:segments></gml:Curve></position>"#,
     );
     assert_eq!(area(&shared.replace("</wfs:FeatureCollection>", &format!("{holder}</wfs:FeatureCollection>"))), 100.0);
+}
+
+/// Curved segments against GDAL's own reader of GML, whose chords are of a hundredth of a degree.
+#[test]
+fn curved_segments_run_as_gdal_runs_them() {
+    use geo::{Distance, Euclidean, LineString, Point};
+    gdal::config::set_thread_local_config_option("OGR_ARC_STEPSIZE", "0.05").unwrap();
+    let centre = "<gml:pos>560000 5950000</gml:pos><gml:radius>25</gml:radius>";
+    let ends = "<gml:posList>560000 5950000 560040 5950010</gml:posList>";
+    for inside in [
+        "<gml:Arc><gml:posList>560000 0 560005 5 560010 0</gml:posList></gml:Arc>".to_owned(),
+        "<gml:ArcString><gml:posList>560000 0 560005 5 560010 0 560015 -5 560020 0</gml:posList></gml:ArcString>".to_owned(),
+        format!("<gml:CircleByCenterPoint numArc=\"1\">{centre}</gml:CircleByCenterPoint>"),
+        format!("<gml:ArcByCenterPoint numArc=\"1\">{centre}<gml:startAngle>10</gml:startAngle><gml:endAngle>200</gml:endAngle></gml:ArcByCenterPoint>"),
+        format!("<gml:ArcByCenterPoint numArc=\"1\">{centre}<gml:startAngle>90</gml:startAngle><gml:endAngle>-30</gml:endAngle></gml:ArcByCenterPoint>"),
+        format!("<gml:ArcByBulge>{ends}<gml:bulge>6</gml:bulge><gml:normal>-1</gml:normal></gml:ArcByBulge>"),
+        format!("<gml:ArcByBulge>{ends}<gml:bulge>-9.5</gml:bulge><gml:normal>1</gml:normal></gml:ArcByBulge>"),
+    ] {
+        let curve = format!("<gml:Curve xmlns:gml=\"http://www.opengis.net/gml/3.2\"><gml:segments>{inside}</gml:segments></gml:Curve>");
+        let delivery = read_bytes(wald(&curve).as_bytes(), &settings()).unwrap();
+        assert_eq!(delivery.rejections, [], "{inside}");
+        let Change::Insert(feature) = &delivery.items[0].change else { panic!("no object") };
+        let geo::Geometry::LineString(ours) = &feature.shape.as_ref().unwrap().geometry else { panic!("no line") };
+        let theirs = gdal::vector::Geometry::from_gml(&curve).unwrap();
+        let wkb = theirs.wkb().unwrap();
+        let Ok(geo::Geometry::LineString(theirs)) = crate::format::wkb::decode(&wkb) else {
+            // A curve of GDAL's own kind: its points, close together.
+            println!("skipped: {inside} is {}", theirs.geometry_name());
+            continue;
+        };
+        let far = |a: &LineString<f64>, b: &LineString<f64>| {
+            a.points().map(|point: Point<f64>| Euclidean.distance(&point, b)).fold(0.0, f64::max)
+        };
+        assert!(far(ours, &theirs).max(far(&theirs, ours)) < 0.0015, "{inside}");
+    }
+    // A spline of three points that lie on a parabola, with its directions at the ends.
+    let spline = "<gml:CubicSpline><gml:posList>560000 0 560010 10 560020 0</gml:posList><gml:vectorAtStart>1 1</gml:vectorAtStart><gml:vectorAtEnd>1 -1</gml:vectorAtEnd></gml:CubicSpline>";
+    let delivery = read_bytes(wald(&format!("<gml:Curve><gml:segments>{spline}</gml:segments></gml:Curve>")).as_bytes(), &settings());
+    assert_eq!(delivery.unwrap().rejections, []);
 }
 
 #[test]

@@ -67,6 +67,8 @@ impl Element<'_> {
 /// Reads a member tag by tag.
 pub struct Events<'a> {
     reader: Reader<&'a [u8]>,
+    /// Namespaces in force around the member, and those declared within it.
+    around: &'a Scope,
     scope: Scope,
     /// Length of the scope outside each open element.
     outside: Vec<usize>,
@@ -75,10 +77,10 @@ pub struct Events<'a> {
 
 impl<'a> Events<'a> {
     /// Begins before the start tag of the member.
-    pub fn new(member: &'a str, scope: &Scope) -> Self {
+    pub fn new(member: &'a str, around: &'a Scope) -> Self {
         let mut reader = Reader::from_str(member);
         reader.config_mut().expand_empty_elements = true;
-        Self { reader, scope: scope.clone(), outside: Vec::new(), text: String::new() }
+        Self { reader, around, scope: Scope::default(), outside: Vec::new(), text: String::new() }
     }
     /// The next tag; the text before it is in [`Events::text`]. An end of the member is `None`.
     pub fn next(&mut self) -> Parsed<Option<Tag<'a>>> {
@@ -101,7 +103,7 @@ impl<'a> Events<'a> {
                             self.scope.declare(attribute.key.0, &attribute.value);
                         }
                     }
-                    let (family, local) = self.scope.resolve(start.name().0);
+                    let (family, local) = self.scope.resolve_within(self.around, start.name().0);
                     let local = start.name().0.len() - local.len();
                     return Ok(Some(Tag::Open(Element { family, start, local })));
                 }
@@ -145,17 +147,21 @@ impl<'a> Events<'a> {
         Ok(())
     }
     /// The text of the element whose start tag was the last given; elements within are skipped.
-    pub fn text_of(&mut self) -> Parsed<String> {
-        let mut text = String::new();
+    pub fn text_of(&mut self) -> Parsed<&str> {
+        // Text before a child would be lost with the next tag.
+        let mut before = String::new();
         loop {
             match self.next()? {
                 Some(Tag::Open(_)) => {
-                    text.push_str(self.text());
+                    before.push_str(self.text());
                     self.skip()?;
                 }
                 Some(Tag::Close) => {
-                    text.push_str(self.text());
-                    return Ok(text);
+                    if !before.is_empty() {
+                        before.push_str(self.text.trim());
+                        self.text = before;
+                    }
+                    return Ok(self.text.trim());
                 }
                 None => return Err(xml_fault("the member ends early", self.position())),
             }

@@ -22,19 +22,26 @@ const LAND_USE: Spec = Spec {
     ],
 };
 
+/// German names of the kind of land use (`nutzart`) and of what it is in detail (`bez`).
+pub fn labels(object: &Object<'_>) -> (Option<&'static str>, Option<&'static str>) {
+    let Some((label, property)) = codes::land_use_class(&object.row.class) else { return (None, None) };
+    (Some(label), object.text(&[property]).and_then(|code| codes::kind(&object.row.class, code)))
+}
+
 /// One row for each object of land use.
 pub fn land_use(classes: &BTreeMap<&str, Vec<Object<'_>>>, taken: &mut Taken) -> Result<Table> {
     let mut table = Builder::new(&LAND_USE);
     for (class, objects) in classes {
-        let Some((label, property)) = codes::land_use_class(class) else { continue };
+        let Some((_, property)) = codes::land_use_class(class) else { continue };
         for object in objects {
             taken.take(object);
             let kind = object.text(&[property]);
+            let (label, detail) = labels(object);
             let cells = vec![
                 object.row.oid.as_str().into(),
                 object.date().into(),
                 label.into(),
-                kind.and_then(|kind| codes::kind(class, kind)).into(),
+                detail.into(),
                 (*class).into(),
                 kind.into(),
                 object.text(&["name"]).into(),

@@ -8,6 +8,7 @@ mod catalogue;
 mod district;
 mod generic;
 mod land_use;
+mod pieces;
 mod parcel;
 mod structure;
 
@@ -17,6 +18,7 @@ use arrow::array::{ArrayRef, BinaryArray, Float64Array, Int32Array, RecordBatch,
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use catalogue::Catalogue;
 use serde_json::{Map, Value};
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -147,20 +149,30 @@ impl Builder {
     }
 }
 
-/// A current object with its properties at hand.
+/// A current object; its properties are parsed when they are first asked for: most objects go through as they are.
 struct Object<'r> {
     row: &'r Row,
-    properties: Map<String, Value>,
+    properties: OnceCell<Map<String, Value>>,
 }
 
-impl Object<'_> {
+impl<'r> Object<'r> {
+    fn new(row: &'r Row) -> Self {
+        Self { row, properties: OnceCell::new() }
+    }
+    fn properties(&self) -> &Map<String, Value> {
+        self.properties.get_or_init(|| self.row.properties())
+    }
     /// A text of the object, by path.
     fn text(&self, path: &[&str]) -> Option<&str> {
-        text_at(&self.properties, path)
+        text_at(self.properties(), path)
+    }
+    /// A number of the object.
+    fn real(&self, name: &str) -> Option<f64> {
+        self.properties().get(name)?.as_f64().filter(|value| value.is_finite())
     }
     /// A property that may be given several times.
     fn list(&self, name: &str) -> Vec<&str> {
-        match self.properties.get(name) {
+        match self.properties().get(name) {
             Some(Value::Array(values)) => values.iter().filter_map(Value::as_str).collect(),
             Some(Value::String(text)) => vec![text],
             _ => Vec::new(),
@@ -185,15 +197,16 @@ fn text_at<'v>(properties: &'v Map<String, Value>, path: &[&str]) -> Option<&'v 
     }
 }
 
-/// All tables from the current objects, which come ordered by class and identifier.
+/// All tables from the current objects, which come ordered by class and identifier, and from the pieces of land use within
+/// parcels.
 ///
 /// # Errors
 /// When a table cannot be made.
-pub fn tables(rows: &[Row]) -> Result<Vec<Table>> {
+pub fn tables(rows: &[Row], pieces: &[Row]) -> Result<Vec<Table>> {
     let mut classes: BTreeMap<&str, Vec<Object<'_>>> = BTreeMap::new();
     let mut ended = Vec::new();
     for row in rows {
-        let object = Object { row, properties: row.properties() };
+        let object = Object::new(row);
         if row.endet.is_some() {
             ended.push(object);
         } else {
@@ -201,13 +214,15 @@ pub fn tables(rows: &[Row]) -> Result<Vec<Table>> {
         }
     }
     let catalogue = Catalogue::new(&classes);
+    let pieces = pieces::Pieces::new(pieces, &classes);
     let mut taken = generic::Taken::default();
     let made = vec![
-        parcel::parcels(&classes, &catalogue, &mut taken)?,
+        parcel::parcels(&classes, &catalogue, &pieces, &mut taken)?,
         parcel::points(&classes, &mut taken)?,
         structure::structures(&classes, &catalogue, &mut taken)?,
         district::cadastral(&classes, &mut taken)?,
         land_use::land_use(&classes, &mut taken)?,
+        pieces.table()?,
         district::administrative(&classes, &mut taken)?,
         address::addresses(&classes, &catalogue, &mut taken)?,
     ];

@@ -2,6 +2,7 @@
 
 use super::catalogue::{Catalogue, gemarkung_key, municipality_key};
 use super::generic::Taken;
+use super::pieces::Pieces;
 use super::{Builder, Kind, Object, Spec, Table};
 use crate::dataset::cadastre::codes;
 use crate::error::Result;
@@ -36,11 +37,17 @@ const PARCEL: Spec = Spec {
         ("gmdschl", Kind::Text),
         ("abwrecht", Kind::Text),
         ("lagebeztxt", Kind::Text),
+        ("tntxt", Kind::Text),
     ],
 };
 
 /// One row for each `AX_Flurstueck`.
-pub fn parcels(classes: &BTreeMap<&str, Vec<Object<'_>>>, catalogue: &Catalogue, taken: &mut Taken) -> Result<Table> {
+pub fn parcels(
+    classes: &BTreeMap<&str, Vec<Object<'_>>>,
+    catalogue: &Catalogue,
+    pieces: &Pieces<'_>,
+    taken: &mut Taken,
+) -> Result<Table> {
     let mut table = Builder::new(&PARCEL);
     for object in classes.get("AX_Flurstueck").into_iter().flatten() {
         taken.take(object);
@@ -78,6 +85,7 @@ pub fn parcels(classes: &BTreeMap<&str, Vec<Object<'_>>>, catalogue: &Catalogue,
             municipality.into(),
             object.text(&["abweichenderRechtszustand"]).into(),
             place.into(),
+            pieces.text_of(&object.row.oid).into(),
         ];
         table.push(cells, object.row.geometry.as_deref().map(multi_polygon));
     }

@@ -1,0 +1,132 @@
+//! Addresses as files of their own: a CSV for offices, and an index that a page searches without a server.
+//!
+//! ```text
+//! suche/strassen.json     every street with its place: small enough to be searched in the browser, tolerant of typing errors
+//! suche/nummern/NN.json   the house numbers of some streets; fetched when a street was chosen
+//! suche/suche.js          the search itself, an ES module without dependencies
+//! ```
+
+use super::tables::{GEOMETRY, Table};
+use crate::crs::Crs;
+use crate::error::{Error, Result};
+use crate::format::wkb;
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{DataType, Float64Type, Int32Type};
+use geo::Geometry;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+/// The module that searches.
+const MODULE: &str = include_str!("suche.js");
+/// Streets whose house numbers share a file.
+const STREETS_A_SHARD: usize = 64;
+
+/// The table as CSV (RFC 4180, but for semicolons, which spreadsheets of German offices expect), in UTF-8 with a byte order mark.
+/// A cell that a spreadsheet would take for a formula begins with an apostrophe.
+pub fn csv(table: &Table) -> String {
+    let schema = table.batch.schema();
+    let mut text = String::from('\u{feff}');
+    let names = schema.fields().iter().map(|field| field.name().as_str()).filter(|name| *name != GEOMETRY);
+    text.push_str(&names.chain(["ost", "nord"]).collect::<Vec<_>>().join(";"));
+    text.push_str("\r\n");
+    for row in 0..table.batch.num_rows() {
+        let mut cells = Vec::new();
+        for (field, column) in schema.fields().iter().zip(table.batch.columns()) {
+            if field.name() == GEOMETRY {
+                continue;
+            }
+            cells.push(match column.data_type() {
+                _ if column.is_null(row) => String::new(),
+                DataType::Int32 => column.as_primitive::<Int32Type>().value(row).to_string(),
+                DataType::Float64 => column.as_primitive::<Float64Type>().value(row).to_string(),
+                _ => cell(column.as_string::<i32>().value(row)),
+            });
+        }
+        let (east, north) = position(table, row).map_or_else(Default::default, |[x, y]| (format!("{x:.3}"), format!("{y:.3}")));
+        cells.extend([east, north]);
+        text.push_str(&cells.join(";"));
+        text.push_str("\r\n");
+    }
+    text
+}
+
+fn cell(text: &str) -> String {
+    let formula = text.starts_with(['=', '+', '@', '\t', '\r']) || (text.starts_with('-') && !text[1..].starts_with(|c: char| c.is_ascii_digit()));
+    let text = if formula { format!("'{text}") } else { text.to_owned() };
+    if text.contains([';', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
+}
+
+fn position(table: &Table, row: usize) -> Option<[f64; 2]> {
+    let column = table.batch.column_by_name(GEOMETRY)?.as_binary_opt::<i32>()?;
+    match wkb::decode(column.is_valid(row).then(|| column.value(row))?) {
+        Ok(Geometry::Point(point)) => Some([point.x(), point.y()]),
+        _ => None,
+    }
+}
+
+/// A house: number and suffix, position, Flurstückskennzeichen.
+type House = (i32, String, Option<[f64; 2]>, String);
+
+/// The files of the search index by their paths below `suche/`.
+///
+/// # Errors
+/// When a file cannot be written as JSON.
+pub fn search_index(table: &Table, crs: Option<Crs>) -> Result<BTreeMap<String, Vec<u8>>> {
+    let text = |name: &str, row: usize| -> String {
+        let column = table.batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+        column.filter(|column| column.is_valid(row)).map(|column| column.value(row).to_owned()).unwrap_or_default()
+    };
+    let numbers = table.batch.column_by_name("nummer").and_then(|column| column.as_primitive_opt::<Int32Type>());
+    let mut streets: BTreeMap<(String, String, String), Vec<House>> = BTreeMap::new();
+    for row in 0..table.batch.num_rows() {
+        let street = text("strasse", row);
+        if street.is_empty() {
+            continue;
+        }
+        let number = numbers.filter(|column| column.is_valid(row)).map_or(0, |column| column.value(row));
+        let house = (number, text("zusatz", row), position(table, row), text("flstkennz", row));
+        streets.entry((street, text("ort", row), text("strassenschluessel", row))).or_default().push(house);
+    }
+    let mut listed = Vec::new();
+    let mut shards: Vec<Vec<Value>> = Vec::new();
+    for (index, ((street, town, key), mut houses)) in streets.into_iter().enumerate() {
+        houses.sort_by(|a, b| (a.0, &a.1, &a.3).cmp(&(b.0, &b.1, &b.3)));
+        let placed: Vec<[f64; 2]> = houses.iter().filter_map(|house| house.2).collect();
+        let middle = placed.get(placed.len() / 2).map(|at| rounded(*at));
+        if index % STREETS_A_SHARD == 0 {
+            shards.push(Vec::new());
+        }
+        listed.push(json!([street, town, key, houses.len(), middle]));
+        let houses = houses.into_iter().map(|(number, suffix, at, parcel)| json!([number, suffix, at.map(rounded), parcel]));
+        if let Some(shard) = shards.last_mut() {
+            shard.push(Value::Array(houses.collect()));
+        }
+    }
+    let head = json!({ "version": 1, "crs": crs.map(|crs| crs.to_string()), "strassen_je_datei": STREETS_A_SHARD, "strassen": listed });
+    let bytes = |value: &Value| {
+        serde_json::to_vec(value).map_err(|error| Error::new("mk::cadastre::search", "cannot write the search index").because(error))
+    };
+    let mut files = BTreeMap::from([("strassen.json".to_owned(), bytes(&head)?), ("suche.js".to_owned(), MODULE.into())]);
+    for (index, shard) in shards.into_iter().enumerate() {
+        files.insert(format!("nummern/{index:04}.json"), bytes(&Value::Array(shard))?);
+    }
+    Ok(files)
+}
+
+fn rounded(at: [f64; 2]) -> [f64; 2] {
+    at.map(|value| (value * 100.0).round() / 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::cell;
+
+    #[test]
+    fn cells_are_quoted_and_formulas_are_none() {
+        assert_eq!(cell("Am \"Hof\"; 1"), "\"Am \"\"Hof\"\"; 1\"");
+        assert_eq!(cell("=1+1"), "'=1+1");
+        assert_eq!(cell("-cmd"), "'-cmd");
+        assert_eq!(cell("-14"), "-14");
+        assert_eq!(cell("Straße"), "Straße");
+    }
+}

@@ -1,0 +1,186 @@
+//! Stage `tiles`: vector tiles of `WebMercatorQuad`, a unit for each block of zoom 12 and for each overview of zoom 10.
+
+mod layers;
+mod shape;
+
+pub use layers::LAYERS;
+
+use super::row::{Row, from_ipc, to_ipc};
+use super::state_unit::StateSummary;
+use super::{Options, STATE};
+use crate::crs::{Bbox, Crs, Operation};
+use crate::dataset::{Outcome, PlanContext, UnitContext};
+use crate::error::{Error, Result};
+use crate::format::mvt::{self, Layer};
+use crate::format::{pmtiles, wkb};
+use crate::plan::{Input, UnitSpec};
+use crate::vector::arc::Point;
+use rayon::prelude::*;
+use shape::{BUFFER, Brush};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Zoom of a block: some six kilometres at our latitude.
+pub const BLOCK_ZOOM: u8 = 12;
+/// Zoom of a unit that draws what is larger than a block.
+pub const OVERVIEW_ZOOM: u8 = 10;
+/// Half the width of the world in Web Mercator (metres).
+const HALF_WORLD_M: f64 = 20_037_508.342_789_244;
+/// Blocks that one object may touch; more is no parcel.
+const MAX_BLOCKS: u64 = 65_536;
+
+/// The blocks whose buffered squares a rectangle of the unit square touches.
+fn blocks_of(world: &Bbox) -> Vec<(u32, u32)> {
+    let across = f64::from(1_u32 << BLOCK_ZOOM);
+    let low = |value: f64| (value * across - BUFFER).floor().clamp(0.0, across - 1.0) as u32;
+    let high = |value: f64| (value * across + BUFFER).floor().clamp(0.0, across - 1.0) as u32;
+    let (x0, x1) = (low(world.min[0]), high(world.max[0]));
+    let (y0, y1) = (low(world.min[1]), high(world.max[1]));
+    if u64::from(x1 - x0 + 1) * u64::from(y1 - y0 + 1) > MAX_BLOCKS {
+        return Vec::new();
+    }
+    (x0..=x1).flat_map(|x| (y0..=y1).map(move |y| (x, y))).collect()
+}
+
+/// The tile that a point of the unit square lies in.
+pub fn tile_at(world: Point, zoom: u8) -> (u32, u32) {
+    let across = f64::from(1_u32 << zoom);
+    let index = |value: f64| (value * across).floor().clamp(0.0, across - 1.0) as u32;
+    (index(world[0]), index(world[1]))
+}
+
+/// The rows that later stages need in each block, as entries of the state's pack: `block/12/x/y` and `areas/12/x/y`.
+pub fn blocks(rows: &[Row], crs: Crs, grids: &[PathBuf]) -> Result<BTreeMap<String, Vec<u8>>> {
+    let drawn = rows.iter().filter(|row| row.endet.is_none() && !layers::of_class(&row.class).is_empty());
+    let mut boxes = Vec::new();
+    for row in drawn {
+        let Some(geometry) = &row.geometry else { continue };
+        let bbox = wkb::summary(geometry)?.bbox;
+        if !bbox.is_empty() {
+            boxes.push((row, bbox));
+        }
+    }
+    let mut corners: Vec<Point> = boxes
+        .iter()
+        .flat_map(|(_, bbox)| [bbox.min, bbox.max, [bbox.min[0], bbox.max[1]], [bbox.max[0], bbox.min[1]]])
+        .collect();
+    Operation::between(crs, Crs::WEB_MERCATOR, grids)?.forward(&mut corners)?;
+    let mut blocks: BTreeMap<(u32, u32), Vec<&Row>> = BTreeMap::new();
+    for ((row, _), corners) in boxes.iter().zip(corners.chunks(4)) {
+        let world = Bbox::around(corners.iter().copied().map(to_world));
+        for block in blocks_of(&world) {
+            blocks.entry(block).or_default().push(row);
+        }
+    }
+    let mut entries: BTreeMap<String, Vec<u8>> = blocks
+        .into_par_iter()
+        .map(|((x, y), rows)| Ok((format!("block/{BLOCK_ZOOM}/{x}/{y}"), to_ipc(&rows)?)))
+        .collect::<Result<_>>()?;
+    entries.extend(super::areas::blocks(rows, crs, grids)?);
+    Ok(entries)
+}
+
+/// Web Mercator metres to the unit square, y downwards.
+pub fn to_world(point: Point) -> Point {
+    [f64::midpoint(point[0] / HALF_WORLD_M, 1.0), f64::midpoint(1.0, -point[1] / HALF_WORLD_M)]
+}
+
+/// One unit for each block of the state, and one for each tile of the overview above them.
+pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
+    if !context.wants("pmtiles") {
+        return Ok(Vec::new());
+    }
+    let mut units = Vec::new();
+    for state in context.earlier.get(STATE).into_iter().flatten() {
+        let summary: StateSummary = serde_json::from_value(state.outcome.summary.clone())
+            .map_err(|error| Error::new("mk::run::result", "the state is not as expected").because(error))?;
+        let Some(crs) = summary.crs else { continue };
+        let unit = |key: String, inputs: Vec<Input>| {
+            let size: u64 = inputs.iter().map(|input| input.size).sum();
+            UnitSpec {
+                key,
+                inputs,
+                params: serde_json::json!({ "crs": crs, "zoom": options.zoom }),
+                bbox: None,
+                memory_mb: 32 + (size >> 20).saturating_mul(8),
+                cost: size,
+            }
+        };
+        let mut overviews: BTreeMap<(u32, u32), Vec<Input>> = BTreeMap::new();
+        for (name, entry) in state.pack()?.entries() {
+            let Some(key) = name.strip_prefix("block/") else { continue };
+            let (x, y) = block_of(key)?;
+            let shift = BLOCK_ZOOM - OVERVIEW_ZOOM;
+            overviews.entry((x >> shift, y >> shift)).or_default().push(state.entry_as_input(name, *entry));
+            if options.zoom[1] >= BLOCK_ZOOM {
+                units.push(unit(key.to_owned(), vec![state.entry_as_input(name, *entry)]));
+            }
+        }
+        if options.zoom[0] < BLOCK_ZOOM {
+            units.extend(overviews.into_iter().map(|((x, y), inputs)| unit(format!("{OVERVIEW_ZOOM}/{x}/{y}"), inputs)));
+        }
+    }
+    Ok(units)
+}
+
+/// Draws the tiles of a block or an overview.
+pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
+    let crs: Crs = serde_json::from_value(unit.params["crs"].clone())
+        .map_err(|error| Error::new("mk::run::params", "the parameters of the unit are not as expected").because(error))?;
+    let (x, y) = block_of(&unit.key)?;
+    let overview = unit.key.starts_with("10/");
+    let [low, high] = options.zoom;
+    let (root, low, high) =
+        if overview { (OVERVIEW_ZOOM, low, high.min(BLOCK_ZOOM - 1)) } else { (BLOCK_ZOOM, low.max(BLOCK_ZOOM), high) };
+    let mut rows = Vec::new();
+    for input in &unit.inputs {
+        rows.extend(from_ipc(&context.entry(input)?)?);
+    }
+    if overview {
+        // What reaches over the border of blocks is in each of them.
+        rows.retain(|row| layers::of_class(&row.class).iter().any(|layer| LAYERS[*layer].low_zoom <= high));
+        rows.sort_by(|a, b| (&a.class, &a.oid).cmp(&(&b.class, &b.oid)));
+        rows.dedup_by(|a, b| (&a.class, &a.oid) == (&b.class, &b.oid));
+    }
+    let operation = Operation::between(crs, Crs::WEB_MERCATOR, &context.area.grids)?;
+    let mut tiles: BTreeMap<(u8, u32, u32), [Layer; LAYERS.len()]> = BTreeMap::new();
+    // Rows are drawn side by side, some at a time, and put into their tiles in order.
+    for rows in rows.chunks(1024) {
+        context.check()?;
+        let drawn = rows
+            .par_iter()
+            .map(|row| {
+                let mut pieces = Vec::new();
+                for layer in layers::of_class(&row.class) {
+                    let Some(shape) = layers::shape(row, *layer, &operation)? else { continue };
+                    let brush = Brush { layer: *layer, low: low.max(LAYERS[*layer].low_zoom), high };
+                    brush.draw(&shape, root, x, y, &mut pieces);
+                }
+                Ok((layers::tags(row), pieces))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        for (tags, pieces) in &drawn {
+            for piece in pieces {
+                let layers = tiles.entry(piece.tile).or_insert_with(|| LAYERS.each_ref().map(|layer| Layer::new(layer.name)));
+                layers[piece.layer].add_drawn(&piece.drawn, tags.get(piece.layer));
+            }
+        }
+    }
+    let tiles: Vec<((u8, u32, u32), Vec<u8>)> = tiles
+        .into_par_iter()
+        .map(|(tile, layers)| Ok((tile, pmtiles::gzip(&mvt::tile(&layers))?)))
+        .collect::<Result<_>>()?;
+    for ((z, x, y), bytes) in &tiles {
+        context.pack.add(&format!("{z}/{x}/{y}"), bytes)?;
+    }
+    Ok(Outcome { summary: serde_json::json!({ "tiles": tiles.len() }), ..Outcome::default() })
+}
+
+/// The block that a key `12/x/y` names.
+pub fn block_of(key: &str) -> Result<(u32, u32)> {
+    let mut parts = key.split('/').skip(1).map(str::parse);
+    match (parts.next(), parts.next()) {
+        (Some(Ok(x)), Some(Ok(y))) => Ok((x, y)),
+        _ => Err(Error::new("mk::run::params", format!("{key} is no block"))),
+    }
+}

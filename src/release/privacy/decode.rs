@@ -1,0 +1,149 @@
+//! What the bytes of an artefact stand for.
+
+use super::Watch;
+use crate::error::{Error, Place, Result};
+use crate::format::pmtiles;
+use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::datatypes::DataType;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, OpenFlags};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+
+/// Bytes read at once, and of the block before that are looked at again: longer than any word.
+pub(super) const BLOCK: usize = 1 << 20;
+const OVERLAP: usize = 4096;
+/// An entry of an archive, unpacked, is looked through up to this size; our own are far smaller.
+const MAX_ENTRY: u64 = 4 << 30;
+
+/// Looks through a file; gives where in it something was found.
+pub fn look(file: &Path, name: &str, watch: &Watch) -> Result<Option<String>> {
+    let failed = |error: Error| error.at(Place::file(name));
+    let stream = File::open(file).map_err(|error| failed(unreadable(error)))?;
+    if raw(stream, watch).map_err(|error| failed(unreadable(error)))? {
+        return Ok(Some(String::new()));
+    }
+    let extension = Path::new(name).extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    let found = match extension.as_deref() {
+        Some("parquet") => parquet(file, watch),
+        Some("gpkg" | "sqlite") => sqlite(file, watch),
+        Some("pmtiles") => tiles(file, watch),
+        Some("gz") => gzip(file, watch),
+        Some("zip") => archive(file, watch),
+        _ => Ok(None),
+    };
+    found.map_err(failed)
+}
+
+fn unreadable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new("mk::release::canary", "an artefact cannot be looked through before its release").because(error)
+}
+
+/// The bytes as they are.
+fn raw(mut stream: impl Read, watch: &Watch) -> std::io::Result<bool> {
+    let mut buffer: Vec<u8> = Vec::with_capacity(BLOCK + OVERLAP);
+    loop {
+        let keep = buffer.len().min(OVERLAP);
+        let start = buffer.len() - keep;
+        buffer.drain(..start);
+        let count = stream.by_ref().take(BLOCK as u64).read_to_end(&mut buffer)?;
+        if watch.finds(&buffer) {
+            return Ok(true);
+        }
+        if count == 0 {
+            return Ok(false);
+        }
+    }
+}
+
+/// The values of all columns, out of their compressed pages.
+fn parquet(file: &Path, watch: &Watch) -> Result<Option<String>> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(file).map_err(unreadable)?).map_err(unreadable)?;
+    for batch in builder.build().map_err(unreadable)? {
+        let batch = batch.map_err(unreadable)?;
+        for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+            if values(column, watch) {
+                return Ok(Some(format!("column {}", field.name())));
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn values(column: &ArrayRef, watch: &Watch) -> bool {
+    match column.data_type() {
+        // The buffer of all values lies in one piece.
+        DataType::Utf8 => watch.finds(column.as_string::<i32>().values()),
+        DataType::LargeUtf8 => watch.finds(column.as_string::<i64>().values()),
+        DataType::Binary => watch.finds(column.as_binary::<i32>().values()),
+        DataType::LargeBinary => watch.finds(column.as_binary::<i64>().values()),
+        DataType::Struct(_) => column.as_struct().columns().iter().any(|column| values(column, watch)),
+        DataType::List(_) => values(column.as_list::<i32>().values(), watch),
+        DataType::LargeList(_) => values(column.as_list::<i64>().values(), watch),
+        DataType::Map(..) => column.as_map().entries().columns().iter().any(|column| values(column, watch)),
+        DataType::Dictionary(..) => values(column.as_any_dictionary().values(), watch),
+        _ => false,
+    }
+}
+
+/// The values of all tables: a text that is longer than a page lies in several.
+fn sqlite(file: &Path, watch: &Watch) -> Result<Option<String>> {
+    let base = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX)
+        .map_err(unreadable)?;
+    base.execute_batch("PRAGMA trusted_schema = OFF;").map_err(unreadable)?;
+    let mut names = base.prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").map_err(unreadable)?;
+    let tables: Vec<String> =
+        names.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(unreadable)?;
+    // The index over places is of numbers only, and some builds of SQLite cannot read it.
+    for table in tables.iter().filter(|table| !table.starts_with("rtree_")) {
+        let quoted = table.replace('"', "\"\"");
+        let mut rows = base.prepare(&format!("SELECT * FROM \"{quoted}\"")).map_err(unreadable)?;
+        let columns: Vec<String> = rows.column_names().into_iter().map(str::to_owned).collect();
+        let mut rows = rows.query([]).map_err(unreadable)?;
+        while let Some(row) = rows.next().map_err(unreadable)? {
+            for (index, column) in columns.iter().enumerate() {
+                if let ValueRef::Text(bytes) | ValueRef::Blob(bytes) = row.get_ref(index).map_err(unreadable)?
+                    && watch.finds(bytes)
+                {
+                    return Ok(Some(format!("table {table}, column {column}")));
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
+/// All tiles, unpacked, and the metadata.
+fn tiles(file: &Path, watch: &Watch) -> Result<Option<String>> {
+    let mut reader = pmtiles::Reader::open(file)?;
+    if watch.finds(reader.metadata().to_string().as_bytes()) {
+        return Ok(Some("metadata".to_owned()));
+    }
+    for (z, x, y) in reader.tiles().collect::<Vec<_>>() {
+        if let Some(bytes) = reader.tile(z, x, y)?
+            && watch.finds(&bytes)
+        {
+            return Ok(Some(format!("tile {z}/{x}/{y}")));
+        }
+    }
+    Ok(None)
+}
+
+fn gzip(file: &Path, watch: &Watch) -> Result<Option<String>> {
+    let stream = flate2::read::MultiGzDecoder::new(File::open(file).map_err(unreadable)?).take(MAX_ENTRY);
+    Ok(raw(stream, watch).map_err(unreadable)?.then(|| "unpacked".to_owned()))
+}
+
+fn archive(file: &Path, watch: &Watch) -> Result<Option<String>> {
+    let mut archive = zip::ZipArchive::new(File::open(file).map_err(unreadable)?).map_err(unreadable)?;
+    for index in 0..archive.len() {
+        let entry = archive.by_index(index).map_err(unreadable)?;
+        let named = watch.finds(entry.name().as_bytes());
+        if named || raw(entry.take(MAX_ENTRY), watch).map_err(unreadable)? {
+            return Ok(Some(format!("entry {}", index + 1)));
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,128 @@
+//! The gate before a release: no public artefact holds a datum that must not be published.
+//!
+//! Two things are looked for, in every byte and in what the bytes decode to (Parquet pages, tables of a GeoPackage, tiles, packed
+//! files): *canaries*, words that the office plants in its personal data (`canaries` in `[pipeline]`), and the identifiers of the
+//! objects that a reader dropped because they are personal. A message names the artefact and the place in it, never the datum.
+
+mod decode;
+
+use super::Content;
+use crate::error::{Error, Place, Result};
+use crate::run::Store;
+use aho_corasick::AhoCorasick;
+use rayon::prelude::*;
+use std::collections::{BTreeMap, HashSet};
+use std::path::Path;
+
+/// Length of the identifiers of objects (GeoInfoDok: two letters of the country, two of the Land, twelve more).
+const ID: usize = 16;
+/// Artefacts named in one message.
+const NAMED: usize = 20;
+
+/// What must not be found.
+pub struct Watch {
+    words: Option<AhoCorasick>,
+    identifiers: HashSet<[u8; ID]>,
+}
+
+impl Watch {
+    /// Words in any case of their letters, and identifiers of objects; identifiers of another length than 16 count as words.
+    ///
+    /// # Errors
+    /// When there are more words than can be looked for.
+    pub fn new(canaries: &[String], identifiers: impl IntoIterator<Item = String>) -> Result<Self> {
+        let mut words: Vec<String> = canaries.iter().filter(|word| !word.trim().is_empty()).cloned().collect();
+        let mut known = HashSet::new();
+        for id in identifiers {
+            match <[u8; ID]>::try_from(id.as_bytes()) {
+                Ok(id) if id.iter().all(u8::is_ascii_alphanumeric) => {
+                    known.insert(id);
+                }
+                _ if id.len() >= 8 => words.push(id),
+                _ => {}
+            }
+        }
+        let words = (!words.is_empty())
+            .then(|| AhoCorasick::builder().ascii_case_insensitive(true).build(&words))
+            .transpose()
+            .map_err(|error| Error::new("mk::release::canary", "the canaries cannot be looked for").because(error))?;
+        Ok(Self { words, identifiers: known })
+    }
+    /// True when there is nothing to look for.
+    pub fn is_empty(&self) -> bool {
+        self.words.is_none() && self.identifiers.is_empty()
+    }
+    /// True when the bytes hold a word or an identifier.
+    pub fn finds(&self, bytes: &[u8]) -> bool {
+        self.words.as_ref().is_some_and(|words| words.is_match(bytes)) || self.finds_identifier(bytes)
+    }
+    fn finds_identifier(&self, bytes: &[u8]) -> bool {
+        if self.identifiers.is_empty() {
+            return false;
+        }
+        let mut at = 0;
+        while at + ID <= bytes.len() {
+            // Back from the end of the window: a byte that is none of an identifier lets the window jump over it.
+            let window = &bytes[at..at + ID];
+            match window.iter().rposition(|byte| !byte.is_ascii_alphanumeric()) {
+                Some(last) => at += last + 1,
+                None => {
+                    if <&[u8; ID]>::try_from(window).is_ok_and(|id| self.identifiers.contains(id)) {
+                        return true;
+                    }
+                    at += 1;
+                }
+            }
+        }
+        false
+    }
+}
+
+/// Looks through everything that lies under `public/`.
+///
+/// # Errors
+/// When something is found, or an artefact cannot be read to its end.
+pub fn gate(content: &Content, store: &Store, watch: &Watch) -> Result<()> {
+    if watch.is_empty() {
+        return Ok(());
+    }
+    let public = |path: &str| path.starts_with("public/");
+    // The same object may be published under two names; it is looked through once.
+    let mut files: BTreeMap<crate::io::Digest, &str> = BTreeMap::new();
+    for (path, (digest, _)) in content.objects.iter().filter(|(path, _)| public(path)) {
+        files.entry(*digest).or_insert(path);
+    }
+    let mut found: Vec<(String, String)> = files
+        .par_iter()
+        .map(|(digest, path)| Ok(decode::look(&store.path(*digest), path, watch)?.map(|place| ((*path).to_owned(), place))))
+        .collect::<Result<Vec<_>>>()?
+        .into_iter()
+        .flatten()
+        .collect();
+    let names = content.objects.keys().chain(content.documents.keys()).filter(|path| public(path));
+    found.extend(names.filter(|path| watch.finds(path.as_bytes())).map(|_| ("public/".to_owned(), "name of a file".to_owned())));
+    let documents = content.documents.iter().filter(|(path, _)| public(path));
+    found.extend(documents.filter(|(_, bytes)| watch.finds(bytes)).map(|(path, _)| (path.clone(), String::new())));
+    found.sort();
+    found.dedup();
+    let Some((first, _)) = found.first() else { return Ok(()) };
+    let told = |(path, place): &(String, String)| if place.is_empty() { path.clone() } else { format!("{path} ({place})") };
+    let mut names: Vec<String> = found.iter().take(NAMED).map(told).collect();
+    if found.len() > NAMED {
+        names.push(format!("{} more", found.len() - NAMED));
+    }
+    Err(Error::new("mk::release::canary", format!("a protected datum is in what would become public: {}", names.join(", ")))
+        .at(Place::file(first.clone()))
+        .hint("nothing was released; clear the datum at its source, or set audience = \"internal\" for the dataset"))
+}
+
+/// As [`gate`], for one file.
+///
+/// # Errors
+/// When the file cannot be read to its end.
+pub fn look(file: &Path, name: &str, watch: &Watch) -> Result<Option<String>> {
+    decode::look(file, name, watch)
+}
+
+#[cfg(test)]
+mod tests;

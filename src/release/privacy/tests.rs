@@ -1,0 +1,105 @@
+//! A canary in each form of artefact is found, and nothing where there is none.
+
+use super::*;
+use crate::crs::{Bbox, Crs};
+use crate::format::geoparquet;
+use crate::format::gpkg::{Geopackage, Layer};
+use crate::format::pmtiles as tiles;
+use arrow::array::{BinaryArray, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+const WORD: &str = "KANARI";
+const OID: &str = "DERP012345678901";
+
+fn watch() -> Watch {
+    Watch::new(&[WORD.to_owned()], [OID.to_owned()]).unwrap()
+}
+
+/// Long enough to lie in several pages of a database, and to be packed well.
+fn text(secret: &str) -> String {
+    format!("{} {secret} {}", "Flurstück ".repeat(600), "Weg ".repeat(900))
+}
+
+fn table(secret: &str) -> RecordBatch {
+    let names: StringArray = (0..40).map(|k| Some(if k == 21 { text(secret) } else { text("") })).collect();
+    let shapes: BinaryArray = (0..40).map(|_| None::<&[u8]>).collect();
+    let schema = Schema::new(vec![Field::new("name", DataType::Utf8, true), Field::new("geometry", DataType::Binary, true)]);
+    RecordBatch::try_new(Arc::new(schema), vec![Arc::new(names), Arc::new(shapes)]).unwrap()
+}
+
+/// One artefact of each format with the secret in it.
+fn artefacts(folder: &Path, secret: &str) -> Vec<PathBuf> {
+    let path = |name: &str| folder.join(name);
+    let batch = table(secret);
+    geoparquet::write_file(&path("a.parquet"), &batch.schema(), std::slice::from_ref(&batch), &geoparquet::Options::new("geometry", None))
+        .unwrap();
+    let mut file = Geopackage::create(&path("a.gpkg"), "2024-01-01T00:00:00.000Z").unwrap();
+    let layer = Layer { name: "t", title: "t", geometry: Some("geometry"), geometry_type: "POINT", crs: Some(Crs::UTM32) };
+    file.add(&layer, &batch.schema(), std::slice::from_ref(&batch)).unwrap();
+    file.finish().unwrap();
+    let header = tiles::Header {
+        tile_type: tiles::TileType::Mvt,
+        min_zoom: 0,
+        max_zoom: 0,
+        bounds_lonlat: Bbox::new([9.0, 53.0], [10.0, 54.0]),
+        name: "t".into(),
+        attribution: String::new(),
+        metadata: serde_json::Map::new(),
+    };
+    let mut writer = tiles::Writer::create(&path("a.pmtiles"), &header).unwrap();
+    writer.add(0, 0, 0, &tiles::gzip(text(secret).as_bytes()).unwrap()).unwrap();
+    writer.finish().unwrap();
+    std::fs::write(path("a.csv.gz"), tiles::gzip(text(secret).as_bytes()).unwrap()).unwrap();
+    let mut zip = zip::ZipWriter::new(std::fs::File::create(path("a.zip")).unwrap());
+    zip.start_file("a.txt", zip::write::SimpleFileOptions::default()).unwrap();
+    zip.write_all(text(secret).as_bytes()).unwrap();
+    zip.finish().unwrap();
+    let filler = "x".repeat(decode::BLOCK - 3);
+    std::fs::write(path("a.json"), format!("{filler}{secret}")).unwrap();
+    ["a.parquet", "a.gpkg", "a.pmtiles", "a.csv.gz", "a.zip", "a.json"].into_iter().map(path).collect()
+}
+
+#[test]
+fn a_canary_is_found_in_every_format_and_never_told() {
+    for (secret, found) in [("Kanari-Müller", true), (OID, true), ("DERP012345678902", false), ("", false)] {
+        let folder = tempfile::tempdir().unwrap();
+        for path in artefacts(folder.path(), secret) {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            let place = look(&path, &name, &watch()).unwrap();
+            assert_eq!(place.is_some(), found, "{name} {secret}");
+            assert!(!place.unwrap_or_default().contains(WORD));
+        }
+    }
+}
+
+#[test]
+fn identifiers_are_found_within_longer_ones_and_words_in_any_case() {
+    let watch = watch();
+    assert!(watch.finds(format!("x{OID}FL").as_bytes()) && watch.finds(format!("\u{1}{OID}").as_bytes()));
+    assert!(!watch.finds(&OID.as_bytes()[1..]) && !watch.finds(b"DERP01234567890 1") && !watch.finds(b""));
+    assert!(watch.finds(b"kanari") && Watch::new(&[], Vec::new()).unwrap().is_empty());
+}
+
+#[test]
+fn a_release_with_a_canary_is_refused_and_the_message_names_the_artefact_only() {
+    let (workspace, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = Store::open(workspace.path()).unwrap();
+    let mut content = Content::default();
+    for (index, path) in artefacts(folder.path(), "KANARI-Meier").into_iter().enumerate() {
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        let stored = store.adopt(&path).unwrap();
+        let audience = if index == 1 { "internal" } else { "public" };
+        content.objects.insert(format!("{audience}/alkis/{name}"), stored);
+    }
+    content.documents.insert("public/metadata/a.xml".into(), b"<a>KANARI-Schulze</a>".to_vec());
+    content.documents.insert("internal/metadata/a.xml".into(), b"<a>KANARI-Schulze</a>".to_vec());
+    let error = gate(&content, &store, &watch()).unwrap_err();
+    assert_eq!((error.code(), error.exit_code()), ("mk::release::canary", crate::Exit::Failed));
+    insta::assert_snapshot!(error.full_message());
+    content.objects.retain(|path, _| path.starts_with("internal/"));
+    content.documents.retain(|path, _| path.starts_with("internal/"));
+    gate(&content, &store, &watch()).unwrap();
+}
