@@ -27,8 +27,15 @@ fn read(criterion: &mut Criterion) {
     for file in files.map(|file| root.join(file)).into_iter().filter(|file| file.exists()) {
         let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let sources = [Source::of_file(&file, &name).expect("a source")];
-        let plan =
-            PlanContext { dataset: &config, area: &area, sources: &sources, earlier: &[], uses: &uses, scratch: scratch.path(), only: None };
+        let plan = PlanContext {
+            dataset: &config,
+            area: &area,
+            sources: &sources,
+            earlier: &[],
+            uses: &uses,
+            scratch: scratch.path(),
+            only: None,
+        };
         let unit = dataset.units(0, &plan).expect("a plan").remove(0);
         group.throughput(Throughput::Bytes(sources[0].size));
         group.bench_function(name, |bencher| {

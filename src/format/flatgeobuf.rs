@@ -35,9 +35,13 @@ pub fn write(output: impl Write, batch: &RecordBatch, options: &Options<'_>) -> 
     let shapes = batch.column(geometry).as_binary_opt::<i32>().ok_or_else(|| failed("the geometry is no column of bytes"))?;
     let names = options.crs.map(name_and_wkt).transpose()?;
     let crs = match (&names, options.crs) {
-        (Some((name, wkt)), Some(crs)) => {
-            FgbCrs { org: Some("EPSG"), code: i32::try_from(crs.0).unwrap_or(0), name: Some(name), wkt: Some(wkt), ..FgbCrs::default() }
-        }
+        (Some((name, wkt)), Some(crs)) => FgbCrs {
+            org: Some("EPSG"),
+            code: i32::try_from(crs.0).unwrap_or(0),
+            name: Some(name),
+            wkt: Some(wkt),
+            ..FgbCrs::default()
+        },
         _ => FgbCrs::default(),
     };
     let kind = match options.geometry_type {
@@ -45,8 +49,13 @@ pub fn write(output: impl Write, batch: &RecordBatch, options: &Options<'_>) -> 
         "POINT" => GeometryType::Point,
         _ => GeometryType::Unknown,
     };
-    let settings =
-        FgbWriterOptions { crs, title: Some(options.title), detect_type: false, promote_to_multi: false, ..FgbWriterOptions::default() };
+    let settings = FgbWriterOptions {
+        crs,
+        title: Some(options.title),
+        detect_type: false,
+        promote_to_multi: false,
+        ..FgbWriterOptions::default()
+    };
     let mut file = FgbWriter::create_with_options(options.name, kind, settings).map_err(failed)?;
     let schema = batch.schema();
     let mut columns = Vec::new();

@@ -18,7 +18,7 @@ pub fn intersection(a: &MultiPolygon<f64>, b: &MultiPolygon<f64>) -> MultiPolygo
         return MultiPolygon(Vec::new());
     }
     let (a, b) = (near(a, &box_a, &box_b), near(b, &box_b, &box_a));
-    rounded(a.as_ref().intersection(b.as_ref()))
+    rounded(&a.as_ref().intersection(b.as_ref()))
 }
 
 /// The rectangle around an area; `None` for an empty one.
@@ -45,7 +45,7 @@ fn near<'a>(area: &'a MultiPolygon<f64>, own: &Bbox, other: &Bbox) -> std::borro
     std::borrow::Cow::Owned(MultiPolygon(area.0.iter().filter_map(polygon).collect()))
 }
 
-fn rounded(area: MultiPolygon<f64>) -> MultiPolygon<f64> {
+fn rounded(area: &MultiPolygon<f64>) -> MultiPolygon<f64> {
     let round = |value: f64| (value / GRID_M).round() * GRID_M;
     let ring = |line: &LineString<f64>| {
         let mut points: Vec<Coord<f64>> = line.0.iter().map(|at| Coord { x: round(at.x), y: round(at.y) }).collect();
@@ -114,7 +114,9 @@ mod tests {
         };
         let shared = intersection(&square(560_000.001), &square(560_000.001));
         let corners: Vec<Coord<f64>> = shared.coords_iter().collect();
-        assert!(square(560_000.001).coords_iter().all(|at| corners.iter().any(|it| (it.x - at.x).abs() + (it.y - at.y).abs() < 1e-9)));
+        assert!(
+            square(560_000.001).coords_iter().all(|at| corners.iter().any(|it| (it.x - at.x).abs() + (it.y - at.y).abs() < 1e-9))
+        );
         assert_eq!(intersection(&square(560_000.0), &square(560_010.0)).unsigned_area(), 0.0);
         let part = intersection(&square(560_000.0), &square(560_009.5));
         assert!((part.unsigned_area() - 0.5 * 10.654).abs() < 1e-3);

@@ -65,9 +65,7 @@ pub fn edges<'a>(rings: impl Iterator<Item = (usize, &'a [Point])>) -> Edges {
     for ends in next.values_mut() {
         ends.sort_unstable();
     }
-    let place = |corner: Corner| {
-        places.get(&corner).copied().unwrap_or([corner.0 as f64 * CORNER_M, corner.1 as f64 * CORNER_M])
-    };
+    let place = |corner: Corner| places.get(&corner).copied().unwrap_or([corner.0 as f64 * CORNER_M, corner.1 as f64 * CORNER_M]);
     Edges { open, gaps: loops(next).into_iter().map(|ring| ring.into_iter().map(place).collect()).collect() }
 }
 

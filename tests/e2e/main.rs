@@ -16,5 +16,6 @@ mod demo;
 mod faults;
 mod kill;
 mod oracles;
+mod privacy;
 mod real_data;
 mod town;

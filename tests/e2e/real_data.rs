@@ -155,6 +155,10 @@ fn the_cadastre_of_a_gemeinde() {
         assert_eq!(found, BTreeSet::new());
     }
     open_tables(&out);
+    if let Some(mut command) = python("nas_attributes.py") {
+        command.arg(&delivery).arg(&out);
+        println!("{}", self::run(command));
+    }
 }
 
 /// The tables open and their rows are those of the parcels and buildings.

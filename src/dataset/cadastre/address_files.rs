@@ -51,7 +51,8 @@ pub fn csv(table: &Table) -> String {
 }
 
 fn cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '@', '\t', '\r']) || (text.starts_with('-') && !text[1..].starts_with(|c: char| c.is_ascii_digit()));
+    let formula = text.starts_with(['=', '+', '@', '\t', '\r'])
+        || (text.starts_with('-') && !text[1..].starts_with(|c: char| c.is_ascii_digit()));
     let text = if formula { format!("'{text}") } else { text.to_owned() };
     if text.contains([';', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
@@ -102,9 +103,11 @@ pub fn search_index(table: &Table, crs: Option<Crs>) -> Result<BTreeMap<String, 
             shard.push(Value::Array(houses.collect()));
         }
     }
-    let head = json!({ "version": 1, "crs": crs.map(|crs| crs.to_string()), "strassen_je_datei": STREETS_A_SHARD, "strassen": listed });
+    let head =
+        json!({ "version": 1, "crs": crs.map(|crs| crs.to_string()), "strassen_je_datei": STREETS_A_SHARD, "strassen": listed });
     let bytes = |value: &Value| {
-        serde_json::to_vec(value).map_err(|error| Error::new("mk::cadastre::search", "cannot write the search index").because(error))
+        serde_json::to_vec(value)
+            .map_err(|error| Error::new("mk::cadastre::search", "cannot write the search index").because(error))
     };
     let mut files = BTreeMap::from([("strassen.json".to_owned(), bytes(&head)?), ("suche.js".to_owned(), MODULE.into())]);
     for (index, shard) in shards.into_iter().enumerate() {

@@ -2,6 +2,7 @@
 
 use super::address_files;
 use super::areas::PIECES;
+use super::preview;
 use super::read::Summary;
 use super::row::{Row, from_ipc};
 use super::state_unit::{OBJECTS, StateSummary};
@@ -9,7 +10,9 @@ use super::tables::{GEOMETRY, Table, tables};
 use super::tiles::LAYERS;
 use super::{AREAS, Options, READ, STATE, TILES};
 use crate::crs::{Bbox, Crs, Operation, OperationFact};
-use crate::dataset::{Artefact, ArtefactRole, AssembleContext, Assembly, Counts, Facts, Located, Representation, UnitResult};
+use crate::dataset::{
+    Artefact, ArtefactRole, AssembleContext, Assembly, Counts, Facts, Located, PortalLayer, Representation, UnitResult,
+};
 use crate::error::{Error, Place, Result};
 use crate::format::flatgeobuf;
 use crate::format::geoparquet::{self, sorted};
@@ -31,7 +34,7 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
     let rows = from_ipc(&state.pack()?.read(OBJECTS)?)?;
     let crs = summary.crs;
     let mut artefacts = Vec::new();
-    if ["parquet", "gpkg", "fgb", "csv", "suche"].iter().any(|name| context.wants(name)) {
+    if ["parquet", "gpkg", "fgb", "csv", "suche", "preview"].iter().any(|name| context.wants(name)) {
         let mut tables = tables(&rows, &pieces(context)?)?;
         tables.par_iter_mut().try_for_each(|table| {
             table.batch = sorted(&table.batch, GEOMETRY)?;
@@ -44,6 +47,13 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
         );
         artefacts.extend(files?.into_iter().flatten());
         artefacts.extend(gpkg?);
+        if context.wants("preview")
+            && let Some(bytes) = preview::png(&tables)?
+        {
+            atomic::write_new(&context.output.join("preview.png"), &bytes)?;
+            let picture = artefact(context, "preview.png", "image/png", "PNG", "Übersicht");
+            artefacts.push(Artefact { role: ArtefactRole::Preview, ..picture });
+        }
         if let Some(table) = tables.iter().find(|table| table.file == "adresse") {
             artefacts.extend(write_addresses(table, crs, context)?);
         }
@@ -55,6 +65,7 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
         artefacts.push(Artefact { role: ArtefactRole::Tiles, ..tiles });
         let steps = format!("Ableitung von Vektorkacheln der Zoomstufen {} bis {}.", options.zoom[0], options.zoom[1]);
         facts.steps.push(steps);
+        facts.layers.push(portal_layer());
         let operation = Operation::between(facts.crs, Crs::WEB_MERCATOR, &context.area.grids)?.fact().clone();
         if !facts.operations.contains(&operation) {
             facts.operations.push(operation);
@@ -204,6 +215,31 @@ fn write_tiles(options: &Options, facts: &Facts, context: &AssembleContext<'_>) 
     let count = writer.count();
     writer.finish()?;
     Ok(count)
+}
+
+/// The map for portals that read PMTiles.
+fn portal_layer() -> PortalLayer {
+    let names =
+        LAYERS.iter().map(|layer| serde_json::json!({ "id": layer.name, "title": layer.title, "minzoom": layer.low_zoom }));
+    PortalLayer {
+        name: "liegenschaftskarte".to_owned(),
+        title: "Liegenschaftskarte".to_owned(),
+        typ: "PMTiles".to_owned(),
+        path: PMTILES.to_owned(),
+        attributes: [
+            ("flstkennz", "Flurstückskennzeichen"),
+            ("flur", "Flur"),
+            ("flaeche", "Amtliche Fläche (m²)"),
+            ("gebnutzbez", "Objektart"),
+            ("funktion", "Funktion"),
+            ("nutzart", "Nutzung"),
+            ("bez", "Bezeichnung"),
+            ("name", "Name"),
+        ]
+        .map(|(name, title)| (name.to_owned(), title.to_owned()))
+        .to_vec(),
+        extra: serde_json::Map::from_iter([("layers".to_owned(), names.collect())]),
+    }
 }
 
 /// The moment that the content holds for, as a GeoPackage writes it: that of the last delivery, else the last version's begin.

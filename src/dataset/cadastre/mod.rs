@@ -9,6 +9,7 @@ mod areas;
 mod assemble;
 mod codes;
 mod nas;
+mod preview;
 mod read;
 mod row;
 mod state;
@@ -92,7 +93,12 @@ fn open(config: &DatasetConfig) -> Result<Box<dyn Dataset>> {
 
 impl Dataset for Cadastre {
     fn stages(&self) -> &'static [Stage] {
-        &[Stage { name: "read", version: 2 }, Stage { name: "state", version: 2 }, Stage { name: "areas", version: 1 }, Stage { name: "tiles", version: 2 }]
+        &[
+            Stage { name: "read", version: 2 },
+            Stage { name: "state", version: 2 },
+            Stage { name: "areas", version: 1 },
+            Stage { name: "tiles", version: 2 },
+        ]
     }
     fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
         match stage {

@@ -98,7 +98,9 @@ const BATCH: usize = 65_536;
 /// When a batch holds more than a column can.
 pub fn to_ipc<R: Borrow<Row>>(rows: &[R]) -> Result<Vec<u8>> {
     let schema = schema();
-    let mut writer = FileWriter::try_new(Vec::new(), &schema).map_err(broken)?;
+    let bytes = |row: &Row| row.attributes.len() + row.geometry.as_ref().or(row.local.as_ref()).map_or(0, Vec::len) + 160;
+    let size: usize = rows.iter().map(|row| bytes(row.borrow())).sum();
+    let mut writer = FileWriter::try_new(Vec::with_capacity(size + 4096), &schema).map_err(broken)?;
     for rows in rows.chunks(BATCH) {
         let text = |value: fn(&Row) -> Option<&str>| {
             let mut column = StringBuilder::new();

@@ -60,7 +60,18 @@ fn both_dialects_give_the_same_tables() {
         for (layer, fields) in [
             (
                 "Flurstueck",
-                &["flstkennz", "gemarkung", "gmdschl", "land", "flurschl", "flstnrzae", "flstnrnen", "flaeche", "lagebeztxt", "tntxt"][..],
+                &[
+                    "flstkennz",
+                    "gemarkung",
+                    "gmdschl",
+                    "land",
+                    "flurschl",
+                    "flstnrzae",
+                    "flstnrnen",
+                    "flaeche",
+                    "lagebeztxt",
+                    "tntxt",
+                ][..],
             ),
             ("GebaeudeBauwerk", &["gebnutzbez", "funktion", "gfkzshh", "anzahlgs", "name", "gmdschl", "lagebeztxt"]),
             ("Nutzung", &["nutzart", "bez"]),

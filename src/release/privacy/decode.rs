@@ -94,13 +94,12 @@ fn sqlite(file: &Path, watch: &Watch) -> Result<Option<String>> {
         .map_err(unreadable)?;
     base.execute_batch("PRAGMA trusted_schema = OFF;").map_err(unreadable)?;
     let mut names = base.prepare("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name").map_err(unreadable)?;
-    let tables: Vec<String> =
-        names.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(unreadable)?;
+    let tables: Vec<String> = names.query_map([], |row| row.get(0)).and_then(Iterator::collect).map_err(unreadable)?;
     // The index over places is of numbers only, and some builds of SQLite cannot read it.
     for table in tables.iter().filter(|table| !table.starts_with("rtree_")) {
         let quoted = table.replace('"', "\"\"");
         let mut rows = base.prepare(&format!("SELECT * FROM \"{quoted}\"")).map_err(unreadable)?;
-        let columns: Vec<String> = rows.column_names().into_iter().map(str::to_owned).collect();
+        let columns: Vec<String> = rows.column_names().map(str::to_owned).collect();
         let mut rows = rows.query([]).map_err(unreadable)?;
         while let Some(row) = rows.next().map_err(unreadable)? {
             for (index, column) in columns.iter().enumerate() {

@@ -23,6 +23,8 @@ const NAMED: usize = 20;
 pub struct Watch {
     words: Option<AhoCorasick>,
     identifiers: HashSet<[u8; ID]>,
+    /// Identifiers by the first four bytes: the country, the Land and the office are the same in most.
+    begins: HashSet<[u8; 4]>,
 }
 
 impl Watch {
@@ -35,7 +37,7 @@ impl Watch {
         let mut known = HashSet::new();
         for id in identifiers {
             match <[u8; ID]>::try_from(id.as_bytes()) {
-                Ok(id) if id.iter().all(u8::is_ascii_alphanumeric) => {
+                Ok(id) if id.iter().all(u8::is_ascii_alphanumeric) && id[0].is_ascii_uppercase() => {
                     known.insert(id);
                 }
                 _ if id.len() >= 8 => words.push(id),
@@ -46,7 +48,8 @@ impl Watch {
             .then(|| AhoCorasick::builder().ascii_case_insensitive(true).build(&words))
             .transpose()
             .map_err(|error| Error::new("mk::release::canary", "the canaries cannot be looked for").because(error))?;
-        Ok(Self { words, identifiers: known })
+        let begins = known.iter().map(|id| [id[0], id[1], id[2], id[3]]).collect();
+        Ok(Self { words, identifiers: known, begins })
     }
     /// True when there is nothing to look for.
     pub fn is_empty(&self) -> bool {
@@ -64,15 +67,16 @@ impl Watch {
         while at + ID <= bytes.len() {
             // Back from the end of the window: a byte that is none of an identifier lets the window jump over it.
             let window = &bytes[at..at + ID];
-            match window.iter().rposition(|byte| !byte.is_ascii_alphanumeric()) {
-                Some(last) => at += last + 1,
-                None => {
-                    if <&[u8; ID]>::try_from(window).is_ok_and(|id| self.identifiers.contains(id)) {
-                        return true;
-                    }
-                    at += 1;
-                }
+            if let Some(last) = window.iter().rposition(|byte| !byte.is_ascii_alphanumeric()) {
+                at += last + 1;
+                continue;
             }
+            // Seldom is the window the begin of an identifier; upper case letters tell quickly.
+            let begins = window[0].is_ascii_uppercase() && window.first_chunk().is_some_and(|begin| self.begins.contains(begin));
+            if begins && <&[u8; ID]>::try_from(window).is_ok_and(|id| self.identifiers.contains(id)) {
+                return true;
+            }
+            at += 1;
         }
         false
     }

@@ -30,7 +30,11 @@ pub fn pieces(parcels: &[Lot], uses: &[Lot]) -> Vec<Row> {
         let official = official_area(&parcel.row);
         let shares = official.map(|official| apportion(official, parcel.area.unsigned_area(), &sizes));
         let share = |index: usize| shares.as_ref().and_then(|shares| shares.get(index).copied());
-        found.into_iter().enumerate().map(|(index, (lot, area, _))| piece_row(&parcel.row, &lot.row, share(index), area)).collect()
+        found
+            .into_iter()
+            .enumerate()
+            .map(|(index, (lot, area, _))| piece_row(&parcel.row, &lot.row, share(index), area))
+            .collect()
     };
     let pieces: Vec<Vec<Row>> = parcels.par_iter().filter(|parcel| parcel.ours).map(of_parcel).collect();
     pieces.into_iter().flatten().collect()

@@ -9,12 +9,19 @@ use std::collections::HashSet;
 const NAMES: &[&str] =
     &["dientZurDarstellungVon", "gehoertZu", "hat", "hatAuch", "istTeilVon", "verweistAuf", "weistAuf", "zeigtAuf"];
 
+/// Classes that have any of these references; most objects have none and are not parsed for them.
+fn refers(class: &str) -> bool {
+    ["AP_", "AX_Bauteil", "AX_Flurstueck", "AX_Gebaeude", "AX_Georeferenz", "AX_Punktort", "AX_SonstigesBauwerk", "AX_Turm"]
+        .iter()
+        .any(|begin| class.starts_with(begin))
+}
+
 /// One finding for each reference of a current object to one that is not there.
 pub fn dangling(rows: &[Row]) -> Vec<Rejection> {
     let current = || rows.iter().filter(|row| row.endet.is_none());
     let known: HashSet<&str> = current().map(|row| row.oid.as_str()).collect();
     let mut findings = Vec::new();
-    for row in current().filter(|row| NAMES.iter().any(|name| row.attributes.contains(name))) {
+    for row in current().filter(|row| refers(&row.class)) {
         let properties = row.properties();
         for name in NAMES {
             let targets = match properties.get(*name) {

@@ -94,10 +94,7 @@ fn bulges(parts: &CurveParts, tolerance: f64) -> Parsed<Vec<Point>> {
             [x, y] | [x, y, _] => [x, y],
             _ => return refuse(CODE, "the normal of an arc is no vector"),
         };
-        let middle = [
-            f64::midpoint(begin[0], end[0]) + bulge * normal[0],
-            f64::midpoint(begin[1], end[1]) + bulge * normal[1],
-        ];
+        let middle = [f64::midpoint(begin[0], end[0]) + bulge * normal[0], f64::midpoint(begin[1], end[1]) + bulge * normal[1]];
         arc::arc(begin, middle, end, tolerance, &mut line);
     }
     Ok(line)

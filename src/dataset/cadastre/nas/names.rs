@@ -65,6 +65,14 @@ impl Scope {
     }
 }
 
+/// Classes of GeoInfoDok 6.0 and 7.1 in ALKIS, ATKIS and AFIS.
+const CLASSES: &str = include_str!("classes.txt");
+
+/// True for a class of GeoInfoDok, whatever the case of its letters: both versions write some names differently.
+pub fn is_known(class: &str) -> bool {
+    CLASSES.lines().any(|known| known.eq_ignore_ascii_case(class))
+}
+
 /// Classes of personal data and of the land register. Their objects are dropped before they are parsed.
 const PRIVATE: &[&str] = &[
     "AX_Anschrift",
@@ -259,7 +267,8 @@ pub fn is_allowed(class: &str, property: &str) -> bool {
         // A plain code here; elsewhere the names of those who measured.
         return class == "AX_GeoreferenzierteGebaeudeadresse";
     }
-    ALLOWED.binary_search(&property).is_ok() || ALLOWED_REFERENCES.iter().any(|(begin, name)| *name == property && class.starts_with(begin))
+    ALLOWED.binary_search(&property).is_ok()
+        || ALLOWED_REFERENCES.iter().any(|(begin, name)| *name == property && class.starts_with(begin))
 }
 
 /// True when the text of a lettering of this kind may be kept.
@@ -289,6 +298,7 @@ mod tests {
         {
             assert!(is_private(class), "{class}");
         }
+        assert!(CLASSES.lines().is_sorted() && is_known("AX_Flurstueck") && !is_known("AX_Raumstation"));
         assert!(!is_private("AX_Flurstueck") && !is_private("AX_Gebaeude"));
         for property in [
             "istGebucht",

@@ -2,7 +2,7 @@
 
 use super::geometry::Curves;
 use super::header::Header;
-use super::names::{Family, Scope, is_private};
+use super::names::{Family, Scope, is_known, is_private};
 use super::object::{Change, Extras, Feature, Rules, Target, change, object, replace};
 use super::splitter::{Chunk, Part, Piece, Root, Splitter};
 use super::srs::{self, Srs};
@@ -76,20 +76,26 @@ pub fn read(open: Opener<'_>, settings: &Settings, check: &dyn Fn() -> Result<()
     let rules = Rules { tolerance: settings.arc_tolerance_m, owners: settings.owners, curves: &no_curves, collect: &nothing };
     let mut splitter = Splitter::new(Utf8Reader::new(open()?)?);
     let mut gathered = Gathered::new(settings);
-    while let Some(chunk) = splitter.next_chunk()? {
+    let mut next = splitter.next_chunk()?;
+    while let Some(chunk) = next.take() {
         check()?;
         gathered.heads(&chunk)?;
         if gathered.crs.is_none() {
             gathered.crs = first_known_srs(&chunk.bytes);
         }
-        let read: Vec<Outcome> = chunk.parts.par_iter().map(|part| read_part(&chunk, part, &rules, &gathered)).collect();
         gathered.ordered = splitter.root() == Some(Root::Changes);
+        // The next chunk is fetched, and unpacked, while this one is read.
+        let (read, following): (Vec<Outcome>, _) = rayon::join(
+            || chunk.parts.par_iter().map(|part| read_part(&chunk, part, &rules, &gathered)).collect(),
+            || splitter.next_chunk(),
+        );
         for (part, outcome) in chunk.parts.iter().zip(read) {
             gathered.take(&chunk, part, outcome)?;
         }
         if !gathered.ordered {
             sink(gathered.taken())?;
         }
+        next = following?;
     }
     let root = splitter.root().unwrap_or(Root::Stock);
     if !gathered.pending.is_empty() {
@@ -346,21 +352,25 @@ impl<'s> Gathered<'s> {
     }
 
     fn finish(self, root: Root) -> Delivery {
-        let findings = self
-            .local
-            .into_iter()
-            .map(|(srs, (count, place))| {
-                let name = if srs.is_empty() { "no named CRS".to_owned() } else { srs };
-                Rejection {
-                    object_type: "geometry".to_owned(),
-                    code: "mk::cadastre::nas::local_crs".to_owned(),
-                    reason: format!(
-                        "{count} objects have coordinates in {name}: kept as delivered, without a position on the map"
-                    ),
-                    place,
-                }
+        let unknown = self.counts.0.iter().filter(|(class, count)| count.output > 0 && !is_known(class));
+        let mut findings: Vec<Rejection> = unknown
+            .map(|(class, count)| Rejection {
+                object_type: class.clone(),
+                code: "mk::cadastre::nas::class".to_owned(),
+                reason: format!("{} objects of a class that GeoInfoDok 6.0 and 7.1 do not have: kept in 'objekt'", count.output),
+                place: Place::default(),
             })
             .collect();
+        let local = self.local.into_iter().map(|(srs, (count, place))| {
+            let name = if srs.is_empty() { "no named CRS".to_owned() } else { srs };
+            Rejection {
+                object_type: "geometry".to_owned(),
+                code: "mk::cadastre::nas::local_crs".to_owned(),
+                reason: format!("{count} objects have coordinates in {name}: kept as delivered, without a position on the map"),
+                place,
+            }
+        });
+        findings.extend(local);
         let operations = self.operations.into_inner().unwrap_or_else(PoisonError::into_inner);
         Delivery {
             root,

@@ -8,8 +8,8 @@ mod catalogue;
 mod district;
 mod generic;
 mod land_use;
-mod pieces;
 mod parcel;
+mod pieces;
 mod structure;
 
 use super::row::Row;

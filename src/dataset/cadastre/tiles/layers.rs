@@ -39,7 +39,14 @@ pub const LAYERS: [TileLayer; 5] = [
         name: "flurstueck",
         title: "Flurstücke",
         low_zoom: 13,
-        fields: &[("oid", false), ("flstkennz", false), ("flur", false), ("flstnrzae", false), ("flstnrnen", false), ("flaeche", true)],
+        fields: &[
+            ("oid", false),
+            ("flstkennz", false),
+            ("flur", false),
+            ("flstnrzae", false),
+            ("flstnrnen", false),
+            ("flaeche", true),
+        ],
     },
     TileLayer {
         name: "gebaeude_bauwerk",

@@ -60,10 +60,8 @@ pub fn blocks(rows: &[Row], crs: Crs, grids: &[PathBuf]) -> Result<BTreeMap<Stri
             boxes.push((row, bbox));
         }
     }
-    let mut corners: Vec<Point> = boxes
-        .iter()
-        .flat_map(|(_, bbox)| [bbox.min, bbox.max, [bbox.min[0], bbox.max[1]], [bbox.max[0], bbox.min[1]]])
-        .collect();
+    let mut corners: Vec<Point> =
+        boxes.iter().flat_map(|(_, bbox)| [bbox.min, bbox.max, [bbox.min[0], bbox.max[1]], [bbox.max[0], bbox.min[1]]]).collect();
     Operation::between(crs, Crs::WEB_MERCATOR, grids)?.forward(&mut corners)?;
     let mut blocks: BTreeMap<(u32, u32), Vec<&Row>> = BTreeMap::new();
     for ((row, _), corners) in boxes.iter().zip(corners.chunks(4)) {
@@ -166,10 +164,8 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
             }
         }
     }
-    let tiles: Vec<((u8, u32, u32), Vec<u8>)> = tiles
-        .into_par_iter()
-        .map(|(tile, layers)| Ok((tile, pmtiles::gzip(&mvt::tile(&layers))?)))
-        .collect::<Result<_>>()?;
+    let tiles: Vec<((u8, u32, u32), Vec<u8>)> =
+        tiles.into_par_iter().map(|(tile, layers)| Ok((tile, pmtiles::gzip(&mvt::tile(&layers))?))).collect::<Result<_>>()?;
     for ((z, x, y), bytes) in &tiles {
         context.pack.add(&format!("{z}/{x}/{y}"), bytes)?;
     }

@@ -48,7 +48,8 @@ impl Brush {
             [(f64::from(x) - BUFFER) / across, (f64::from(y) - BUFFER) / across],
             [(f64::from(x) + 1.0 + BUFFER) / across, (f64::from(y) + 1.0 + BUFFER) / across],
         );
-        let own = Bbox::new([f64::from(x) / across, f64::from(y) / across], [f64::from(x + 1) / across, f64::from(y + 1) / across]);
+        let own =
+            Bbox::new([f64::from(x) / across, f64::from(y) / across], [f64::from(x + 1) / across, f64::from(y + 1) / across]);
         let bbox = shape.bbox();
         if bbox.is_empty() || !bbox.intersects(&frame) {
             return;

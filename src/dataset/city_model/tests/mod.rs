@@ -389,8 +389,15 @@ fn without_a_grid_nothing_is_made() {
     let dataset = super::open(&config).unwrap();
     let area = crate::dataset::Area::default();
     let (uses, scratch) = (BTreeMap::new(), std::env::temp_dir());
-    let context =
-        PlanContext { dataset: &config, area: &area, sources: &[], earlier: &harness.results, uses: &uses, scratch: &scratch, only: None };
+    let context = PlanContext {
+        dataset: &config,
+        area: &area,
+        sources: &[],
+        earlier: &harness.results,
+        uses: &uses,
+        scratch: &scratch,
+        only: None,
+    };
     let error = dataset.units(1, &context).unwrap_err();
     insta::assert_snapshot!(format!("{error}\nhint: {}", error.hint_text().unwrap()), @r#"
     DHHN2016 heights need a geoid grid to become ellipsoidal, and the option geoid names none
