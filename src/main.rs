@@ -1,7 +1,7 @@
 //! The command line; see [`messkette::cli`].
 
-/// Rows, attributes and tiles are made by the hundred thousand on all threads: of the processor time of a cadastre, a fifth was spent in
-/// the system's allocator, most of it in waiting for other threads and in giving memory back too early.
+/// Rows, attributes and tiles are made by the hundred thousand on all threads. Instead of the allocator of glibc 2.36: a cadastre of
+/// 120 MB (`convert --set only=gpkg`, two threads) needs 290 MiB at its peak where it needed 345, and 5 % less processor time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
