@@ -41,8 +41,14 @@ fn read(criterion: &mut Criterion) {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let mut pack = PackWriter::create(Path::new(&scratch.path().join("pack"))).expect("a pack");
-                let mut context =
-                    UnitContext { dataset: &config, area: &area, scratch: scratch.path(), pack: &mut pack, cancel: &cancel };
+                let mut context = UnitContext {
+                    dataset: &config,
+                    area: &area,
+                    scratch: scratch.path(),
+                    previous: None,
+                    pack: &mut pack,
+                    cancel: &cancel,
+                };
                 black_box(dataset.execute(0, &unit, &mut context).expect("a result"));
             });
         });

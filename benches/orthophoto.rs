@@ -128,8 +128,14 @@ fn block(_: &mut Criterion) {
         let mut results = Vec::new();
         for (index, unit) in units.iter().enumerate() {
             let mut pack = PackWriter::create(&folder.path().join(format!("{stage}-{index}"))).expect("a pack");
-            let mut context =
-                UnitContext { dataset: &config, area: &area, scratch: folder.path(), pack: &mut pack, cancel: &cancel };
+            let mut context = UnitContext {
+                dataset: &config,
+                area: &area,
+                scratch: folder.path(),
+                previous: None,
+                pack: &mut pack,
+                cancel: &cancel,
+            };
             let start = Instant::now();
             let outcome = dataset.execute(stage, unit, &mut context).expect("a result");
             drawing += if stage == 1 { start.elapsed() } else { Duration::ZERO };

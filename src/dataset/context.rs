@@ -116,6 +116,9 @@ pub struct UnitContext<'a> {
     pub area: &'a Area,
     /// A folder for temporary files, of this unit alone.
     pub scratch: &'a Path,
+    /// The last good result under the unit's key, made by the same version of the code from other inputs. A unit may go on from
+    /// it to be quicker; its own result must be the same without.
+    pub previous: Option<&'a UnitResult>,
     /// The result.
     pub pack: &'a mut PackWriter,
     /// Set when the night is to stop.

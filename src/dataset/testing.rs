@@ -18,6 +18,8 @@ pub(crate) struct Play {
     pub(crate) sources: Vec<Source>,
     pub(crate) uses: BTreeMap<String, UsedDataset>,
     pub(crate) only: Option<String>,
+    /// Results of an earlier night by `stage/key`, for units that go on from them.
+    pub(crate) previous: BTreeMap<String, UnitResult>,
 }
 
 /// What came of it.
@@ -56,6 +58,7 @@ impl Play {
             sources,
             uses: BTreeMap::new(),
             only: None,
+            previous: BTreeMap::new(),
         }
     }
 
@@ -100,6 +103,7 @@ impl Play {
                     dataset: &harness.play.config,
                     area: &harness.play.area,
                     scratch: &scratch,
+                    previous: harness.play.previous.get(&name),
                     pack: &mut pack,
                     cancel: &cancel,
                 };

@@ -13,7 +13,7 @@ mod image;
 mod nas;
 mod pipeline;
 mod plane;
-mod random;
+pub(crate) mod random;
 mod town;
 mod truth;
 

@@ -102,10 +102,20 @@ impl Night<'_> {
     pub fn execute(&mut self, planned: Vec<Planned>) -> Result<()> {
         let units: Vec<PlannedUnit> = planned.iter().flat_map(|planned| planned.plan.to_do()).collect();
         let works: BTreeMap<&str, &Work> = self.works.iter().map(|work| (work.config.id.as_str(), work)).collect();
+        let previous: BTreeMap<(&str, &str), UnitResult> = planned
+            .iter()
+            .flat_map(|planned| {
+                let work = &self.works[planned.index];
+                let version = work.dataset.stages()[planned.stage].version;
+                let slots = planned.slots.iter().filter(move |(_, slot)| slot.version == version);
+                slots.map(|(key, slot)| ((work.config.id.as_str(), key.as_str()), self.result_of(key, slot)))
+            })
+            .collect();
         let done: Mutex<Done> = Mutex::default();
         let work = |unit: &PlannedUnit| -> Result<()> {
             let Some(work) = works.get(unit.dataset.as_str()) else { return Ok(()) };
-            if let Some(result) = self.execute_one(work, unit)? {
+            let previous = previous.get(&(unit.dataset.as_str(), unit.spec.key.as_str()));
+            if let Some(result) = self.execute_one(work, unit, previous)? {
                 done.lock().unwrap_or_else(PoisonError::into_inner).insert((unit.dataset.clone(), unit.spec.key.clone()), result);
             }
             Ok(())
@@ -123,7 +133,12 @@ impl Night<'_> {
     }
 
     /// Does one unit. `None` when it was stopped; an error only when ledger or store fail.
-    fn execute_one(&self, work: &Work, unit: &PlannedUnit) -> Result<Option<Result<(StoredUnit, f64), Rejection>>> {
+    fn execute_one(
+        &self,
+        work: &Work,
+        unit: &PlannedUnit,
+        previous: Option<&UnitResult>,
+    ) -> Result<Option<Result<(StoredUnit, f64), Rejection>>> {
         let clock = Instant::now();
         let scratch = self.scratch.join(unit.identity.id.to_string());
         atomic::create_dir_all(&scratch)?;
@@ -134,6 +149,7 @@ impl Night<'_> {
                 dataset: &work.config,
                 area: &self.area,
                 scratch: &scratch,
+                previous,
                 pack: &mut pack,
                 cancel: &self.options.cancel,
             };
@@ -175,6 +191,18 @@ impl Night<'_> {
         };
         atomic::remove_tree(&scratch)?;
         Ok(result)
+    }
+
+    /// A stored result as a unit sees it.
+    fn result_of(&self, key: &str, stored: &StoredUnit) -> UnitResult {
+        UnitResult {
+            key: key.to_owned(),
+            digest: stored.digest,
+            path: self.store.path(stored.digest),
+            outcome: stored.outcome.clone(),
+            inputs: stored.inputs.clone(),
+            stale: false,
+        }
     }
 
     fn gather(&mut self, planned: Planned, done: &mut Done) -> Result<()> {

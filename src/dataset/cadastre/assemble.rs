@@ -2,10 +2,10 @@
 
 use super::address_files;
 use super::areas::PIECES;
+use super::history::{StateSummary, current_rows};
 use super::preview;
 use super::read::Summary;
 use super::row::{Row, from_ipc};
-use super::state_unit::{OBJECTS, StateSummary};
 use super::tables::{GEOMETRY, Table, tables};
 use super::tiles::LAYERS;
 use super::{AREAS, Options, READ, STATE, TILES};
@@ -31,7 +31,7 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
     let state = state_of(context)?;
     let summary: StateSummary = serde_json::from_value(state.outcome.summary.clone())
         .map_err(|error| Error::new("mk::run::result", "the state is not as expected").because(error))?;
-    let rows = from_ipc(&state.pack()?.read(OBJECTS)?)?;
+    let rows = current_rows(state, options)?;
     let crs = summary.crs;
     let mut artefacts = Vec::new();
     if ["parquet", "gpkg", "fgb", "csv", "suche", "preview"].iter().any(|name| context.wants(name)) {
@@ -324,9 +324,9 @@ fn lonlat(crs: Crs, bbox: Bbox, context: &AssembleContext<'_>) -> Result<Bbox> {
 }
 
 /// The units that made an object, by its identifier or Flurstückskennzeichen.
-pub fn locate(object: &str, context: &AssembleContext<'_>) -> Result<Vec<Located>> {
+pub fn locate(options: &Options, object: &str, context: &AssembleContext<'_>) -> Result<Vec<Located>> {
     let state = state_of(context)?;
-    let rows = from_ipc(&state.pack()?.read(OBJECTS)?)?;
+    let rows = current_rows(state, options)?;
     let oid = object.strip_suffix("FL").filter(|oid| oid.len() == 16).unwrap_or(object);
     let found: Vec<&Row> = rows
         .iter()

@@ -8,12 +8,11 @@ mod address_files;
 mod areas;
 mod assemble;
 mod codes;
+mod history;
 mod nas;
 mod preview;
 mod read;
 mod row;
-mod state;
-mod state_unit;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -46,6 +45,9 @@ pub struct Options {
     /// Keep versions that ended, in the table `objekt`. Defaults to false.
     #[serde(default)]
     pub history: bool,
+    /// Show what held on this date (at its beginning, UTC) instead of the present, as far as the deliveries tell.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<history::Moment>,
     /// Greatest distance between an arc and the line that stands for it, in metres. Defaults to 0.001.
     #[serde(default = "default_arc_tolerance")]
     #[schemars(range(min = 0.000_1, max = 1.0))]
@@ -53,6 +55,13 @@ pub struct Options {
     /// Lowest and highest zoom of the vector tiles, 10 to 18. Defaults to [10, 18]; maps draw the highest larger.
     #[serde(default = "default_zoom")]
     pub zoom: [u8; 2],
+}
+
+impl Options {
+    /// The moment that is shown instead of the present.
+    fn moment(&self) -> Option<String> {
+        self.as_of.clone().map(String::from)
+    }
 }
 
 fn default_zoom() -> [u8; 2] {
@@ -94,16 +103,16 @@ fn open(config: &DatasetConfig) -> Result<Box<dyn Dataset>> {
 impl Dataset for Cadastre {
     fn stages(&self) -> &'static [Stage] {
         &[
-            Stage { name: "read", version: 2 },
-            Stage { name: "state", version: 2 },
-            Stage { name: "areas", version: 1 },
-            Stage { name: "tiles", version: 2 },
+            Stage { name: "read", version: 3 },
+            Stage { name: "state", version: 3 },
+            Stage { name: "areas", version: 2 },
+            Stage { name: "tiles", version: 3 },
         ]
     }
     fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
         match stage {
             READ => Ok(read::units(&self.options, context)),
-            STATE => state_unit::units(&self.options, context),
+            STATE => history::store::units(&self.options, context),
             AREAS => areas::units(&self.options, context),
             _ => tiles::units(&self.options, context),
         }
@@ -111,7 +120,7 @@ impl Dataset for Cadastre {
     fn execute(&self, stage: usize, unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
         match stage {
             READ => read::execute(&self.options, unit, context),
-            STATE => state_unit::execute(&self.options, unit, context),
+            STATE => history::store::execute(unit, context),
             AREAS => areas::execute(&self.options, unit, context),
             _ => tiles::execute(&self.options, unit, context),
         }
@@ -126,6 +135,6 @@ impl Dataset for Cadastre {
         results.get(READ).map_or_else(|| Ok(Vec::new()), |results| read::protected(results))
     }
     fn locate(&self, object: &str, context: &AssembleContext<'_>) -> Result<Vec<Located>> {
-        assemble::locate(object, context)
+        assemble::locate(&self.options, object, context)
     }
 }

@@ -1,7 +1,7 @@
 //! Stage `read`: a delivery to rows.
 
 use super::Options;
-use super::nas::{self, Change, Feature, Root};
+use super::nas::{self, Change, Feature, Header, Root};
 use super::row::{Operation, Row, from_ipc, to_ipc};
 use crate::crs::{Bbox, Crs, OperationFact};
 use crate::dataset::{Outcome, PlanContext, UnitContext, UnitResult, check};
@@ -21,21 +21,14 @@ const BATCH_ROWS: usize = 16_384;
 /// Bytes of one entry, about: what is in memory at once does not depend on the delivery's size.
 const BATCH_BYTES: usize = 8 << 20;
 
-/// The entries of a delivery's pack that hold rows, in order.
-pub fn batches(pack: &Pack) -> Vec<String> {
-    pack.entries().keys().filter(|name| name.starts_with(ROWS)).cloned().collect()
-}
-
-/// All rows of a delivery.
+/// The rows of a delivery, in the order of the file, some at a time.
 ///
 /// # Errors
-/// When the pack cannot be read.
-pub fn rows(pack: &mut Pack) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
-    for name in batches(pack) {
-        rows.append(&mut from_ipc(&pack.read(&name)?)?);
-    }
-    Ok(rows)
+/// When the result cannot be read, or `each` fails.
+pub fn each_batch(input: &Input, mut each: impl FnMut(Vec<Row>) -> Result<()>) -> Result<()> {
+    let mut pack = Pack::open(&input.path)?;
+    let names: Vec<String> = pack.entries().keys().filter(|name| name.starts_with(ROWS)).cloned().collect();
+    names.into_iter().try_for_each(|name| each(from_ipc(&pack.read(&name)?)?))
 }
 
 /// What later stages want to know of a delivery.
@@ -43,8 +36,8 @@ pub fn rows(pack: &mut Pack) -> Result<Vec<Row>> {
 pub struct Summary {
     /// What it is.
     pub root: Root,
-    /// The moment it holds for, where it says one.
-    pub until: Option<String>,
+    /// What its head says.
+    pub header: Header,
     /// CRS of its rows.
     pub crs: Option<Crs>,
     /// Operations that were applied.
@@ -116,13 +109,8 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
     delivery.private.sort_unstable();
     delivery.private.dedup();
     pack.add(PRIVATE, delivery.private.join("\n").as_bytes())?;
-    let summary = Summary {
-        root: delivery.root,
-        until: delivery.header.until().map(str::to_owned),
-        crs: delivery.crs,
-        operations: delivery.operations,
-        begins,
-    };
+    let summary =
+        Summary { root: delivery.root, header: delivery.header, crs: delivery.crs, operations: delivery.operations, begins };
     let summary = serde_json::to_value(&summary)
         .map_err(|error| Error::new("mk::run::result", "the result cannot be written").because(error))?;
     Ok(Outcome {
@@ -198,11 +186,17 @@ fn rows_of(item: nas::Item, delivery: &str) -> Vec<Row> {
             }
             rows.push(feature_row(Operation::Replace, feature, delivery, byte));
         }
-        Change::Update { targets, endet } => {
-            rows.extend(targets.into_iter().map(|target| named(Operation::Update, target, endet.clone())));
+        Change::Update { targets, class, endet, anlass, ignored: _ } => {
+            let attributes =
+                if anlass.is_empty() { "{}".to_owned() } else { serde_json::json!({ "anlass": anlass }).to_string() };
+            rows.extend(targets.into_iter().map(|target| Row {
+                class: class.clone(),
+                attributes: attributes.clone(),
+                ..named(Operation::Update, target, endet.clone())
+            }));
         }
-        Change::Delete { targets } => {
-            rows.extend(targets.into_iter().map(|target| named(Operation::Delete, target, None)));
+        Change::Delete { targets, class } => {
+            rows.extend(targets.into_iter().map(|target| Row { class: class.clone(), ..named(Operation::Delete, target, None) }));
         }
     }
     rows

@@ -6,19 +6,20 @@ mod quality;
 mod references;
 
 use super::codes;
-use super::row::{Operation as Change, Row, from_ipc, to_ipc};
-use super::state_unit::{OBJECTS, StateSummary};
-use super::tiles::{BLOCK_ZOOM, block_of, tile_at, to_world};
+use super::history::{StateSummary, store};
+use super::row::{Operation as Change, Row, to_ipc};
+use super::tiles::{BLOCK_ZOOM, Blocks, block_of};
 use super::{Options, STATE};
-use crate::crs::{Bbox, Crs, Operation};
+use crate::crs::{Bbox, Crs};
 use crate::dataset::{Outcome, PlanContext, UnitContext};
 use crate::error::{Error, Rejection, Result};
 use crate::format::wkb;
-use crate::plan::UnitSpec;
+use crate::plan::{Input, UnitSpec};
 use crate::vector::overlay;
 use geo::{Geometry, MultiPolygon};
 use geo_index::rtree::sort::HilbertSort;
 use geo_index::rtree::{RTree, RTreeBuilder, RTreeIndex};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -26,8 +27,6 @@ use std::path::PathBuf;
 pub const PIECES: &str = "pieces.arrow";
 /// Key of the unit that looks at references.
 const REFERENCES: &str = "references";
-/// What the names of the entries of the state that this stage reads begin with.
-const PREFIX: &str = "areas/";
 
 /// What a row is to this stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,42 +48,38 @@ fn part_of(class: &str) -> Option<Part> {
     }
 }
 
-/// The rows that each block needs, as entries of the state's pack: what begins in it, and the parcels and land use that reach
-/// into the ground of its parcels.
-pub fn blocks(rows: &[Row], crs: Crs, grids: &[PathBuf]) -> Result<BTreeMap<String, Vec<u8>>> {
-    let mut known = Vec::new();
-    for row in rows.iter().filter(|row| row.endet.is_none()) {
-        if let (Some(part), Some(geometry)) = (part_of(&row.class), &row.geometry) {
-            let bbox = wkb::summary(geometry)?.bbox;
-            if !bbox.is_empty() {
-                known.push((row, part, bbox));
-            }
-        }
-    }
-    let anchors = anchors(known.iter().map(|(_, _, bbox)| bbox.min), crs, grids)?;
-    let mut extents: BTreeMap<(u32, u32), Bbox> = BTreeMap::new();
-    for ((_, part, bbox), block) in known.iter().zip(&anchors) {
-        let extent = extents.entry(*block).or_insert(Bbox::EMPTY);
-        if *part == Part::Parcel {
-            *extent = extent.union(*bbox);
-        }
-    }
-    let mut blocks: BTreeMap<(u32, u32), Vec<&Row>> = BTreeMap::new();
-    for ((row, part, bbox), anchor) in known.iter().zip(&anchors) {
-        for (block, extent) in &extents {
-            if block == anchor || (*part != Part::Building && extent.intersects(bbox)) {
-                blocks.entry(*block).or_default().push(row);
-            }
-        }
-    }
-    blocks.into_iter().map(|((x, y), rows)| Ok((format!("{PREFIX}{BLOCK_ZOOM}/{x}/{y}"), to_ipc(&rows)?))).collect()
+/// What of a cell concerns this stage.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CellAreas {
+    /// Around its parcels and land use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bbox: Option<Bbox>,
+    /// Blocks in which some of it begins, with what is around the parcels that do.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    blocks: Vec<((u32, u32), Option<Bbox>)>,
 }
 
-/// The blocks that points lie in.
-fn anchors(points: impl Iterator<Item = [f64; 2]>, crs: Crs, grids: &[PathBuf]) -> Result<Vec<(u32, u32)>> {
-    let mut points: Vec<[f64; 2]> = points.collect();
-    Operation::between(crs, Crs::WEB_MERCATOR, grids)?.forward(&mut points)?;
-    Ok(points.into_iter().map(|point| tile_at(to_world(point), BLOCK_ZOOM)).collect())
+impl CellAreas {
+    /// Of the rows of a cell that are shown, with the rectangles around them.
+    ///
+    /// # Errors
+    /// When the rectangles cannot be transformed.
+    pub fn of<'r>(rows: impl Iterator<Item = (&'r Row, Bbox)>, blocks: &Blocks) -> Result<Self> {
+        let known: Vec<(Part, Bbox)> = rows.filter_map(|(row, bbox)| part_of(&row.class).map(|part| (part, bbox))).collect();
+        let anchors = blocks.at(known.iter().map(|(_, bbox)| bbox.min).collect())?;
+        let union = |whole: Option<Bbox>, bbox: Bbox| Some(whole.map_or(bbox, |whole| whole.union(bbox)));
+        let (mut around, mut extents) = (None, BTreeMap::new());
+        for ((part, bbox), block) in known.into_iter().zip(anchors) {
+            let extent = extents.entry(block).or_insert(None);
+            if part == Part::Parcel {
+                *extent = union(*extent, bbox);
+            }
+            if part != Part::Building {
+                around = union(around, bbox);
+            }
+        }
+        Ok(Self { bbox: around, blocks: extents.into_iter().collect() })
+    }
 }
 
 /// One unit for each block of the state, and one for all references.
@@ -97,18 +92,32 @@ pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpe
     for state in context.earlier.get(STATE).into_iter().flatten() {
         let summary: StateSummary = serde_json::from_value(state.outcome.summary.clone())
             .map_err(|error| Error::new("mk::run::result", "the state is not as expected").because(error))?;
-        for (name, entry) in state.pack()?.entries() {
-            let key = if name == OBJECTS { Some(REFERENCES) } else { name.strip_prefix(PREFIX) };
-            if let Some(key) = key.filter(|_| summary.crs.is_some() || name == OBJECTS) {
-                units.push(UnitSpec {
-                    key: key.to_owned(),
-                    inputs: vec![state.entry_as_input(name, *entry)],
-                    params: serde_json::json!({ "crs": summary.crs, "owners": options.owners }),
-                    bbox: None,
-                    memory_mb: 32 + (entry.size >> 20).saturating_mul(6),
-                    cost: entry.size,
-                });
+        let unit = |key: String, inputs: Vec<Input>| {
+            let size: u64 = inputs.iter().map(|input| input.size).sum();
+            UnitSpec {
+                key,
+                inputs,
+                params: serde_json::json!({ "crs": summary.crs, "owners": options.owners, "as_of": options.moment() }),
+                bbox: None,
+                memory_mb: 32 + (size >> 20).saturating_mul(6),
+                cost: size,
             }
+        };
+        let (pack, cells) = (state.pack()?, store::cells(state)?);
+        let inputs = |key: &str| store::inputs_of(state, &pack, key);
+        units.push(unit(REFERENCES.to_owned(), cells.keys().flat_map(|key| inputs(key)).collect()));
+        let mut blocks: BTreeMap<(u32, u32), Bbox> = BTreeMap::new();
+        for (block, extent) in cells.values().flat_map(|cell| &cell.areas.blocks) {
+            let whole = blocks.entry(*block).or_insert(Bbox::EMPTY);
+            *whole = whole.union(extent.unwrap_or(Bbox::EMPTY));
+        }
+        // A block needs what begins in it, and the parcels and land use that reach into the ground of its parcels.
+        for ((x, y), extent) in blocks.into_iter().filter(|_| summary.crs.is_some()) {
+            let needed = cells.iter().filter(|(_, cell)| {
+                cell.areas.blocks.iter().any(|(block, _)| *block == (x, y))
+                    || cell.areas.bbox.is_some_and(|bbox| bbox.intersects(&extent))
+            });
+            units.push(unit(format!("{BLOCK_ZOOM}/{x}/{y}"), needed.flat_map(|(key, _)| inputs(key)).collect()));
         }
     }
     Ok(units)
@@ -124,9 +133,14 @@ struct Lot {
 }
 
 /// Intersects and looks at the areas of a block.
-pub fn execute(_: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
-    let input = unit.inputs.first().ok_or_else(|| Error::new("mk::run::input", "the unit has no input"))?;
-    let rows = from_ipc(&context.entry(input)?)?;
+pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
+    let mut rows = Vec::new();
+    store::each_shown(&unit.inputs, options.moment().as_deref(), |row| {
+        if unit.key == REFERENCES || part_of(&row.class).is_some() {
+            rows.push(row);
+        }
+    })?;
+    rows.sort_by(|a, b| (&a.class, &a.oid, &a.beginnt).cmp(&(&b.class, &b.oid, &b.beginnt)));
     let mut findings = Vec::new();
     if unit.key == REFERENCES {
         findings = references::dangling(&rows);
@@ -163,7 +177,7 @@ fn sort(
             lots.push((part, Lot { row, area, bbox, ours: false }));
         }
     }
-    let anchors = anchors(lots.iter().map(|(_, lot)| lot.bbox.min), crs, grids)?;
+    let anchors = Blocks::new(crs, grids)?.at(lots.iter().map(|(_, lot)| lot.bbox.min).collect())?;
     let (mut parcels, mut uses) = (Vec::new(), Vec::new());
     for ((part, mut lot), anchor) in lots.into_iter().zip(anchors) {
         lot.ours = anchor == block;

@@ -3,6 +3,7 @@
 use super::geometry::{Curves, GeometryReader};
 use super::names::{Family, Scope, is_allowed, is_allowed_lettering, is_private};
 use super::xml::{Element, Events, Fault, Parsed, Tag, refuse};
+use crate::dataset::cadastre::history::normal;
 use geo::Geometry;
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
@@ -45,10 +46,23 @@ pub enum Change {
     Insert(Feature),
     /// A new version of an object.
     Replace { target: Target, feature: Feature },
-    /// New values of properties; only the end of a version is taken.
-    Update { targets: Vec<Target>, endet: Option<String> },
+    /// New values of properties: of a version's end and reasons, which are taken, and of others, which are named.
+    Update {
+        targets: Vec<Target>,
+        /// Local name of the class; empty where the change does not say.
+        class: String,
+        endet: Option<String>,
+        /// Reasons (AA_Anlassart) to be added to those of the version.
+        anlass: Vec<String>,
+        /// Properties that are not taken over.
+        ignored: Vec<String>,
+    },
     /// Objects that are gone.
-    Delete { targets: Vec<Target> },
+    Delete {
+        targets: Vec<Target>,
+        /// Local name of the class; empty where the change does not say.
+        class: String,
+    },
 }
 
 /// An object as a filter names it: 16 characters, or 32 with the begin of the version.
@@ -138,27 +152,44 @@ pub fn replace(member: &str, scope: &Scope, rules: &Rules<'_>, extras: &mut Extr
 }
 
 /// Reads an `Update` or a `Delete`; `None` when it is about a class of personal data.
+///
+/// The property of an update is named by `Name` (WFS 1.0) or `ValueReference` (WFS 2.0), the latter a path with steps through
+/// types, of which the last step without its prefix counts.
 pub fn change(member: &str, scope: &Scope, delete: bool, owners: bool) -> Parsed<Option<Change>> {
     let mut events = Events::new(member, scope);
-    let (mut targets, mut endet, mut about_end) = (Vec::new(), None, false);
+    let (mut targets, mut endet, mut anlass, mut ignored) = (Vec::new(), None, Vec::new(), Vec::new());
+    let mut class = String::new();
     if let Some(Tag::Open(element)) = events.next()? {
-        let class = element.attribute("typeName")?.unwrap_or_default();
-        if !owners && is_private(class.rsplit(':').next().unwrap_or_default()) {
+        let name = element.attribute("typeName")?.unwrap_or_default();
+        name.rsplit(':').next().unwrap_or_default().clone_into(&mut class);
+        if !owners && is_private(&class) {
             return Ok(None);
         }
     }
     let mut open = Vec::new();
+    let mut property = String::new();
     while let Some(tag) = events.next()? {
         match tag {
             Tag::Open(element) => {
                 filter(&element, &mut targets)?;
-                open.push(element.local().to_owned());
+                let local = element.local().to_owned();
+                if property == "anlass" && local == "Value" {
+                    anlass.extend(element.attribute("href")?.map(|code| referred(&code)));
+                }
+                open.push(local);
             }
             Tag::Close => {
                 let text = events.text();
                 match open.pop().as_deref() {
-                    Some("Name" | "ValueReference") => about_end = text.ends_with("endet"),
-                    Some("Value" | "endet") if about_end && !text.is_empty() => endet = Some(text.to_owned()),
+                    Some("Name" | "ValueReference") => {
+                        let step = text.rsplit(['/', ':']).next().unwrap_or_default();
+                        step.split('[').next().unwrap_or_default().clone_into(&mut property);
+                        if !matches!(property.as_str(), "endet" | "anlass" | "") {
+                            ignored.push(property.clone());
+                        }
+                    }
+                    Some("Value" | "endet") if property == "endet" && !text.is_empty() => endet = Some(normal(text)),
+                    Some("Value" | "anlass") if property == "anlass" && !text.is_empty() => anlass.push(text.to_owned()),
                     _ => {}
                 }
             }
@@ -167,7 +198,10 @@ pub fn change(member: &str, scope: &Scope, delete: bool, owners: bool) -> Parsed
     if targets.is_empty() {
         return refuse("mk::cadastre::nas::filter", "a change names no object");
     }
-    Ok(Some(if delete { Change::Delete { targets } } else { Change::Update { targets, endet } }))
+    if endet.as_deref().is_some_and(|endet| !is_moment(endet)) {
+        return refuse("mk::cadastre::nas::endet", "an update ends a version at what is no moment");
+    }
+    Ok(Some(if delete { Change::Delete { targets, class } } else { Change::Update { targets, class, endet, anlass, ignored } }))
 }
 
 /// `FeatureId fid` (GeoInfoDok 6) or `ResourceId rid` (7).
@@ -287,8 +321,8 @@ fn lifetime(feature: &mut Feature, events: &mut Events<'_>) -> Parsed<()> {
                 depth -= 1;
                 let text = events.text();
                 match open.pop() {
-                    Some(1) => text.clone_into(&mut feature.beginnt),
-                    Some(2) if !text.is_empty() => feature.endet = Some(text.to_owned()),
+                    Some(1) => feature.beginnt = normal(text),
+                    Some(2) if !text.is_empty() => feature.endet = Some(normal(text)),
                     _ => {}
                 }
             }

@@ -160,6 +160,7 @@ impl<'s> Gathered<'s> {
     }
 
     fn heads(&mut self, chunk: &Chunk) -> Result<()> {
+        self.header.sniff(&chunk.bytes);
         for part in chunk.parts.iter().filter(|part| part.piece == Piece::Header) {
             let text = text_of(chunk, part)?;
             if let Err(Fault::Delivery(error) | Fault::Object(error)) = self.header.read(text, &part.scope) {

@@ -320,7 +320,8 @@ fn is_class(local: &str) -> bool {
     bytes.len() > 3 && bytes[..2].iter().all(u8::is_ascii_uppercase) && bytes[2] == b'_' && bytes[3].is_ascii_uppercase()
 }
 
-/// The head elements that are read: CRS and the delivery's place in its chain. Free text, addressees and orders are not.
+/// The head elements that are read: CRS and the delivery's place in its chain. Of free text only two words are taken; addressees and
+/// orders are not read.
 fn wants_header(local: &[u8]) -> bool {
     matches!(
         local,
@@ -330,7 +331,9 @@ fn wants_header(local: &[u8]) -> bool {
             | b"abgabeintervallBeginn"
             | b"abgabeintervallEnde"
             | b"abgabezeitraum"
+            | b"erlaeuterung"
             | b"lieferzeitpunkt"
+            | b"profilkennung"
     )
 }
 

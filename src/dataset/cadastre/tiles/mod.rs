@@ -5,19 +5,19 @@ mod shape;
 
 pub use layers::LAYERS;
 
-use super::row::{Row, from_ipc, to_ipc};
-use super::state_unit::StateSummary;
+use super::history::{StateSummary, store};
+use super::row::Row;
 use super::{Options, STATE};
 use crate::crs::{Bbox, Crs, Operation};
 use crate::dataset::{Outcome, PlanContext, UnitContext};
 use crate::error::{Error, Result};
 use crate::format::mvt::{self, Layer};
-use crate::format::{pmtiles, wkb};
+use crate::format::pmtiles;
 use crate::plan::{Input, UnitSpec};
 use crate::vector::arc::Point;
 use rayon::prelude::*;
 use shape::{BUFFER, Brush};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// Zoom of a block: some six kilometres at our latitude.
@@ -49,33 +49,40 @@ pub fn tile_at(world: Point, zoom: u8) -> (u32, u32) {
     (index(world[0]), index(world[1]))
 }
 
-/// The rows that later stages need in each block, as entries of the state's pack: `block/12/x/y` and `areas/12/x/y`.
-pub fn blocks(rows: &[Row], crs: Crs, grids: &[PathBuf]) -> Result<BTreeMap<String, Vec<u8>>> {
-    let drawn = rows.iter().filter(|row| row.endet.is_none() && !layers::of_class(&row.class).is_empty());
-    let mut boxes = Vec::new();
-    for row in drawn {
-        let Some(geometry) = &row.geometry else { continue };
-        let bbox = wkb::summary(geometry)?.bbox;
-        if !bbox.is_empty() {
-            boxes.push((row, bbox));
-        }
+/// Which blocks a row is drawn in.
+pub struct Blocks {
+    operation: Operation,
+}
+
+impl Blocks {
+    /// For rows in a CRS.
+    ///
+    /// # Errors
+    /// When there is no way from it to Web Mercator.
+    pub fn new(crs: Crs, grids: &[PathBuf]) -> Result<Self> {
+        Ok(Self { operation: Operation::between(crs, Crs::WEB_MERCATOR, grids)? })
     }
-    let mut corners: Vec<Point> =
-        boxes.iter().flat_map(|(_, bbox)| [bbox.min, bbox.max, [bbox.min[0], bbox.max[1]], [bbox.max[0], bbox.min[1]]]).collect();
-    Operation::between(crs, Crs::WEB_MERCATOR, grids)?.forward(&mut corners)?;
-    let mut blocks: BTreeMap<(u32, u32), Vec<&Row>> = BTreeMap::new();
-    for ((row, _), corners) in boxes.iter().zip(corners.chunks(4)) {
-        let world = Bbox::around(corners.iter().copied().map(to_world));
-        for block in blocks_of(&world) {
-            blocks.entry(block).or_default().push(row);
-        }
+    /// The blocks of rows that are drawn, by the rectangles around them: those that any of them touches.
+    ///
+    /// # Errors
+    /// When the rectangles cannot be transformed.
+    pub fn of<'r>(&self, rows: impl Iterator<Item = (&'r Row, Bbox)>) -> Result<BTreeSet<(u32, u32)>> {
+        let mut corners: Vec<Point> = rows
+            .filter(|(row, _)| !layers::of_class(&row.class).is_empty())
+            .flat_map(|(_, bbox)| [bbox.min, bbox.max, [bbox.min[0], bbox.max[1]], [bbox.max[0], bbox.min[1]]])
+            .collect();
+        self.operation.forward(&mut corners)?;
+        let boxes = corners.chunks(4).map(|corners| Bbox::around(corners.iter().copied().map(to_world)));
+        Ok(boxes.flat_map(|world| blocks_of(&world)).collect())
     }
-    let mut entries: BTreeMap<String, Vec<u8>> = blocks
-        .into_par_iter()
-        .map(|((x, y), rows)| Ok((format!("block/{BLOCK_ZOOM}/{x}/{y}"), to_ipc(&rows)?)))
-        .collect::<Result<_>>()?;
-    entries.extend(super::areas::blocks(rows, crs, grids)?);
-    Ok(entries)
+    /// The block that each point lies in.
+    ///
+    /// # Errors
+    /// When the points cannot be transformed.
+    pub fn at(&self, mut points: Vec<Point>) -> Result<Vec<(u32, u32)>> {
+        self.operation.forward(&mut points)?;
+        Ok(points.into_iter().map(|point| tile_at(to_world(point), BLOCK_ZOOM)).collect())
+    }
 }
 
 /// Web Mercator metres to the unit square, y downwards.
@@ -98,24 +105,34 @@ pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpe
             UnitSpec {
                 key,
                 inputs,
-                params: serde_json::json!({ "crs": crs, "zoom": options.zoom }),
+                params: serde_json::json!({ "crs": crs, "zoom": options.zoom, "as_of": options.moment() }),
                 bbox: None,
                 memory_mb: 32 + (size >> 20).saturating_mul(8),
                 cost: size,
             }
         };
-        let mut overviews: BTreeMap<(u32, u32), Vec<Input>> = BTreeMap::new();
-        for (name, entry) in state.pack()?.entries() {
-            let Some(key) = name.strip_prefix("block/") else { continue };
-            let (x, y) = block_of(key)?;
-            let shift = BLOCK_ZOOM - OVERVIEW_ZOOM;
-            overviews.entry((x >> shift, y >> shift)).or_default().push(state.entry_as_input(name, *entry));
-            if options.zoom[1] >= BLOCK_ZOOM {
-                units.push(unit(key.to_owned(), vec![state.entry_as_input(name, *entry)]));
+        // What is drawn in an overview is in the cells of the blocks below it, some of them of several.
+        let mut overviews: BTreeMap<(u32, u32), BTreeMap<String, Input>> = BTreeMap::new();
+        let mut blocks: BTreeMap<(u32, u32), Vec<Input>> = BTreeMap::new();
+        let pack = state.pack()?;
+        for (key, cell) in store::cells(state)? {
+            let inputs = store::inputs_of(state, &pack, &key);
+            for (x, y) in cell.blocks {
+                let shift = BLOCK_ZOOM - OVERVIEW_ZOOM;
+                let overview = overviews.entry((x >> shift, y >> shift)).or_default();
+                overview.extend(inputs.iter().map(|input| (input.name.clone(), input.clone())));
+                blocks.entry((x, y)).or_default().extend(inputs.iter().cloned());
             }
         }
+        if options.zoom[1] >= BLOCK_ZOOM {
+            units.extend(blocks.into_iter().map(|((x, y), inputs)| unit(format!("{BLOCK_ZOOM}/{x}/{y}"), inputs)));
+        }
         if options.zoom[0] < BLOCK_ZOOM {
-            units.extend(overviews.into_iter().map(|((x, y), inputs)| unit(format!("{OVERVIEW_ZOOM}/{x}/{y}"), inputs)));
+            units.extend(
+                overviews
+                    .into_iter()
+                    .map(|((x, y), inputs)| unit(format!("{OVERVIEW_ZOOM}/{x}/{y}"), inputs.into_values().collect())),
+            );
         }
     }
     Ok(units)
@@ -131,15 +148,13 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
     let (root, low, high) =
         if overview { (OVERVIEW_ZOOM, low, high.min(BLOCK_ZOOM - 1)) } else { (BLOCK_ZOOM, low.max(BLOCK_ZOOM), high) };
     let mut rows = Vec::new();
-    for input in &unit.inputs {
-        rows.extend(from_ipc(&context.entry(input)?)?);
-    }
-    if overview {
-        // What reaches over the border of blocks is in each of them.
-        rows.retain(|row| layers::of_class(&row.class).iter().any(|layer| LAYERS[*layer].low_zoom <= high));
-        rows.sort_by(|a, b| (&a.class, &a.oid).cmp(&(&b.class, &b.oid)));
-        rows.dedup_by(|a, b| (&a.class, &a.oid) == (&b.class, &b.oid));
-    }
+    store::each_shown(&unit.inputs, options.moment().as_deref(), |row| {
+        let drawn = |layer: &usize| !overview || LAYERS[*layer].low_zoom <= high;
+        if layers::of_class(&row.class).iter().any(drawn) {
+            rows.push(row);
+        }
+    })?;
+    rows.sort_by(|a, b| (&a.class, &a.oid, &a.beginnt).cmp(&(&b.class, &b.oid, &b.beginnt)));
     let operation = Operation::between(crs, Crs::WEB_MERCATOR, &context.area.grids)?;
     let mut tiles: BTreeMap<(u8, u32, u32), [Layer; LAYERS.len()]> = BTreeMap::new();
     // Rows are drawn side by side, some at a time, and put into their tiles in order.

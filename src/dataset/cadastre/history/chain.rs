@@ -1,0 +1,280 @@
+//! The order in which deliveries are applied, and what is wrong with it.
+//!
+//! First the stock, then its changes by their intervals; a stock of a later GeoInfoDok comes after all of the earlier one, because
+//! its changes cannot be applied to the old model. Intervals of one profile follow each other without gap and repetition, and the
+//! portions of an interval are complete: what comes after a fault waits until it is mended.
+
+use crate::dataset::cadastre::nas::{Header, Root};
+use crate::error::{Place, Rejection};
+use crate::io::Digest;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A delivery that was read.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Delivery {
+    /// Name of the file.
+    pub name: String,
+    /// Digest of the file.
+    pub source: Digest,
+    /// Digest of what was read from it.
+    pub rows: Digest,
+    pub root: Root,
+    pub header: Header,
+    /// Last begin of a version in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_begin: Option<String>,
+}
+
+impl Delivery {
+    /// Major version of the GeoInfoDok.
+    pub fn model(&self) -> u32 {
+        let major = self.header.model.as_deref().and_then(|model| model.split('.').next());
+        major.and_then(|major| major.parse().ok()).unwrap_or(0)
+    }
+    /// The moment at which what it deletes, or a stock no longer holds, ends.
+    pub fn ends(&self) -> Option<&str> {
+        self.header.deleted_at().or(self.header.until()).or(self.last_begin.as_deref())
+    }
+    fn changes(&self) -> bool {
+        self.root == Root::Changes
+    }
+    /// What the order is by.
+    fn key(&self) -> (u32, bool, &str, &str, u64, &str) {
+        let head = &self.header;
+        let until = head.until().unwrap_or_default();
+        let begin = head.interval_begin.as_deref().unwrap_or(until);
+        let (begin, until) = if self.changes() { (begin, until) } else { ("", "") };
+        (self.model(), self.changes(), begin, until, head.portion.unwrap_or(0), &self.name)
+    }
+}
+
+/// Deliveries in the order in which they are applied, and what is wrong with the others.
+#[derive(Debug, Default, PartialEq)]
+pub struct Chain {
+    pub applied: Vec<Delivery>,
+    /// Faults: deliveries that are not applied.
+    pub rejections: Vec<Rejection>,
+    /// What is worth a look.
+    pub findings: Vec<Rejection>,
+}
+
+/// Puts deliveries in their order. `failed` are the names of files that could not be read: changes named after the first wait.
+pub fn order(mut deliveries: Vec<Delivery>, failed: &[&str]) -> Chain {
+    deliveries.sort_by(|a, b| a.key().cmp(&b.key()));
+    let mut chain = Chain::default();
+    let first_failed = failed.iter().min();
+    let mut seen: BTreeMap<Digest, String> = BTreeMap::new();
+    let mut profiles: BTreeMap<(u32, String), Progress> = BTreeMap::new();
+    let mut broken: BTreeMap<(u32, String), ()> = BTreeMap::new();
+    for delivery in deliveries {
+        if let Some(first) = seen.get(&delivery.source) {
+            let reason = format!("the same content as {first}: applied once");
+            chain.findings.push(fault(&delivery, "mk::cadastre::same_delivery", reason));
+            continue;
+        }
+        seen.insert(delivery.source, delivery.name.clone());
+        if !delivery.changes() {
+            chain.applied.push(delivery);
+            continue;
+        }
+        let profile = (delivery.model(), delivery.header.profile.clone().unwrap_or_default());
+        if first_failed.is_some_and(|failed| delivery.name.as_str() > *failed) || broken.contains_key(&profile) {
+            let reason = "the delivery of changes waits until the one that failed before it is mended".to_owned();
+            chain.rejections.push(fault(&delivery, "mk::cadastre::waiting", reason));
+            continue;
+        }
+        match profiles.entry(profile.clone()).or_default().next(&delivery) {
+            Ok(()) => chain.applied.push(delivery),
+            Err((code, reason)) => {
+                // A repetition is left out; after a gap nothing can be applied.
+                if code != REPEATED {
+                    broken.insert(profile, ());
+                }
+                chain.rejections.push(fault(&delivery, code, reason));
+            }
+        }
+    }
+    for ((_, profile), progress) in profiles {
+        if let Some(reason) = progress.incomplete().filter(|_| broken.keys().all(|(_, name)| *name != profile)) {
+            let place = Place::file(progress.name);
+            let code = "mk::cadastre::portion".to_owned();
+            chain.findings.push(Rejection { object_type: "file".to_owned(), code, reason, place });
+        }
+    }
+    chain
+}
+
+const REPEATED: &str = "mk::cadastre::repeated";
+
+/// How far the intervals of a profile have come.
+#[derive(Default)]
+struct Progress {
+    name: String,
+    begin: String,
+    end: String,
+    /// Portions of the last interval: the last applied, and all.
+    portions: Option<(u64, u64)>,
+}
+
+impl Progress {
+    fn incomplete(&self) -> Option<String> {
+        let (last, all) = self.portions.filter(|(last, all)| last < all)?;
+        let (begin, end) = (&self.begin, &self.end);
+        Some(format!("of {all} portions of the interval {begin} to {end} {last} are there: portion {} is missing", last + 1))
+    }
+
+    /// Takes the next delivery, or says what was expected.
+    fn next(&mut self, delivery: &Delivery) -> Result<(), (&'static str, String)> {
+        let head = &delivery.header;
+        let (Some(begin), Some(end)) = (head.interval_begin.as_deref(), head.interval_end.as_deref()) else {
+            // Without an interval its date and name are all there is to go by.
+            return Ok(());
+        };
+        if end < begin {
+            return Err(("mk::cadastre::interval", format!("the interval ends at {end}, before it begins at {begin}")));
+        }
+        let portion = head.portion.zip(head.portions);
+        let same = begin == self.begin && end == self.end;
+        let expected = if self.end.is_empty() { None } else { Some(self.end.as_str()) };
+        match (same, self.portions, portion) {
+            (true, Some((last, all)), Some((number, _))) if number == last + 1 && number <= all => {}
+            (true, Some((last, all)), Some((number, _))) if number > last && last < all => {
+                let reason = format!("portion {number} of the interval {begin} to {end}; expected is portion {}", last + 1);
+                return Err(("mk::cadastre::portion", reason));
+            }
+            (true, ..) => {
+                let reason =
+                    format!("the interval {begin} to {end} again, with other content; expected is the one that begins at {end}");
+                return Err((REPEATED, reason));
+            }
+            (false, ..) => {
+                if let Some(reason) = self.incomplete() {
+                    return Err(("mk::cadastre::portion", reason));
+                }
+                if let Some(expected) = expected {
+                    let shown = format!("the interval {begin} to {end}; expected is one that begins at {expected}");
+                    if end <= expected {
+                        return Err((REPEATED, format!("{shown}: this one has been applied")));
+                    }
+                    if begin < expected {
+                        return Err(("mk::cadastre::overlap", format!("{shown}: this one begins before")));
+                    }
+                    if begin > expected {
+                        return Err(("mk::cadastre::gap", format!("{shown}: a delivery between is missing")));
+                    }
+                }
+                if let Some((number, all)) = portion.filter(|(number, _)| *number != 1) {
+                    let reason = format!("portion {number} of {all} of the interval {begin} to {end}; expected is portion 1");
+                    return Err(("mk::cadastre::portion", reason));
+                }
+            }
+        }
+        (self.name, self.begin, self.end) = (delivery.name.clone(), begin.to_owned(), end.to_owned());
+        self.portions = portion;
+        Ok(())
+    }
+}
+
+fn fault(delivery: &Delivery, code: &str, reason: String) -> Rejection {
+    let place = Place::file(delivery.name.clone());
+    Rejection { object_type: "file".to_owned(), code: code.to_owned(), reason, place }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stock(name: &str, model: &str) -> Delivery {
+        let header = Header { model: Some(model.into()), ..Header::default() };
+        let digest = Digest::of(name.as_bytes());
+        Delivery { name: name.into(), source: digest, rows: digest, root: Root::Stock, header, last_begin: None }
+    }
+
+    /// Changes of the days `from` to `to`.
+    fn changes(name: &str, from: u32, to: u32, portion: Option<(u64, u64)>) -> Delivery {
+        let day = |day: u32| Some(format!("2026-03-{day:02}T04:00:00Z"));
+        let mut delivery = stock(name, "7.1");
+        delivery.root = Root::Changes;
+        let (begin, end) = (day(from), day(to));
+        let header = Header { interval_begin: begin, interval_end: end, profile: Some("p".into()), ..delivery.header };
+        delivery.header = Header { portion: portion.map(|(number, _)| number), portions: portion.map(|(_, all)| all), ..header };
+        delivery
+    }
+
+    /// Names in their order, then what is wrong.
+    fn told(deliveries: Vec<Delivery>, failed: &[&str]) -> Vec<String> {
+        let chain = order(deliveries, failed);
+        let names = chain.applied.iter().map(|delivery| delivery.name.clone());
+        let faults = chain.rejections.iter().chain(&chain.findings);
+        let faults = faults.map(|fault| format!("{}: {}: {}", fault.place, fault.code, fault.reason));
+        names.chain(faults).collect()
+    }
+
+    #[test]
+    fn deliveries_are_applied_by_their_intervals_and_not_by_their_names() {
+        let all = vec![changes("a", 3, 4, None), changes("z", 1, 3, None), stock("s2", "7.1"), stock("s1", "7.1")];
+        assert_eq!(told(all, &[]), ["s1", "s2", "z", "a"]);
+        // A new model comes after everything of the old one.
+        let mut old = changes("old", 8, 9, None);
+        old.header.model = Some("6.0".into());
+        assert_eq!(
+            told(vec![changes("new", 3, 4, None), stock("7", "7.1"), old, stock("6", "6.0")], &[]),
+            ["6", "old", "7", "new"]
+        );
+    }
+
+    #[track_caller]
+    fn assert_told(deliveries: Vec<Delivery>, expected: &[&str]) {
+        let told = told(deliveries, &[]);
+        assert_eq!(told.len(), expected.len(), "{told:#?}");
+        for (line, expected) in told.iter().zip(expected) {
+            assert!(expected.split(" .. ").all(|part| line.contains(part)), "{told:#?}");
+        }
+    }
+
+    #[test]
+    fn gaps_repeats_and_missing_portions_name_what_is_expected() {
+        assert_told(
+            vec![stock("s", "7.1"), changes("a", 1, 2, None), changes("b", 3, 4, None), changes("c", 4, 5, None)],
+            &[
+                "s",
+                "a",
+                "b: mk::cadastre::gap .. expected is one that begins at 2026-03-02T04:00:00Z",
+                "c: mk::cadastre::waiting",
+            ],
+        );
+        assert_told(
+            vec![changes("a", 1, 2, None), changes("b", 1, 2, None), changes("c", 2, 3, None), changes("d", 2, 4, None)],
+            &[
+                "a",
+                "c",
+                "b: mk::cadastre::repeated .. expected is the one that begins at 2026-03-02T04:00:00Z",
+                "d: mk::cadastre::overlap .. expected is one that begins at 2026-03-03T04:00:00Z",
+            ],
+        );
+        assert_told(
+            vec![changes("a", 1, 2, Some((1, 3))), changes("b", 1, 2, Some((3, 3))), changes("c", 2, 3, Some((1, 1)))],
+            &["a", "b: mk::cadastre::portion .. expected is portion 2", "c: mk::cadastre::waiting"],
+        );
+        assert_told(
+            vec![changes("a", 1, 2, Some((1, 2))), changes("c", 2, 3, Some((1, 1)))],
+            &["a", "c: mk::cadastre::portion .. portion 2 is missing"],
+        );
+        let whole = vec![changes("a", 1, 2, Some((1, 2))), changes("b", 1, 2, Some((2, 2))), changes("c", 2, 3, Some((1, 1)))];
+        assert_told(whole, &["a", "b", "c"]);
+        assert_told(vec![changes("a", 1, 2, Some((1, 2)))], &["a", "a: mk::cadastre::portion .. portion 2 is missing"]);
+    }
+
+    #[test]
+    fn the_same_content_again_is_applied_once_and_what_follows_a_failure_waits() {
+        let mut twin = changes("b", 1, 2, None);
+        twin.source = changes("a", 1, 2, None).source;
+        let told_twice = told(vec![changes("a", 1, 2, None), twin, changes("c", 2, 3, None)], &[]);
+        assert_eq!(told_twice[..2], ["a", "c"]);
+        assert!(told_twice[2].contains("mk::cadastre::same_delivery"), "{told_twice:?}");
+        let waiting = told(vec![stock("z", "7.1"), changes("a", 1, 2, None), changes("c", 3, 4, None)], &["b"]);
+        assert_eq!(waiting[..2], ["z", "a"]);
+        assert!(waiting[2].starts_with("c: mk::cadastre::waiting"), "{waiting:?}");
+    }
+}

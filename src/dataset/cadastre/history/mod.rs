@@ -1,0 +1,22 @@
+//! The version store: every version of every object, by (oid, beginnt), and what is derived from it.
+//!
+//! ```text
+//! deliveries → chain (order, gaps, repeats) → route (a cell for each object) → fold (the rules, cell by cell) → store
+//! store → parcels (versions and lineage), changes between two dates, receipts
+//! ```
+//!
+//! The store is a pack with an entry for each *cell*: the objects of a square kilometre with what belongs to them. A night's
+//! changes are folded into the cells they touch; all others are taken over as bytes. The result is the same, byte by byte, as from
+//! all deliveries at once.
+
+mod cell;
+mod chain;
+mod fold;
+mod moment;
+mod spill;
+pub mod store;
+#[cfg(test)]
+mod tests;
+
+pub use moment::{Moment, normal};
+pub use store::{StateSummary, current_rows};

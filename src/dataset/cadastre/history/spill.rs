@@ -1,0 +1,141 @@
+//! Rows on their way to their cells: in memory while they are few, else in a file, so that a stock of any size fits.
+
+use super::cell::Cell;
+use crate::dataset::cadastre::row::{Row, from_ipc, to_ipc};
+use crate::error::{Error, Place, Result};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// Bytes of rows that are kept in memory.
+const IN_MEMORY: usize = 96 << 20;
+
+/// Rows by cell, each with the number of its delivery, in the order in which they were added.
+pub struct Spill {
+    path: PathBuf,
+    file: Option<File>,
+    at: u64,
+    /// What the file holds: delivery, offset, length.
+    written: BTreeMap<Cell, Vec<(usize, u64, usize)>>,
+    rows: BTreeMap<Cell, Vec<(usize, Row)>>,
+    size: usize,
+    limit: usize,
+}
+
+impl Spill {
+    /// Uses a file in `folder` when it must.
+    pub fn new(folder: &Path) -> Self {
+        Self::with_limit(folder, IN_MEMORY)
+    }
+    fn with_limit(folder: &Path, limit: usize) -> Self {
+        let path = folder.join("rows.spill");
+        Self { path, file: None, at: 0, written: BTreeMap::new(), rows: BTreeMap::new(), size: 0, limit }
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn add(&mut self, cell: Cell, delivery: usize, row: Row) -> Result<()> {
+        self.size += weight(&row);
+        self.rows.entry(cell).or_default().push((delivery, row));
+        if self.size > self.limit { self.flush() } else { Ok(()) }
+    }
+
+    /// Cells that have rows.
+    pub fn cells(&self) -> Vec<Cell> {
+        let mut cells: Vec<Cell> = self.written.keys().chain(self.rows.keys()).copied().collect();
+        cells.sort_unstable();
+        cells.dedup();
+        cells
+    }
+
+    /// The rows of a cell, which are then gone from here.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn take(&mut self, cell: Cell) -> Result<Vec<(usize, Row)>> {
+        let mut all = Vec::new();
+        for (delivery, offset, length) in self.written.remove(&cell).unwrap_or_default() {
+            let Some(file) = &mut self.file else { continue };
+            let mut bytes = vec![0; length];
+            file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_exact(&mut bytes)).map_err(|e| failed(&self.path, e))?;
+            all.extend(from_ipc(&bytes)?.into_iter().map(|row| (delivery, row)));
+        }
+        all.extend(self.rows.remove(&cell).unwrap_or_default());
+        Ok(all)
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        let path = &self.path;
+        if self.file.is_none() {
+            let file = File::options().read(true).write(true).create(true).truncate(true).open(path);
+            self.file = Some(file.map_err(|error| failed(path, error))?);
+        }
+        let Some(file) = &mut self.file else { return Ok(()) };
+        for (cell, rows) in std::mem::take(&mut self.rows) {
+            let mut rows = rows.into_iter().peekable();
+            while let Some((delivery, first)) = rows.next() {
+                let mut run = vec![first];
+                while let Some((_, row)) = rows.next_if(|(other, _)| *other == delivery) {
+                    run.push(row);
+                }
+                let bytes = to_ipc(&run)?;
+                file.write_all(&bytes).map_err(|error| failed(path, error))?;
+                self.written.entry(cell).or_default().push((delivery, self.at, bytes.len()));
+                self.at += bytes.len() as u64;
+            }
+        }
+        self.size = 0;
+        Ok(())
+    }
+}
+
+/// About the bytes that a row takes in memory.
+fn weight(row: &Row) -> usize {
+    let bytes = |part: &Option<Vec<u8>>| part.as_ref().map_or(0, Vec::len);
+    320 + row.attributes.len() + bytes(&row.geometry) + bytes(&row.local)
+}
+
+fn failed(path: &Path, cause: std::io::Error) -> Error {
+    let place = Place::file(path.display().to_string());
+    Error::new("mk::cadastre::store", "cannot use the temporary file of the version store").at(place).because(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::cadastre::row::Operation;
+
+    #[test]
+    fn what_does_not_fit_comes_back_in_the_same_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let row = |byte: u64| Row {
+            operation: Operation::Insert,
+            class: "AX_X".into(),
+            oid: format!("{byte}"),
+            beginnt: String::new(),
+            endet: None,
+            attributes: "{}".into(),
+            geometry: None,
+            srs: None,
+            local: None,
+            delivery: String::new(),
+            byte,
+        };
+        let (a, b) = (Cell::parse("e1n1").unwrap(), Cell::parse("n07").unwrap());
+        let fill = |limit: usize| {
+            let mut spill = Spill::with_limit(folder.path(), limit);
+            for byte in 0..50_u64 {
+                let cell = if byte % 3 == 0 { b } else { a };
+                spill.add(cell, (byte / 20) as usize, row(byte)).unwrap();
+            }
+            assert_eq!(spill.cells(), [a, b]);
+            (spill.file.is_some(), spill.take(a).unwrap(), spill.take(b).unwrap())
+        };
+        let (kept, spilt) = (fill(usize::MAX), fill(4000));
+        assert!(!kept.0 && spilt.0);
+        assert_eq!((kept.1, kept.2), (spilt.1, spilt.2));
+    }
+}

@@ -1,0 +1,446 @@
+//! Stage `state`: all deliveries in their order to the version store; a night's changes into the cells they touch.
+
+use super::cell::{Cell, Router};
+use super::chain::{self, Delivery};
+use super::fold::{From, Odd, Versions};
+use super::spill::Spill;
+use crate::crs::{Bbox, Crs};
+use crate::dataset::cadastre::areas::CellAreas;
+use crate::dataset::cadastre::nas::Root;
+use crate::dataset::cadastre::read::{self, Summary};
+use crate::dataset::cadastre::row::{Row, from_ipc, to_ipc};
+use crate::dataset::cadastre::tiles::Blocks;
+use crate::dataset::cadastre::{Options, READ};
+use crate::dataset::{Outcome, PlanContext, UnitContext, UnitResult};
+use crate::error::{Error, Place, Rejection, Result};
+use crate::format::wkb;
+use crate::io::Pack;
+use crate::plan::{Input, UnitSpec};
+use rayon::prelude::*;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::PathBuf;
+
+/// The entry that tells of each cell.
+const CELLS: &str = "cells.json";
+/// The entry with the deliveries that were applied, in their order.
+const DELIVERIES: &str = "deliveries.json";
+/// The entry that says in which cell an object is.
+const INDEX: &str = "index.bin";
+/// Entries with the versions of parcels, by cell; parcels of the past and what led to them among them.
+const PARCELS: &str = "parcels/";
+/// Entries with the versions of all other objects, by cell.
+const OBJECTS: &str = "objects/";
+/// Cells that are folded at once.
+const AT_ONCE: usize = 32;
+
+/// What the assembly wants to know of the state.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct StateSummary {
+    /// CRS of the tables.
+    pub crs: Option<Crs>,
+    /// First and last begin of a version that is shown.
+    pub begins: Option<(String, String)>,
+    /// The moment the last delivery holds for.
+    pub until: Option<String>,
+}
+
+/// What is known of a cell without reading it.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct CellInfo {
+    /// Versions in it.
+    pub versions: u64,
+    /// Where what holds at the moment that is shown lies.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bbox: Option<Bbox>,
+    /// First and last begin of what holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub begins: Option<(String, String)>,
+    /// Blocks of tiles that it is drawn in.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub blocks: BTreeSet<(u32, u32)>,
+    /// Its parcels and land use.
+    #[serde(default)]
+    pub areas: CellAreas,
+}
+
+/// Parameters of the unit: the deliveries in the order of its inputs.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Params {
+    crs: Option<Crs>,
+    /// The moment that is shown instead of the present.
+    as_of: Option<String>,
+    deliveries: Vec<Delivery>,
+    rejections: Vec<Rejection>,
+    findings: Vec<Rejection>,
+}
+
+/// The one unit: deliveries in the order of their chain.
+pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
+    let Some(read) = context.earlier.get(READ) else { return Ok(Vec::new()) };
+    let mut deliveries = Vec::new();
+    let mut results: BTreeMap<&str, &UnitResult> = BTreeMap::new();
+    let mut stated: BTreeSet<Crs> = BTreeSet::new();
+    for result in read {
+        let Summary { root, header, crs, begins, .. } = summary(result)?;
+        stated.extend(crs);
+        results.insert(&result.key, result);
+        deliveries.push(Delivery {
+            name: result.key.clone(),
+            source: result.inputs.first().map_or(result.digest, |input| input.digest),
+            rows: result.digest,
+            root,
+            header,
+            last_begin: begins.map(|(_, last)| last),
+        });
+    }
+    if deliveries.is_empty() {
+        return Ok(Vec::new());
+    }
+    if stated.len() > 1 && context.area.crs.is_none() {
+        let names: Vec<String> = stated.iter().map(ToString::to_string).collect();
+        return Err(Error::new("mk::cadastre::crs", format!("the deliveries are in different CRSs: {}", names.join(", ")))
+            .hint("set crs in [pipeline]: everything is transformed to it"));
+    }
+    let failed: Vec<&str> =
+        context.sources.iter().map(|source| source.name.as_str()).filter(|name| !results.contains_key(name)).collect();
+    let chain = chain::order(deliveries, &failed);
+    let inputs: Vec<Input> =
+        chain.applied.iter().filter_map(|delivery| results.get(delivery.name.as_str())).map(|result| result.as_input()).collect();
+    let cost: u64 = inputs.iter().map(|input| input.size).sum();
+    let params = Params {
+        crs: context.area.crs.or_else(|| stated.first().copied()),
+        as_of: options.moment(),
+        deliveries: chain.applied,
+        rejections: chain.rejections,
+        findings: chain.findings,
+    };
+    let params = serde_json::to_value(&params).map_err(unwritable)?;
+    // Rows in memory before they spill, twice while they do, and the cells that are folded at once.
+    Ok(vec![UnitSpec { key: "state".to_owned(), inputs, params, bbox: None, memory_mb: 256, cost }])
+}
+
+fn summary(result: &UnitResult) -> Result<Summary> {
+    serde_json::from_value(result.outcome.summary.clone()).map_err(|error| {
+        Error::new("mk::run::result", "the result of a delivery is not as expected")
+            .at(Place::file(result.key.clone()))
+            .because(error)
+    })
+}
+
+/// What an earlier night left, when tonight's deliveries only go on from there.
+struct Earlier {
+    pack: Pack,
+    applied: usize,
+    cells: BTreeMap<String, CellInfo>,
+    router: Router,
+    findings: Vec<Rejection>,
+}
+
+impl Earlier {
+    fn of(params: &Params, previous: Option<&UnitResult>) -> Option<Self> {
+        let previous = previous?;
+        let mut pack = previous.pack().ok()?;
+        let about: About = entry(&mut pack, DELIVERIES).ok()?;
+        let applied = about.deliveries.len();
+        let goes_on = params.deliveries.get(..applied) == Some(&about.deliveries)
+            && (&about.crs, &about.as_of) == (&params.crs, &params.as_of)
+            && params.deliveries[applied..].iter().all(|delivery| delivery.root == Root::Changes);
+        if !goes_on {
+            return None;
+        }
+        let cells = entry(&mut pack, CELLS).ok()?;
+        let router = Router::from_bytes(&pack.read(INDEX).ok()?).ok()?;
+        Some(Self { pack, applied, cells, router, findings: about.findings })
+    }
+}
+
+/// What the store was made of.
+#[derive(Debug, Serialize, Deserialize)]
+struct About {
+    crs: Option<Crs>,
+    as_of: Option<String>,
+    deliveries: Vec<Delivery>,
+    /// What was odd when they were applied.
+    findings: Vec<Rejection>,
+}
+
+/// Applies the deliveries.
+///
+/// An earlier result is gone on from where tonight's deliveries begin with those that it was made of; otherwise everything is
+/// done from the start. The bytes are the same.
+pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
+    let params: Params = serde_json::from_value(unit.params.clone())
+        .map_err(|error| Error::new("mk::run::params", "the parameters of the unit are not as expected").because(error))?;
+    let mut earlier = Earlier::of(&params, context.previous);
+    let first = earlier.as_ref().map_or(0, |earlier| earlier.applied);
+    let mut router = earlier.as_mut().map(|earlier| std::mem::take(&mut earlier.router)).unwrap_or_default();
+    let mut spill = Spill::new(context.scratch);
+    for (number, input) in unit.inputs.iter().enumerate().skip(first) {
+        let mut waiting = Spill::new(&context.scratch.join("waiting"));
+        crate::io::atomic::create_dir_all(&context.scratch.join("waiting"))?;
+        let mut held: HashSet<String> = HashSet::new();
+        read::each_batch(input, |rows| {
+            context.check()?;
+            for mut row in rows {
+                // A bare object names no CRS when it leaves the delivery that it was cut from: that of the others holds.
+                if params.crs.is_some() && row.srs.as_deref() == Some("") {
+                    row.srs = None;
+                    row.geometry = row.local.take();
+                }
+                let cell = if held.contains(&row.oid) { None } else { router.route(&row)? };
+                match cell {
+                    Some(cell) => spill.add(cell, number, row)?,
+                    None => {
+                        held.insert(row.oid.clone());
+                        waiting.add(Cell::default(), number, row)?;
+                    }
+                }
+            }
+            Ok(())
+        })?;
+        for (_, row) in waiting.take(Cell::default())? {
+            spill.add(router.settle(&row), number, row)?;
+        }
+        router.next_delivery();
+    }
+    let mut odd = Vec::new();
+    let cells = fold_cells(&params, earlier.as_mut(), &mut spill, context, &mut odd)?;
+    context.pack.add(INDEX, &router.into_bytes())?;
+    context.pack.add(CELLS, &serde_json::to_vec(&cells).map_err(unwritable)?)?;
+    odd.sort_by(|a, b| (a.at, &a.finding.place.object).cmp(&(b.at, &b.finding.place.object)));
+    let mut noted = earlier.map(|earlier| earlier.findings).unwrap_or_default();
+    noted.extend(odd.into_iter().map(|odd| odd.finding));
+    let until = params.deliveries.iter().filter_map(|delivery| delivery.header.until()).max().map(str::to_owned);
+    let about =
+        About { crs: params.crs, as_of: params.as_of.clone(), deliveries: params.deliveries.clone(), findings: noted.clone() };
+    context.pack.add(DELIVERIES, &serde_json::to_vec(&about).map_err(unwritable)?)?;
+    noted.extend(params.findings);
+    let bbox = cells.values().filter_map(|cell| cell.bbox).fold(Bbox::EMPTY, Bbox::union);
+    let begins = cells.values().filter_map(|cell| cell.begins.clone());
+    let begins = begins.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)));
+    let summary = StateSummary { crs: params.crs, begins, until: params.as_of.or(until) };
+    Ok(Outcome {
+        findings: noted,
+        rejections: params.rejections,
+        bbox: (!bbox.is_empty()).then_some(bbox),
+        summary: serde_json::to_value(&summary).map_err(unwritable)?,
+        ..Outcome::default()
+    })
+}
+
+/// Folds the cells that have new rows, takes the others over, and adds them all to the pack in their order.
+fn fold_cells(
+    params: &Params,
+    mut earlier: Option<&mut Earlier>,
+    spill: &mut Spill,
+    context: &mut UnitContext<'_>,
+    odd: &mut Vec<Odd>,
+) -> Result<BTreeMap<String, CellInfo>> {
+    let touched: BTreeSet<Cell> = spill.cells().into_iter().collect();
+    let kept = earlier.iter().flat_map(|earlier| earlier.cells.keys()).filter_map(|key| Cell::parse(key));
+    let all: Vec<Cell> = kept.chain(touched.iter().copied()).collect::<BTreeSet<_>>().into_iter().collect();
+    let draw = params.crs.map(|crs| Blocks::new(crs, &context.area.grids)).transpose()?;
+    let mut cells = BTreeMap::new();
+    for cells_at_once in all.chunks(AT_ONCE) {
+        context.check()?;
+        let mut work = Vec::new();
+        for cell in cells_at_once {
+            let mut before = [Vec::new(), Vec::new()];
+            if let Some(earlier) = earlier.as_mut() {
+                for (bytes, part) in before.iter_mut().zip([PARCELS, OBJECTS]) {
+                    let name = format!("{part}{}", cell.key());
+                    if earlier.pack.entries().contains_key(&name) {
+                        *bytes = earlier.pack.read(&name)?;
+                    }
+                }
+            }
+            let rows = if touched.contains(cell) { Some(spill.take(*cell)?) } else { None };
+            work.push((*cell, before, rows));
+        }
+        let folded: Vec<_> = work
+            .into_par_iter()
+            .map(|(cell, before, rows)| match rows {
+                Some(rows) => fold(params, draw.as_ref(), &before, rows).map(|(bytes, info, odd)| (cell, bytes, Some(info), odd)),
+                None => Ok((cell, before, None, Vec::new())),
+            })
+            .collect();
+        for result in folded {
+            let (cell, bytes, info, strange) = result?;
+            for (bytes, part) in bytes.iter().zip([PARCELS, OBJECTS]) {
+                if !bytes.is_empty() {
+                    context.pack.add(&format!("{part}{}", cell.key()), bytes)?;
+                }
+            }
+            let known = earlier.as_ref().and_then(|earlier| earlier.cells.get(&cell.key()).cloned());
+            cells.insert(cell.key(), info.or(known).unwrap_or_default());
+            odd.extend(strange);
+        }
+    }
+    Ok(cells)
+}
+
+/// One cell: what was there, then the operations in their order.
+fn fold(
+    params: &Params,
+    draw: Option<&Blocks>,
+    before: &[Vec<u8>; 2],
+    rows: Vec<(usize, Row)>,
+) -> Result<([Vec<u8>; 2], CellInfo, Vec<Odd>)> {
+    let mut known = Vec::new();
+    for bytes in before.iter().filter(|bytes| !bytes.is_empty()) {
+        known.extend(from_ipc(bytes)?);
+    }
+    let mut versions = Versions::of(known);
+    let mut rows = rows.into_iter().peekable();
+    for (number, delivery) in params.deliveries.iter().enumerate() {
+        let remodels = delivery.root != Root::Changes && params.remodels(number);
+        let from = From { number, name: &delivery.name, ends: delivery.ends(), remodels };
+        while let Some((_, row)) = rows.next_if(|(of, _)| *of == number) {
+            versions.apply(row, from);
+        }
+        let last_of_stock = params.deliveries.get(number + 1).is_none_or(|next| next.root == Root::Changes);
+        if remodels && last_of_stock {
+            versions.end_absent(params.stock_end(number));
+        }
+    }
+    let odd = std::mem::take(&mut versions.odd);
+    let rows = versions.into_rows();
+    let mut info = CellInfo { versions: rows.len() as u64, ..CellInfo::default() };
+    let mut located = Vec::new();
+    for row in rows.iter().filter(|row| holds(row, params.as_of.as_deref())) {
+        if let Some(geometry) = &row.geometry {
+            let bbox = wkb::summary(geometry)?.bbox;
+            if !bbox.is_empty() {
+                located.push((row, bbox));
+            }
+        }
+        let (first, last) = info.begins.get_or_insert_with(|| (row.beginnt.clone(), row.beginnt.clone()));
+        if row.beginnt < *first {
+            first.clone_from(&row.beginnt);
+        }
+        if row.beginnt > *last {
+            last.clone_from(&row.beginnt);
+        }
+    }
+    info.bbox = located.iter().map(|(_, bbox)| *bbox).reduce(Bbox::union);
+    if let Some(draw) = draw {
+        info.blocks = draw.of(located.iter().copied())?;
+        info.areas = CellAreas::of(located.iter().copied(), draw)?;
+    }
+    let (parcels, objects): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| is_parcel(&row.class));
+    let bytes = |rows: &[Row]| if rows.is_empty() { Ok(Vec::new()) } else { to_ipc(rows) };
+    Ok(([bytes(&parcels)?, bytes(&objects)?], info, odd))
+}
+
+impl Params {
+    /// True for a stock of another model than the first.
+    fn remodels(&self, number: usize) -> bool {
+        self.deliveries.first().is_some_and(|first| self.deliveries[number].model() != first.model())
+    }
+    /// When the last file of a stock says that it holds.
+    fn stock_end(&self, number: usize) -> &str {
+        let model = self.deliveries[number].model();
+        let stock = self.deliveries[..=number].iter().filter(|delivery| delivery.model() == model);
+        stock.filter_map(Delivery::ends).max().unwrap_or_default()
+    }
+}
+
+/// Parcels, those of the past, and what tells how one came of the other.
+pub fn is_parcel(class: &str) -> bool {
+    class == "AX_Flurstueck" || class == "AX_Fortfuehrungsfall" || class.starts_with("AX_HistorischesFlurstueck")
+}
+
+/// True for a version that holds at a moment; without one, at present.
+pub fn holds(row: &Row, as_of: Option<&str>) -> bool {
+    match as_of {
+        None => row.endet.is_none(),
+        Some(moment) => row.beginnt.as_str() <= moment && row.endet.as_deref().is_none_or(|end| end > moment),
+    }
+}
+
+/// What is known of each cell, by its key.
+///
+/// # Errors
+/// When the state cannot be read.
+pub fn cells(state: &UnitResult) -> Result<BTreeMap<String, CellInfo>> {
+    entry(&mut state.pack()?, CELLS)
+}
+
+/// The entries of a cell that the state has, as inputs of a unit.
+pub fn inputs_of(state: &UnitResult, pack: &Pack, key: &str) -> Vec<Input> {
+    let names = [PARCELS, OBJECTS].map(|part| format!("{part}{key}"));
+    names.iter().filter_map(|name| pack.entries().get(name).map(|info| state.entry_as_input(name, *info))).collect()
+}
+
+#[cfg(test)]
+/// The versions of all parcels, cell by cell.
+///
+/// # Errors
+/// When the state cannot be read, or `each` fails.
+pub fn each_parcel(state: &UnitResult, mut each: impl FnMut(Row) -> Result<()>) -> Result<()> {
+    let mut pack = state.pack()?;
+    let names: Vec<String> = pack.entries().keys().filter(|name| name.starts_with(PARCELS)).cloned().collect();
+    for name in names {
+        from_ipc(&pack.read(&name)?)?.into_iter().try_for_each(&mut each)?;
+    }
+    Ok(())
+}
+
+/// What holds at present, or as of a moment, of the cells that are the inputs of a unit.
+///
+/// # Errors
+/// When an input cannot be read.
+pub fn each_shown(inputs: &[Input], as_of: Option<&str>, mut each: impl FnMut(Row)) -> Result<()> {
+    let mut open: Option<(PathBuf, Pack)> = None;
+    for input in inputs {
+        // All of them are entries of one pack, whose directory is read once.
+        if open.as_ref().is_none_or(|(path, _)| *path != input.path) {
+            open = Some((input.path.clone(), Pack::open(&input.path)?));
+        }
+        if let (Some((_, pack)), Some(name)) = (&mut open, &input.member) {
+            let rows = from_ipc(&pack.read(name)?)?.into_iter();
+            rows.filter(|row| holds(row, as_of)).for_each(|row| each(Row { endet: None, ..row }));
+        }
+    }
+    Ok(())
+}
+
+/// What is shown, ordered by class, object and begin: what holds at present or as of the date of the options, and with `history`
+/// the versions that ended before.
+///
+/// # Errors
+/// When the state cannot be read.
+pub fn current_rows(state: &UnitResult, options: &Options) -> Result<Vec<Row>> {
+    let as_of = options.moment();
+    let mut pack = state.pack()?;
+    let names: Vec<String> =
+        pack.entries().keys().filter(|name| name.starts_with(PARCELS) || name.starts_with(OBJECTS)).cloned().collect();
+    let mut all = Vec::new();
+    for name in names {
+        all.extend(shown(from_ipc(&pack.read(&name)?)?, options, as_of.as_deref()));
+    }
+    all.par_sort_by(|a, b| (&a.class, &a.oid, &a.beginnt).cmp(&(&b.class, &b.oid, &b.beginnt)));
+    Ok(all)
+}
+
+/// Of the versions of a cell those that are shown; the end of one that holds as of a date is not known then.
+pub fn shown<'r>(rows: Vec<Row>, options: &'r Options, as_of: Option<&'r str>) -> impl Iterator<Item = Row> + 'r {
+    rows.into_iter().filter_map(move |row| {
+        if holds(&row, as_of) {
+            return Some(Row { endet: None, ..row });
+        }
+        let past = as_of.is_none_or(|moment| row.beginnt.as_str() <= moment);
+        (options.history && past).then_some(row)
+    })
+}
+
+fn entry<T: DeserializeOwned>(pack: &mut Pack, name: &str) -> Result<T> {
+    serde_json::from_slice(&pack.read(name)?)
+        .map_err(|error| Error::new("mk::run::result", "the state is not as expected").because(error))
+}
+
+fn unwritable(error: serde_json::Error) -> Error {
+    Error::new("mk::run::result", "the result cannot be written").because(error)
+}

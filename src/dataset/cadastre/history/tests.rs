@@ -1,0 +1,192 @@
+//! The store against the truth of the demo town, however its deliveries come.
+
+use super::store::{each_parcel, holds};
+use crate::dataset::cadastre::row::Row;
+use crate::dataset::testing::{Harness, Play};
+
+use crate::demo::{self, DemoOptions, Dialect, random::Random};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The town's cadastre on a night: the folder, and the deliveries in the order of their arrival.
+fn town(dialect: Dialect, nights: u32) -> (tempfile::TempDir, Vec<PathBuf>) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut files = Vec::new();
+    for night in 1..=nights {
+        let options = DemoOptions { night, dialect, only: Some("cadastre".into()), jobs: 1, ..DemoOptions::default() };
+        let report = demo::write(folder.path(), &options).unwrap();
+        let alkis = report.files.iter().filter(|file| file.name.starts_with("in/alkis/"));
+        files.extend(alkis.map(|file| folder.path().join(&file.name)));
+    }
+    (folder, files)
+}
+
+fn play(files: &[PathBuf]) -> Play {
+    // Only the store is looked at.
+    let mut play = Play::new("cadastre", &json!({ "history": true, "zoom": [12, 12] }), files);
+    play.only = Some("none".into());
+    play
+}
+
+fn parcels(harness: &Harness) -> Vec<Row> {
+    let mut rows = Vec::new();
+    each_parcel(&harness.results[1][0], |row| {
+        rows.push(row);
+        Ok(())
+    })
+    .unwrap();
+    rows
+}
+
+/// Everything of the store but where it was read from.
+fn content(harness: &Harness) -> Vec<String> {
+    let mut lines: Vec<String> =
+        super::current_rows(&harness.results[1][0], &serde_json::from_value(json!({ "history": true })).unwrap())
+            .unwrap()
+            .into_iter()
+            .map(|row| format!("{} {} {} {:?} {} {:?}", row.class, row.oid, row.beginnt, row.endet, row.attributes, row.geometry))
+            .collect();
+    lines.sort();
+    lines
+}
+
+fn truth(folder: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(folder.join("truth/parcels.geojson")).unwrap();
+    let value: Value = serde_json::from_str(&text).unwrap();
+    value["features"].as_array().unwrap().clone()
+}
+
+#[test]
+fn what_held_on_any_date_is_what_the_generator_knows() {
+    for dialect in [Dialect::Gid6, Dialect::Gid7] {
+        let (folder, files) = town(dialect, 6);
+        let harness = play(&files).run();
+        assert!(harness.errors.is_empty(), "{:?}", harness.errors);
+        let outcome = &harness.results[1][0].outcome;
+        assert!(outcome.rejections.is_empty(), "{:?}", outcome.rejections);
+        let truth = truth(folder.path());
+        let rows = parcels(&harness);
+        let text = |value: &Value, name: &str| value["properties"][name].as_str().unwrap_or_default().to_owned();
+        // Moments around every begin and end, and between.
+        let mut moments: Vec<String> = truth
+            .iter()
+            .flat_map(|parcel| [text(parcel, "beginnt"), text(parcel, "endet")])
+            .filter(|at| !at.is_empty())
+            .collect();
+        moments.extend(["2000-01-01T00:00:00Z", "2026-03-05T00:00:00Z", "2030-01-01T00:00:00Z"].map(str::to_owned));
+        moments.sort();
+        moments.dedup();
+        let mut keys: Vec<String> = truth.iter().map(|parcel| text(parcel, "flurstueckskennzeichen")).collect();
+        keys.sort();
+        keys.dedup();
+        let ended: Vec<&Value> = truth.iter().filter(|parcel| !text(parcel, "endet").is_empty()).collect();
+        assert!(ended.len() > 20, "{}", ended.len());
+        let mut random = Random::of(7, &[1]);
+        let (mut hits, mut pairs) = (0, 0);
+        for trial in 0..1500 {
+            // Half of the pairs are about parcels that something happened to.
+            let key = if trial % 2 == 0 {
+                keys[random.below(keys.len())].clone()
+            } else {
+                text(ended[random.below(ended.len())], "flurstueckskennzeichen")
+            };
+            let moment = &moments[random.below(moments.len())];
+            let expected: Vec<(String, i64)> = truth
+                .iter()
+                .filter(|parcel| text(parcel, "flurstueckskennzeichen") == key && text(parcel, "beginnt") <= *moment)
+                .filter(|parcel| text(parcel, "endet").is_empty() || text(parcel, "endet") > *moment)
+                .map(|parcel| (text(parcel, "beginnt"), parcel["properties"]["amtliche_flaeche"].as_i64().unwrap()))
+                .collect();
+            let found: Vec<(String, i64)> = rows
+                .iter()
+                .filter(|row| row.class == "AX_Flurstueck" && row.attributes.contains(&key) && holds(row, Some(moment)))
+                .map(|row| {
+                    let area = row.properties()["amtlicheFlaeche"].as_str().unwrap().parse::<f64>().unwrap();
+                    (row.beginnt.clone(), area as i64)
+                })
+                .collect();
+            assert_eq!(found, expected, "{key} as of {moment}");
+            hits += usize::from(!expected.is_empty());
+            pairs += 1;
+        }
+        assert!(pairs >= 1000 && hits * 3 > pairs, "{hits} of {pairs}");
+    }
+}
+
+#[test]
+fn a_night_goes_on_from_the_last_and_comes_to_the_same_bytes() {
+    let (_folder, files) = town(Dialect::Gid7, 4);
+    let first = play(&files[..files.len() - 2]).run();
+    let mut previous: BTreeMap<_, _> = BTreeMap::from([("1/state".to_owned(), first.results[1][0].clone())]);
+    for last in [files.len() - 1, files.len()] {
+        let mut step = play(&files[..last]);
+        step.previous = std::mem::take(&mut previous);
+        let step = step.run();
+        let whole = play(&files[..last]).run();
+        assert_eq!(step.packs["1/state"], whole.packs["1/state"]);
+        assert_eq!(step.results[1][0].outcome, whole.results[1][0].outcome);
+        previous.insert("1/state".to_owned(), whole.results[1][0].clone());
+    }
+}
+
+#[test]
+fn split_or_repeated_or_late_deliveries_give_the_same_store() {
+    let (folder, files) = town(Dialect::Gid6, 4);
+    let whole = play(&files).run();
+    let expected = content(&whole);
+    assert!(expected.len() > 1000);
+    // The same content under another name, and the names in another order.
+    let mut copies = files.clone();
+    let copy = folder.path().join("in/alkis/zz_copy.xml.gz");
+    std::fs::copy(files.last().unwrap(), &copy).unwrap();
+    copies.push(copy);
+    let renamed = folder.path().join("in/alkis/00_first.xml.gz");
+    std::fs::rename(&copies[copies.len() - 3], &renamed).unwrap();
+    let at = copies.len() - 3;
+    copies[at] = renamed;
+    let again = play(&copies).run();
+    assert_eq!(content(&again), expected);
+    // A night that is missing stops the chain; when it comes, all is as it would have been.
+    let mut gap = copies.clone();
+    gap.remove(at);
+    let gap = play(&gap).run();
+    let codes: Vec<&str> = gap.results[1][0].outcome.rejections.iter().map(|it| it.code.as_str()).collect();
+    assert_eq!(codes, ["mk::cadastre::gap"]);
+    assert_ne!(content(&gap), expected);
+    let mut mended = play(&copies);
+    mended.previous.insert("1/state".to_owned(), gap.results[1][0].clone());
+    assert_eq!(content(&mended.run()), expected);
+    // A delivery cut in two portions.
+    let text = unpacked(&files[files.len() - 1]);
+    let portions = split(&text);
+    let mut parts = copies[..=at].to_vec();
+    for (number, portion) in portions.iter().enumerate() {
+        let path = folder.path().join(format!("in/alkis/portion_{number}.xml"));
+        std::fs::write(&path, portion).unwrap();
+        parts.push(path);
+    }
+    parts.reverse();
+    assert_eq!(content(&play(&parts).run()), expected);
+}
+
+fn unpacked(path: &Path) -> String {
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()), &mut text).unwrap();
+    text
+}
+
+/// The operations of a transaction in two portions.
+fn split(text: &str) -> [String; 2] {
+    let begin = text.find("<wfs:Insert>").unwrap().min(text.find("<wfs:Delete").unwrap());
+    let end = text.find("</wfs:Transaction>").unwrap();
+    let middle = begin + text[begin..end].len() / 2;
+    let cut = middle + text[middle..].find("</wfs:Insert>\n").unwrap() + "</wfs:Insert>\n".len();
+    let portion = |number: u32, inside: &str| {
+        let head = text[..begin]
+            .replace("<laufendePortionsnummer>1<", &format!("<laufendePortionsnummer>{number}<"))
+            .replace("<gesamtanzahlPortionen>1<", "<gesamtanzahlPortionen>2<");
+        format!("{head}{inside}{}", &text[end..])
+    };
+    [portion(1, &text[begin..cut]), portion(2, &text[cut..end])]
+}
