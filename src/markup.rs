@@ -173,6 +173,13 @@ pub fn is_text(c: char) -> bool {
     matches!(c, '\t' | '\n') || (!c.is_control() && !matches!(c, '\u{fffe}' | '\u{ffff}'))
 }
 
+/// A text as it stands between tags or in an attribute, for what is written without [`Element`].
+pub fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    escape(&mut out, text, true);
+    out
+}
+
 fn escape(out: &mut String, text: &str, attribute: bool) {
     for c in text.chars() {
         match c {

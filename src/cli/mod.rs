@@ -16,6 +16,7 @@ mod init;
 mod logging;
 mod measure;
 mod options;
+mod parcel;
 mod plan;
 mod progress;
 mod report;
@@ -52,6 +53,7 @@ enum Command {
     Verify(verify::Args),
     Rollback(rollback::Args),
     Explain(explain::Args),
+    Parcel(parcel::Args),
     Report(report::Args),
     Gc(gc::Args),
     Convert(convert::Args),
@@ -71,6 +73,7 @@ impl Command {
             Self::Verify(args) => verify::run(args, ui),
             Self::Rollback(args) => rollback::run(args, ui),
             Self::Explain(args) => explain::run(args, ui),
+            Self::Parcel(args) => parcel::run(args, ui),
             Self::Report(args) => report::run(args, ui),
             Self::Gc(args) => gc::run(args, ui),
             Self::Convert(args) => convert::run(args, ui),

@@ -2,7 +2,7 @@
 
 use super::address_files;
 use super::areas::PIECES;
-use super::history::{StateSummary, current_rows};
+use super::history::{StateSummary, current_rows, products};
 use super::preview;
 use super::read::Summary;
 use super::row::{Row, from_ipc};
@@ -58,6 +58,7 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
             artefacts.extend(write_addresses(table, crs, context)?);
         }
     }
+    artefacts.extend(products(options, context, state, &summary)?);
     let mut facts = facts(options, context, state, &summary, &rows)?;
     if context.wants("pmtiles") && write_tiles(options, &facts, context)? > 0 {
         let title = "Liegenschaftskarte (Vektorkacheln)";

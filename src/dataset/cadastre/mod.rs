@@ -8,7 +8,7 @@ mod address_files;
 mod areas;
 mod assemble;
 mod codes;
-mod history;
+pub(crate) mod history;
 mod nas;
 mod preview;
 mod read;
@@ -42,12 +42,16 @@ pub struct Options {
     /// Read owners and the land register too; only for an internal audience. Defaults to false.
     #[serde(default)]
     pub owners: bool,
-    /// Keep versions that ended, in the table `objekt`. Defaults to false.
+    /// Publish for the office what was: all versions of parcels, their lineage, history cards; ended versions of other objects in
+    /// the table `objekt`. Defaults to false.
     #[serde(default)]
     pub history: bool,
     /// Show what held on this date (at its beginning, UTC) instead of the present, as far as the deliveries tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<history::Moment>,
+    /// Two dates, `from` and `to`: what changed between them, as a GeoPackage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub changes: Option<history::Period>,
     /// Greatest distance between an arc and the line that stands for it, in metres. Defaults to 0.001.
     #[serde(default = "default_arc_tolerance")]
     #[schemars(range(min = 0.000_1, max = 1.0))]

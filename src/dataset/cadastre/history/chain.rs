@@ -8,7 +8,7 @@ use crate::dataset::cadastre::nas::{Header, Root};
 use crate::error::{Place, Rejection};
 use crate::io::Digest;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A delivery that was read.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -66,7 +66,7 @@ pub fn order(mut deliveries: Vec<Delivery>, failed: &[&str]) -> Chain {
     let first_failed = failed.iter().min();
     let mut seen: BTreeMap<Digest, String> = BTreeMap::new();
     let mut profiles: BTreeMap<(u32, String), Progress> = BTreeMap::new();
-    let mut broken: BTreeMap<(u32, String), ()> = BTreeMap::new();
+    let mut broken: BTreeSet<(u32, String)> = BTreeSet::new();
     for delivery in deliveries {
         if let Some(first) = seen.get(&delivery.source) {
             let reason = format!("the same content as {first}: applied once");
@@ -79,7 +79,7 @@ pub fn order(mut deliveries: Vec<Delivery>, failed: &[&str]) -> Chain {
             continue;
         }
         let profile = (delivery.model(), delivery.header.profile.clone().unwrap_or_default());
-        if first_failed.is_some_and(|failed| delivery.name.as_str() > *failed) || broken.contains_key(&profile) {
+        if first_failed.is_some_and(|failed| delivery.name.as_str() > *failed) || broken.contains(&profile) {
             let reason = "the delivery of changes waits until the one that failed before it is mended".to_owned();
             chain.rejections.push(fault(&delivery, "mk::cadastre::waiting", reason));
             continue;
@@ -89,14 +89,14 @@ pub fn order(mut deliveries: Vec<Delivery>, failed: &[&str]) -> Chain {
             Err((code, reason)) => {
                 // A repetition is left out; after a gap nothing can be applied.
                 if code != REPEATED {
-                    broken.insert(profile, ());
+                    broken.insert(profile);
                 }
                 chain.rejections.push(fault(&delivery, code, reason));
             }
         }
     }
     for ((_, profile), progress) in profiles {
-        if let Some(reason) = progress.incomplete().filter(|_| broken.keys().all(|(_, name)| *name != profile)) {
+        if let Some(reason) = progress.incomplete().filter(|_| broken.iter().all(|(_, name)| *name != profile)) {
             let place = Place::file(progress.name);
             let code = "mk::cadastre::portion".to_owned();
             chain.findings.push(Rejection { object_type: "file".to_owned(), code, reason, place });

@@ -9,14 +9,30 @@
 //! changes are folded into the cells they touch; all others are taken over as bytes. The result is the same, byte by byte, as from
 //! all deliveries at once.
 
+mod card;
 mod cell;
 mod chain;
+mod changes;
 mod fold;
+mod lineage;
+mod lookup;
 mod moment;
+mod parcels;
+mod products;
+mod receipt;
+mod sketch;
 mod spill;
 pub mod store;
 #[cfg(test)]
 mod tests;
 
+use super::Options;
+
+pub use card::page;
+pub use changes::Period;
+pub use lookup::{Related, related, versions_of};
 pub use moment::{Moment, normal};
+pub use parcels::{PARCEL, Version};
+pub use products::{TABLE, products};
+pub use sketch::{Look, svg};
 pub use store::{StateSummary, current_rows};

@@ -37,15 +37,13 @@ impl FromStr for Moment {
         if let (10, Ok(date)) = (text.len(), text.parse::<jiff::civil::Date>()) {
             return Ok(Self(format!("{date}T00:00:00Z")));
         }
-        match text.parse::<jiff::Timestamp>() {
-            Ok(moment) => Ok(Self(moment.to_string())),
-            Err(_) => {
-                let shown: String = text.chars().take(40).collect();
-                Err(Error::new("mk::cadastre::moment", format!("'{shown}' is no date of the form 2012-03-01, and no moment"))
-                    .hint("2012-03-01 is the beginning of that day, 2012-03-01T14:30:00Z a moment of it")
-                    .exit(Exit::Usage))
-            }
+        if let Ok(moment) = text.parse::<jiff::Timestamp>() {
+            return Ok(Self(moment.to_string()));
         }
+        let shown: String = text.chars().take(40).collect();
+        Err(Error::new("mk::cadastre::moment", format!("'{shown}' is no date of the form 2012-03-01, and no moment"))
+            .hint("2012-03-01 is the beginning of that day, 2012-03-01T14:30:00Z a moment of it")
+            .exit(Exit::Usage))
     }
 }
 

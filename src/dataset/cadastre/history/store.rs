@@ -77,23 +77,16 @@ struct Params {
 }
 
 /// The one unit: deliveries in the order of their chain.
+///
+/// # Errors
+/// When the deliveries are in different CRSs and the pipeline names none.
 pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
     let Some(read) = context.earlier.get(READ) else { return Ok(Vec::new()) };
-    let mut deliveries = Vec::new();
-    let mut results: BTreeMap<&str, &UnitResult> = BTreeMap::new();
+    let deliveries = read_deliveries(context.earlier)?;
+    let results: BTreeMap<&str, &UnitResult> = read.iter().map(|result| (result.key.as_str(), result)).collect();
     let mut stated: BTreeSet<Crs> = BTreeSet::new();
     for result in read {
-        let Summary { root, header, crs, begins, .. } = summary(result)?;
-        stated.extend(crs);
-        results.insert(&result.key, result);
-        deliveries.push(Delivery {
-            name: result.key.clone(),
-            source: result.inputs.first().map_or(result.digest, |input| input.digest),
-            rows: result.digest,
-            root,
-            header,
-            last_begin: begins.map(|(_, last)| last),
-        });
+        stated.extend(summary(result)?.crs);
     }
     if deliveries.is_empty() {
         return Ok(Vec::new());
@@ -119,6 +112,26 @@ pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpe
     let params = serde_json::to_value(&params).map_err(unwritable)?;
     // Rows in memory before they spill, twice while they do, and the cells that are folded at once.
     Ok(vec![UnitSpec { key: "state".to_owned(), inputs, params, bbox: None, memory_mb: 256, cost }])
+}
+
+/// The deliveries that were read, by name.
+///
+/// # Errors
+/// When a result is not as expected.
+pub fn read_deliveries(results: &[Vec<UnitResult>]) -> Result<Vec<Delivery>> {
+    let read = results.get(READ).into_iter().flatten();
+    let delivery = |result: &UnitResult| {
+        let Summary { root, header, begins, .. } = summary(result)?;
+        Ok(Delivery {
+            name: result.key.clone(),
+            source: result.inputs.first().map_or(result.digest, |input| input.digest),
+            rows: result.digest,
+            root,
+            header,
+            last_begin: begins.map(|(_, last)| last),
+        })
+    };
+    read.map(delivery).collect()
 }
 
 fn summary(result: &UnitResult) -> Result<Summary> {
@@ -170,6 +183,9 @@ struct About {
 ///
 /// An earlier result is gone on from where tonight's deliveries begin with those that it was made of; otherwise everything is
 /// done from the start. The bytes are the same.
+///
+/// # Errors
+/// When a result cannot be read or the store not be written.
 pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
     let params: Params = serde_json::from_value(unit.params.clone())
         .map_err(|error| Error::new("mk::run::params", "the parameters of the unit are not as expected").because(error))?;
@@ -190,12 +206,11 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
                     row.geometry = row.local.take();
                 }
                 let cell = if held.contains(&row.oid) { None } else { router.route(&row)? };
-                match cell {
-                    Some(cell) => spill.add(cell, number, row)?,
-                    None => {
-                        held.insert(row.oid.clone());
-                        waiting.add(Cell::default(), number, row)?;
-                    }
+                if let Some(cell) = cell {
+                    spill.add(cell, number, row)?;
+                } else {
+                    held.insert(row.oid.clone());
+                    waiting.add(Cell::default(), number, row)?;
                 }
             }
             Ok(())
@@ -374,18 +389,39 @@ pub fn inputs_of(state: &UnitResult, pack: &Pack, key: &str) -> Vec<Input> {
     names.iter().filter_map(|name| pack.entries().get(name).map(|info| state.entry_as_input(name, *info))).collect()
 }
 
-#[cfg(test)]
 /// The versions of all parcels, cell by cell.
 ///
 /// # Errors
 /// When the state cannot be read, or `each` fails.
-pub fn each_parcel(state: &UnitResult, mut each: impl FnMut(Row) -> Result<()>) -> Result<()> {
+pub fn each_parcel(state: &UnitResult, each: impl FnMut(Row) -> Result<()>) -> Result<()> {
+    each_of(state, &[PARCELS], each)
+}
+
+/// The versions of all objects, cell by cell.
+///
+/// # Errors
+/// When the state cannot be read, or `each` fails.
+pub fn each_version(state: &UnitResult, each: impl FnMut(Row) -> Result<()>) -> Result<()> {
+    each_of(state, &[PARCELS, OBJECTS], each)
+}
+
+fn each_of(state: &UnitResult, parts: &[&str], mut each: impl FnMut(Row) -> Result<()>) -> Result<()> {
     let mut pack = state.pack()?;
-    let names: Vec<String> = pack.entries().keys().filter(|name| name.starts_with(PARCELS)).cloned().collect();
+    let names: Vec<String> =
+        pack.entries().keys().filter(|name| parts.iter().any(|part| name.starts_with(part))).cloned().collect();
     for name in names {
         from_ipc(&pack.read(&name)?)?.into_iter().try_for_each(&mut each)?;
     }
     Ok(())
+}
+
+/// The deliveries that the state was made of, in their order.
+///
+/// # Errors
+/// When the state cannot be read.
+pub fn deliveries(state: &UnitResult) -> Result<Vec<Delivery>> {
+    let about: About = entry(&mut state.pack()?, DELIVERIES)?;
+    Ok(about.deliveries)
 }
 
 /// What holds at present, or as of a moment, of the cells that are the inputs of a unit.

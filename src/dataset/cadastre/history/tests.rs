@@ -142,7 +142,7 @@ fn split_or_repeated_or_late_deliveries_give_the_same_store() {
     std::fs::copy(files.last().unwrap(), &copy).unwrap();
     copies.push(copy);
     let renamed = folder.path().join("in/alkis/00_first.xml.gz");
-    std::fs::rename(&copies[copies.len() - 3], &renamed).unwrap();
+    std::fs::copy(&copies[copies.len() - 3], &renamed).unwrap();
     let at = copies.len() - 3;
     copies[at] = renamed;
     let again = play(&copies).run();
@@ -189,4 +189,84 @@ fn split(text: &str) -> [String; 2] {
         format!("{head}{inside}{}", &text[end..])
     };
     [portion(1, &text[begin..cut]), portion(2, &text[cut..end])]
+}
+
+#[test]
+fn the_history_is_published_for_the_office_and_is_that_of_the_generator() {
+    for dialect in [Dialect::Gid6, Dialect::Gid7] {
+        let (folder, files) = town(dialect, 4);
+        let options = json!({ "history": true, "zoom": [12, 12], "changes": { "from": "2026-03-04", "to": "2026-03-05" } });
+        let mut play = Play::new("cadastre", &options, &files);
+        play.only = Some("historie".into());
+        let harness = play.run();
+        let assembly = harness.assembly.as_ref().unwrap();
+        assert!(assembly.artefacts.iter().all(|artefact| artefact.audience == crate::pipeline::Audience::Internal));
+        let table = harness.output().join(super::TABLE);
+        let truth = truth(folder.path());
+        let text = |value: &Value, name: &str| value["properties"][name].as_str().unwrap_or_default().to_owned();
+        for parcel in truth.iter().filter(|parcel| !text(parcel, "endet").is_empty()) {
+            let key = text(parcel, "flurstueckskennzeichen");
+            let found = super::versions_of(&table, &key).unwrap();
+            let version = found.iter().find(|it| it.class == super::PARCEL && it.begins == text(parcel, "beginnt")).unwrap();
+            assert_eq!(version.ends.as_deref(), Some(text(parcel, "endet").as_str()), "{key}");
+            let mut successors: Vec<&str> =
+                parcel["properties"]["nachfolger"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+            successors.sort_unstable();
+            if !successors.is_empty() {
+                assert_eq!(version.successors, successors, "{key}");
+                let kin = super::related(&table, &key).unwrap();
+                assert!(successors.iter().all(|key| kin.parcels.contains_key(*key)));
+            }
+        }
+        // What the cadastre says of divisions and mergers, the ground says too.
+        let mut without: Vec<_> = parcels(&harness);
+        without.retain(|row| row.class == super::PARCEL);
+        let versions: Vec<_> =
+            without.into_iter().filter_map(|row| super::Version::of(row, &std::collections::BTreeSet::new())).collect();
+        let mut inferred: Vec<(String, String)> =
+            super::lineage::inferred(&versions).into_iter().map(|edge| (edge.from, edge.to)).collect();
+        inferred.sort();
+        let mut known: Vec<(String, String)> = truth
+            .iter()
+            .flat_map(|parcel| {
+                let to = parcel["properties"]["nachfolger"].as_array().unwrap().clone();
+                let from = text(parcel, "flurstueckskennzeichen");
+                to.into_iter().map(move |to| (from.clone(), to.as_str().unwrap_or_default().to_owned()))
+            })
+            .collect();
+        known.sort();
+        assert_eq!(inferred, known);
+        let first = known.first().unwrap();
+        let card = std::fs::read_to_string(harness.output().join("historie").join(format!("{}.html", &first.0[..9]))).unwrap();
+        assert!(card.contains(&first.0) && card.contains("untergegangen") && card.contains("<svg"));
+    }
+}
+
+#[test]
+fn changes_and_receipts_are_files_of_their_own() {
+    use gdal::vector::LayerAccess;
+    let (_folder, files) = town(Dialect::Gid7, 3);
+    let options = json!({ "zoom": [12, 12], "changes": { "from": "2026-03-03T12:00:00Z", "to": "2026-03-05" } });
+    let only = |name: &str| {
+        let mut play = Play::new("cadastre", &options, &files);
+        play.only = Some(name.into());
+        play.run()
+    };
+    let harness = only("aenderungen");
+    harness.assembly.as_ref().unwrap();
+    let dataset = crate::io::gdal::open_vector(&harness.output().join("aenderungen.gpkg"), &["GPKG"]).unwrap();
+    let mut layer = dataset.layer_by_name("aenderung").unwrap();
+    let mut kinds: BTreeMap<String, u64> = BTreeMap::new();
+    for feature in layer.features() {
+        let text = |name: &str| feature.field_as_string(feature.field_index(name).unwrap()).unwrap().unwrap_or_default();
+        *kinds.entry(format!("{} {}", text("art"), text("objektart"))).or_default() += 1;
+    }
+    assert!(kinds["neu AX_Flurstueck"] >= 3 && kinds["geaendert AX_Flurstueck"] >= 2, "{kinds:?}");
+    assert!(kinds.contains_key("neu AX_Gebaeude") && kinds["weggefallen AX_Flurstueck"] >= 3, "{kinds:?}");
+    let harness = only("quittierung");
+    let folder = harness.output().join("quittierung");
+    let mut names: Vec<String> =
+        std::fs::read_dir(folder).unwrap().map(|it| it.unwrap().file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    assert_eq!(names, ["kettenau_20260303T040000_NBA_Quittierung_ID_1.xml", "kettenau_20260304T040000_NBA_Quittierung_ID_1.xml"]);
 }

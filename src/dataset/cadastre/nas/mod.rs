@@ -17,7 +17,7 @@ mod srs;
 mod text;
 mod xml;
 
-pub use header::Header;
+pub use header::{Header, Mode};
 pub use object::{Change, Feature, Target};
 pub use reader::{Item, Settings, read};
 pub use splitter::Root;

@@ -1,0 +1,275 @@
+//! How parcels came of each other, `flurstueck_lineage`: what the cadastre says, and what the geometry of versions shows.
+
+use super::parcels::{PARCEL, Version, texts};
+use crate::dataset::cadastre::row::Row;
+use crate::error::{Error, Result};
+use crate::format::wkb;
+use crate::vector::overlay;
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema};
+use geo::{Area, Geometry, MultiPolygon};
+use geo_index::rtree::sort::HilbertSort;
+use geo_index::rtree::{RTreeBuilder, RTreeIndex};
+use parquet::arrow::ArrowWriter;
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::properties::WriterProperties;
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Ground that two parcels share by less than this (square metres) came of two surveys of one line, not of each other.
+const SHARED_M2: f64 = 0.005;
+/// Seconds that may lie between the end of a parcel and the begin of what came of it: a deletion ends with the portion.
+const BETWEEN_S: i64 = 86_400;
+
+/// Source of what only the geometry shows.
+pub const INFERRED: &str = "inferred";
+
+/// One parcel came of another.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Edge {
+    /// Flurstückskennzeichen of the older.
+    pub from: String,
+    /// Flurstückskennzeichen of the younger.
+    pub to: String,
+    /// Class of the object that says so, or [`INFERRED`].
+    pub source: String,
+    /// Day, where it is known.
+    pub date: Option<String>,
+}
+
+/// What an object says itself: historical parcels name theirs, a Fortfuehrungsfall names old and new ones.
+pub fn stated(row: &Row) -> Vec<Edge> {
+    if row.class == PARCEL || row.endet.is_some() {
+        return Vec::new();
+    }
+    let properties = row.properties();
+    let list = |name: &str| texts(&properties, name);
+    let day = |name: &str| list(name).into_iter().next().map(|day| day.get(..10).unwrap_or(&day).to_owned());
+    let edge = |from: &str, to: &str, date: Option<String>| Edge {
+        from: from.to_owned(),
+        to: to.to_owned(),
+        source: row.class.clone(),
+        date,
+    };
+    let mut edges = Vec::new();
+    if row.class == "AX_Fortfuehrungsfall" {
+        let date = row.beginnt.get(..10).map(str::to_owned);
+        for from in list("zeigtAufAltesFlurstueck") {
+            edges.extend(list("zeigtAufNeuesFlurstueck").iter().map(|to| edge(&from, to, date.clone())));
+        }
+    } else if let Some(own) = list("flurstueckskennzeichen").into_iter().next() {
+        let ended = day("zeitpunktDerHistorisierung").or_else(|| row.beginnt.get(..10).map(str::to_owned));
+        let arisen = day("zeitpunktDerEntstehung").or_else(|| day("zeitpunktDerEntstehungDesBezugsflurstuecks"));
+        edges.extend(list("nachfolgerFlurstueckskennzeichen").iter().map(|to| edge(&own, to, ended.clone())));
+        edges.extend(list("vorgaengerFlurstueckskennzeichen").iter().map(|from| edge(from, &own, arisen.clone())));
+    }
+    edges.retain(|edge| edge.from != edge.to && edge.from.len() == 20 && edge.to.len() == 20);
+    edges
+}
+
+/// A parcel's life: its versions of one identifier.
+struct Life<'v> {
+    first: &'v Version,
+    last: &'v Version,
+}
+
+/// What the versions of parcels show: another Kennzeichen of the same object, and ground that one gave and another took.
+pub fn inferred(versions: &[Version]) -> Vec<Edge> {
+    let mut objects: BTreeMap<&str, Vec<&Version>> = BTreeMap::new();
+    for version in versions.iter().filter(|version| version.class == PARCEL) {
+        objects.entry(&version.oid).or_default().push(version);
+    }
+    let mut edges = BTreeSet::new();
+    let mut lives = Vec::new();
+    for versions in objects.values_mut() {
+        versions.sort_by(|a, b| a.begins.cmp(&b.begins));
+        for pair in versions.windows(2).filter(|pair| pair[0].key != pair[1].key) {
+            edges.insert(edge(pair[0], pair[1], &pair[1].begins));
+        }
+        if let (Some(first), Some(last)) = (versions.first(), versions.last()) {
+            lives.push(Life { first, last });
+        }
+    }
+    let begun: Vec<(&Life<'_>, MultiPolygon<f64>)> =
+        lives.iter().filter_map(|life| area(life.first).map(|area| (life, area))).collect();
+    let count = u32::try_from(begun.len()).unwrap_or(u32::MAX);
+    if count == 0 {
+        return edges.into_iter().collect();
+    }
+    let mut builder = RTreeBuilder::<f64>::new(count);
+    for (_, area) in begun.iter().take(count as usize) {
+        let [[x0, y0], [x1, y1]] = overlay::bbox(area).map_or([[0.0; 2]; 2], |bbox| [bbox.min, bbox.max]);
+        builder.add(x0, y0, x1, y1);
+    }
+    let tree = builder.finish::<HilbertSort>();
+    let found: Vec<Vec<Edge>> = lives
+        .par_iter()
+        .filter(|life| life.last.ends.is_some())
+        .map(|life| {
+            let (Some(end), Some(old)) = (&life.last.ends, area(life.last)) else { return Vec::new() };
+            let Some(bbox) = overlay::bbox(&old) else { return Vec::new() };
+            let mut candidates = tree.search(bbox.min[0], bbox.min[1], bbox.max[0], bbox.max[1]);
+            candidates.sort_unstable();
+            let new = candidates.into_iter().filter_map(|index| begun.get(index as usize)).filter(|(other, _)| {
+                let begins = &other.first.begins;
+                other.first.oid != life.last.oid && *begins > life.last.begins && seconds_after(end, begins) <= BETWEEN_S
+            });
+            new.filter(|(_, area)| overlay::intersection(&old, area).unsigned_area() > SHARED_M2)
+                .map(|(other, _)| edge(life.last, other.first, &other.first.begins))
+                .collect()
+        })
+        .collect();
+    edges.extend(found.into_iter().flatten());
+    edges.retain(|edge| edge.from != edge.to);
+    edges.into_iter().collect()
+}
+
+/// Seconds by which `moment` is later than `end`; none when it is earlier or one of them is no moment.
+fn seconds_after(end: &str, moment: &str) -> i64 {
+    match (end.parse::<jiff::Timestamp>(), moment.parse::<jiff::Timestamp>()) {
+        (Ok(end), Ok(moment)) => moment.as_second().saturating_sub(end.as_second()),
+        _ if moment > end => i64::MAX,
+        _ => 0,
+    }
+}
+
+fn edge(from: &Version, to: &Version, moment: &str) -> Edge {
+    let date = moment.get(..10).map(str::to_owned);
+    Edge { from: from.key.clone(), to: to.key.clone(), source: INFERRED.to_owned(), date }
+}
+
+fn area(version: &Version) -> Option<MultiPolygon<f64>> {
+    match wkb::decode(version.geometry.as_deref()?).ok()? {
+        Geometry::Polygon(polygon) => Some(MultiPolygon(vec![polygon])),
+        Geometry::MultiPolygon(polygons) => Some(polygons),
+        _ => None,
+    }
+}
+
+/// All of it, sorted: what is stated, and what is inferred where nothing is stated about the two.
+pub fn all(stated: Vec<Edge>, inferred: Vec<Edge>) -> Vec<Edge> {
+    let known: BTreeSet<(String, String)> = stated.iter().map(|edge| (edge.from.clone(), edge.to.clone())).collect();
+    let more = inferred.into_iter().filter(|edge| !known.contains(&(edge.from.clone(), edge.to.clone())));
+    stated.into_iter().chain(more).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Writes `flurstueck_lineage.parquet`.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write(path: &Path, edges: &[Edge]) -> Result<()> {
+    let text = |value: fn(&Edge) -> Option<&str>| -> ArrayRef { Arc::new(edges.iter().map(value).collect::<StringArray>()) };
+    let columns = vec![
+        text(|edge| Some(&edge.from)),
+        text(|edge| Some(&edge.to)),
+        text(|edge| Some(&edge.source)),
+        text(|edge| edge.date.as_deref()),
+    ];
+    let field = |name: &str, missing| Field::new(name, DataType::Utf8, missing);
+    let fields = vec![field("from_fkz", false), field("to_fkz", false), field("source", false), field("datum", true)];
+    let schema = Arc::new(Schema::new(fields));
+    let batch = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(failed)?;
+    let zstd = Compression::ZSTD(ZstdLevel::try_new(3).map_err(failed)?);
+    let properties = WriterProperties::builder().set_compression(zstd).build();
+    let file = std::fs::File::create(path).map_err(failed)?;
+    let mut writer = ArrowWriter::try_new(file, schema, Some(properties)).map_err(failed)?;
+    writer.write(&batch).map_err(failed)?;
+    writer.close().map_err(failed)?;
+    Ok(())
+}
+
+fn failed(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new("mk::cadastre::lineage", "the lineage of parcels cannot be written").because(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::cadastre::row::Operation;
+    use geo::polygon;
+
+    fn key(number: u32) -> String {
+        format!("019901002{number:05}______")
+    }
+
+    fn historic(class: &str, attributes: &serde_json::Value) -> Row {
+        Row {
+            operation: Operation::Insert,
+            class: class.into(),
+            oid: "H".into(),
+            beginnt: "2020-05-04T00:00:00Z".into(),
+            endet: None,
+            attributes: attributes.to_string(),
+            geometry: None,
+            srs: None,
+            local: None,
+            delivery: String::new(),
+            byte: 0,
+        }
+    }
+
+    #[test]
+    fn each_kind_of_object_says_it_in_its_own_way() {
+        let told = |class: &str, attributes: &serde_json::Value| -> Vec<String> {
+            let edges = stated(&historic(class, attributes));
+            edges
+                .iter()
+                .map(|it| format!("{}>{} {}", &it.from[9..14], &it.to[9..14], it.date.as_deref().unwrap_or("-")))
+                .collect()
+        };
+        let both = serde_json::json!({
+            "flurstueckskennzeichen": key(1),
+            "nachfolgerFlurstueckskennzeichen": [key(2), key(3)],
+            "vorgaengerFlurstueckskennzeichen": key(9),
+            "zeitpunktDerHistorisierung": "2020-05-03",
+            "zeitpunktDerEntstehungDesBezugsflurstuecks": "1950-01-01",
+        });
+        for class in ["AX_HistorischesFlurstueck", "AX_HistorischesFlurstueckALB", "AX_HistorischesFlurstueckOhneRaumbezug"] {
+            assert_eq!(told(class, &both), ["00001>00002 2020-05-03", "00001>00003 2020-05-03", "00009>00001 1950-01-01"]);
+        }
+        let case =
+            serde_json::json!({ "zeigtAufAltesFlurstueck": [key(1), key(2)], "zeigtAufNeuesFlurstueck": [key(2), key(3)] });
+        assert_eq!(
+            told("AX_Fortfuehrungsfall", &case),
+            ["00001>00002 2020-05-04", "00001>00003 2020-05-04", "00002>00003 2020-05-04"]
+        );
+        assert!(told(PARCEL, &both).is_empty());
+    }
+
+    fn version(number: u32, oid: &str, days: [&str; 2], x: [f64; 2]) -> Version {
+        let [x0, x1] = x;
+        let square = polygon![(x: x0, y: 0.0), (x: x1, y: 0.0), (x: x1, y: 10.0), (x: x0, y: 10.0)];
+        Version {
+            key: key(number),
+            class: PARCEL.into(),
+            oid: oid.into(),
+            begins: format!("2020-{}T10:00:00Z", days[0]),
+            ends: (!days[1].is_empty()).then(|| format!("2020-{}T10:00:00Z", days[1])),
+            geometry: Some(wkb::encode(&Geometry::Polygon(square))),
+            ..Version::default()
+        }
+    }
+
+    #[test]
+    fn the_ground_shows_what_came_of_what() {
+        let versions = [
+            version(1, "A", ["01-01", "03-02"], [0.0, 20.0]),
+            // A deletion ends with its portion, a while after the new ones began.
+            version(2, "B", ["03-01", ""], [0.0, 12.0]),
+            version(3, "C", ["03-01", "05-01"], [12.0, 20.0]),
+            // Beside it, over a line that was measured anew; there before; long after.
+            version(4, "D", ["03-01", ""], [20.0 - 0.0004, 30.0]),
+            version(5, "E", ["01-01", ""], [30.0, 40.0]),
+            version(6, "F", ["09-01", ""], [0.0, 20.0]),
+            // Another number for the same object.
+            version(7, "C", ["05-01", ""], [12.0, 20.0]),
+        ];
+        let told: Vec<String> = inferred(&versions).iter().map(|it| format!("{}>{}", &it.from[13..14], &it.to[13..14])).collect();
+        assert_eq!(told, ["1>2", "1>3", "3>7"]);
+        let stated = vec![Edge { from: key(1), to: key(2), source: "AX_Fortfuehrungsfall".into(), date: None }];
+        let all = all(stated, inferred(&versions));
+        assert_eq!(all.iter().filter(|edge| edge.source == INFERRED).count(), 2);
+    }
+}

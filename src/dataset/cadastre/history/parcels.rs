@@ -1,0 +1,227 @@
+//! Versions of parcels as a table, `flurstueck_hist`: sorted by Flurstückskennzeichen, so that the versions of one lie together.
+
+use super::lineage::Edge;
+use crate::crs::Crs;
+use crate::dataset::cadastre::row::Row;
+use crate::error::{Error, Result};
+use crate::format::geoparquet;
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::Arc;
+
+/// Class of a parcel that has a place in the map of today or had one.
+pub const PARCEL: &str = "AX_Flurstueck";
+/// Rows that are made to columns at once.
+const BATCH: usize = 16_384;
+/// Separates the entries of a list.
+const BETWEEN: char = ';';
+
+/// A version of a parcel: of the parcel itself, or what a historical object says of it.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Version {
+    /// Flurstückskennzeichen, 20 characters.
+    pub key: String,
+    /// Class of the object that says so.
+    pub class: String,
+    /// Identifier of that object.
+    pub oid: String,
+    /// When it began to hold; empty where a historical object does not say.
+    pub begins: String,
+    /// When it ceased to hold.
+    pub ends: Option<String>,
+    /// Day on which the parcel came to be (zeitpunktDerEntstehung).
+    pub arisen: Option<String>,
+    /// Reasons (AA_Anlassart).
+    pub reasons: Vec<String>,
+    /// Official area in square metres.
+    pub area_m2: Option<f64>,
+    /// True where only the difference between two key dates was delivered: begin and end are right, what held in between is unknown.
+    pub key_date: bool,
+    /// Kennzeichen of the parcels that it came of.
+    pub predecessors: Vec<String>,
+    /// Kennzeichen of the parcels that came of it.
+    pub successors: Vec<String>,
+    /// WKB in the CRS of the tables.
+    pub geometry: Option<Vec<u8>>,
+}
+
+impl Version {
+    /// From a row of the store; `None` for what is no parcel, or names none.
+    pub fn of(row: Row, key_dates: &BTreeSet<String>) -> Option<Self> {
+        let properties = row.properties();
+        let text = |name: &str| texts(&properties, name).into_iter().next();
+        let key = text("flurstueckskennzeichen").filter(|key| !key.is_empty())?;
+        let day = |name: &str| text(name).map(|day| if day.len() == 10 { format!("{day}T00:00:00Z") } else { day });
+        let (mut begins, mut ends) = (row.beginnt, row.endet);
+        if row.class != PARCEL {
+            // A historical object of today tells of a parcel of the past; one that has ended itself tells nothing more.
+            if ends.is_some() {
+                return None;
+            }
+            ends = Some(day("zeitpunktDerHistorisierung").unwrap_or(begins));
+            begins =
+                day("zeitpunktDerEntstehung").or_else(|| day("zeitpunktDerEntstehungDesBezugsflurstuecks")).unwrap_or_default();
+        }
+        Some(Self {
+            arisen: text("zeitpunktDerEntstehung"),
+            reasons: texts(&properties, "anlass"),
+            area_m2: text("amtlicheFlaeche").and_then(|area| area.parse().ok()).filter(|area: &f64| area.is_finite()),
+            key_date: key_dates.contains(&row.delivery),
+            key,
+            class: row.class,
+            oid: row.oid,
+            begins,
+            ends,
+            predecessors: Vec::new(),
+            successors: Vec::new(),
+            geometry: row.geometry,
+        })
+    }
+
+    /// True for the version that holds at a moment; without one, at present.
+    pub fn holds(&self, moment: Option<&str>) -> bool {
+        match moment {
+            None => self.ends.is_none(),
+            Some(moment) => self.begins.as_str() <= moment && self.ends.as_deref().is_none_or(|end| end > moment),
+        }
+    }
+
+    /// Number as people read it, `12/3`.
+    pub fn number(&self) -> String {
+        let part = |from: usize, to: usize| self.key.get(from..to).unwrap_or_default().trim_matches('_').trim_start_matches('0');
+        let (numerator, denominator) = (part(9, 14), part(14, 18));
+        if denominator.is_empty() { numerator.to_owned() } else { format!("{numerator}/{denominator}") }
+    }
+}
+
+/// A property that may be given several times, or not at all.
+pub fn texts(properties: &Map<String, Value>, name: &str) -> Vec<String> {
+    match properties.get(name) {
+        Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Some(Value::String(one)) => vec![one.clone()],
+        _ => Vec::new(),
+    }
+}
+
+/// Puts versions in the order of the table, and tells each what it came of and what came of it.
+pub fn arrange(versions: &mut [Version], edges: &[Edge]) {
+    versions.sort_by(|a, b| (&a.key, &a.begins, &a.class, &a.oid).cmp(&(&b.key, &b.begins, &b.class, &b.oid)));
+    let mut before: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let mut after: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for edge in edges {
+        after.entry(&edge.from).or_default().insert(&edge.to);
+        before.entry(&edge.to).or_default().insert(&edge.from);
+    }
+    let list = |of: &BTreeMap<&str, BTreeSet<&str>>, key: &str| -> Vec<String> {
+        of.get(key).into_iter().flatten().map(|key| (*key).to_owned()).collect()
+    };
+    for version in versions {
+        (version.predecessors, version.successors) = (list(&before, &version.key), list(&after, &version.key));
+    }
+}
+
+fn schema() -> SchemaRef {
+    let text = |name: &str, missing| Field::new(name, DataType::Utf8, missing);
+    Arc::new(Schema::new(vec![
+        text("flstkennz", false),
+        text("objektart", false),
+        text("oid", false),
+        text("beginnt", false),
+        text("endet", true),
+        text("entstanden", true),
+        text("anlass", true),
+        Field::new("flaeche", DataType::Float64, true),
+        Field::new("stichtagsbezogen", DataType::Boolean, false),
+        text("vorgaenger", true),
+        text("nachfolger", true),
+        Field::new("geometry", DataType::Binary, true),
+    ]))
+}
+
+/// Writes the table; `versions` are in its order.
+///
+/// # Errors
+/// When the file cannot be written.
+pub fn write(path: &Path, versions: impl IntoIterator<Item = Version>, crs: Option<Crs>) -> Result<()> {
+    let file = std::fs::File::create(path).map_err(failed)?;
+    let options = geoparquet::Options::new("geometry", crs);
+    let mut writer = geoparquet::Writer::new(std::io::BufWriter::new(file), &schema(), &options)?;
+    let mut versions = versions.into_iter();
+    loop {
+        let some: Vec<Version> = versions.by_ref().take(BATCH).collect();
+        if some.is_empty() {
+            break;
+        }
+        writer.write(&batch(&some)?)?;
+    }
+    std::io::Write::flush(&mut writer.finish()?).map_err(failed)
+}
+
+fn batch(versions: &[Version]) -> Result<RecordBatch> {
+    let text = |value: fn(&Version) -> &str| -> ArrayRef {
+        Arc::new(versions.iter().map(|it| Some(value(it))).collect::<StringArray>())
+    };
+    let maybe =
+        |value: fn(&Version) -> Option<&str>| -> ArrayRef { Arc::new(versions.iter().map(value).collect::<StringArray>()) };
+    let list = |value: fn(&Version) -> &[String]| -> ArrayRef {
+        let joined = versions.iter().map(|it| Some(value(it)).filter(|all| !all.is_empty()).map(|all| all.join(";")));
+        Arc::new(joined.collect::<StringArray>())
+    };
+    let columns: Vec<ArrayRef> = vec![
+        text(|it| &it.key),
+        text(|it| &it.class),
+        text(|it| &it.oid),
+        text(|it| &it.begins),
+        maybe(|it| it.ends.as_deref()),
+        maybe(|it| it.arisen.as_deref()),
+        list(|it| &it.reasons),
+        Arc::new(versions.iter().map(|it| it.area_m2).collect::<Float64Array>()),
+        Arc::new(versions.iter().map(|it| Some(it.key_date)).collect::<BooleanArray>()),
+        list(|it| &it.predecessors),
+        list(|it| &it.successors),
+        Arc::new(versions.iter().map(|it| it.geometry.as_deref()).collect::<BinaryArray>()),
+    ];
+    RecordBatch::try_new(schema(), columns).map_err(failed)
+}
+
+/// The versions that a batch of the table holds.
+///
+/// # Errors
+/// When the columns are others.
+pub fn versions(batch: &RecordBatch) -> Result<Vec<Version>> {
+    let wanted = schema();
+    let found = batch.schema();
+    let same = wanted.fields().iter().zip(found.fields()).all(|(a, b)| a.name() == b.name() && a.data_type() == b.data_type());
+    if !same || batch.num_columns() < wanted.fields().len() {
+        return Err(failed("the table has other columns than expected"));
+    }
+    let text = |column: usize, row: usize| {
+        let column = batch.column(column).as_string::<i32>();
+        column.is_valid(row).then(|| column.value(row).to_owned())
+    };
+    let list = |column: usize, row: usize| {
+        text(column, row).map(|all| all.split(BETWEEN).map(str::to_owned).collect()).unwrap_or_default()
+    };
+    let some = (0..batch.num_rows()).map(|row| Version {
+        key: text(0, row).unwrap_or_default(),
+        class: text(1, row).unwrap_or_default(),
+        oid: text(2, row).unwrap_or_default(),
+        begins: text(3, row).unwrap_or_default(),
+        ends: text(4, row),
+        arisen: text(5, row),
+        reasons: list(6, row),
+        area_m2: batch.column(7).is_valid(row).then(|| batch.column(7).as_primitive::<Float64Type>().value(row)),
+        key_date: batch.column(8).as_boolean().value(row),
+        predecessors: list(9, row),
+        successors: list(10, row),
+        geometry: batch.column(11).is_valid(row).then(|| batch.column(11).as_binary::<i32>().value(row).to_vec()),
+    });
+    Ok(some.collect())
+}
+
+fn failed(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::new("mk::cadastre::history", "the table of parcels' versions cannot be used").because(cause)
+}

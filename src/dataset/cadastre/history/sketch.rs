@@ -1,0 +1,100 @@
+//! A small map of a parcel as SVG: itself, what it came of, what came of it, its neighbours.
+
+use super::parcels::Version;
+use crate::crs::Bbox;
+use crate::format::wkb;
+use geo::{Geometry, LineString, Polygon};
+
+/// Width and height of the picture in its own units.
+const SIZE: f64 = 320.0;
+/// Part of the picture that is left free around the parcel.
+const MARGIN: f64 = 0.12;
+
+/// How something is drawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Look {
+    /// Beside the parcel.
+    Neighbour,
+    /// Came before or after it.
+    Kin,
+    /// The parcel.
+    Parcel,
+}
+
+impl Look {
+    fn class(self) -> &'static str {
+        match self {
+            Self::Neighbour => "n",
+            Self::Kin => "k",
+            Self::Parcel => "f",
+        }
+    }
+}
+
+/// The picture of some versions, around those that are [`Look::Parcel`] and [`Look::Kin`]; empty when they have no geometry.
+pub fn svg(shapes: &[(&Version, Look)]) -> String {
+    let mut known: Vec<(Vec<Polygon<f64>>, Look, String)> = shapes
+        .iter()
+        .filter_map(|(version, look)| polygons(version).map(|polygons| (polygons, *look, version.number())))
+        .collect();
+    known.sort_by_key(|(_, look, _)| *look as u8);
+    let points = known.iter().filter(|(_, look, _)| *look != Look::Neighbour).flat_map(|(polygons, ..)| polygons);
+    let frame = Bbox::around(points.flat_map(|polygon| polygon.exterior().coords().map(|at| [at.x, at.y])));
+    if frame.is_empty() {
+        return String::new();
+    }
+    let side = frame.width().max(frame.height()).max(1.0) * (1.0 + 2.0 * MARGIN);
+    let [x, y] = frame.centre();
+    let scale = SIZE / side;
+    let place = |at: &geo::Coord<f64>| [(at.x - x) * scale + SIZE / 2.0, (y - at.y) * scale + SIZE / 2.0];
+    let ring = |line: &LineString<f64>, path: &mut String| {
+        for (index, at) in line.coords().enumerate() {
+            let [x, y] = place(at);
+            path.push_str(&format!("{}{x:.1} {y:.1}", if index == 0 { 'M' } else { 'L' }));
+        }
+        path.push('Z');
+    };
+    let mut out = format!(
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {SIZE} {SIZE}\" role=\"img\" aria-label=\"Lageskizze\">\
+         <style>.n{{fill:#f4f4f1;stroke:#9a9a92}}.k{{fill:none;stroke:#1d5fa8;stroke-dasharray:5 3}}\
+         .f{{fill:#f6d9b8;fill-opacity:.7;stroke:#b3470b;stroke-width:2}}\
+         text{{font:11px sans-serif;text-anchor:middle;fill:#333}}</style>"
+    );
+    let mut labels = String::new();
+    for (polygons, look, number) in &known {
+        let mut path = String::new();
+        for polygon in polygons {
+            ring(polygon.exterior(), &mut path);
+            polygon.interiors().iter().for_each(|hole| ring(hole, &mut path));
+        }
+        out.push_str(&format!("<path class=\"{}\" fill-rule=\"evenodd\" d=\"{path}\"/>", look.class()));
+        if let Some(at) = polygons.first().and_then(geo::InteriorPoint::interior_point) {
+            let [x, y] = place(&at.0);
+            if (0.0..=SIZE).contains(&x) && (0.0..=SIZE).contains(&y) {
+                labels.push_str(&format!("<text x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", crate::markup::escaped(number)));
+            }
+        }
+    }
+    // The bar is a round number of metres.
+    let metres = [1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0].into_iter().rfind(|metres| metres * scale < SIZE / 3.0);
+    if let Some(metres) = metres {
+        let end = 10.0 + metres * scale;
+        labels.push_str(&format!(
+            "<path d=\"M10 {0}H{end:.1}\" stroke=\"#333\" stroke-width=\"2\"/><text x=\"{1:.1}\" y=\"{2}\">{metres} m</text>",
+            SIZE - 10.0,
+            f64::midpoint(10.0, end),
+            SIZE - 15.0
+        ));
+    }
+    out.push_str(&labels);
+    out.push_str("</svg>");
+    out
+}
+
+fn polygons(version: &Version) -> Option<Vec<Polygon<f64>>> {
+    match wkb::decode(version.geometry.as_deref()?).ok()? {
+        Geometry::Polygon(polygon) => Some(vec![polygon]),
+        Geometry::MultiPolygon(polygons) => Some(polygons.0),
+        _ => None,
+    }
+}
