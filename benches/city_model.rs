@@ -4,7 +4,7 @@
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use messkette::dataset::{Area, PlanContext, UnitContext, kind};
-use messkette::format::glb::{self, Column, Compression, Material, Property, Tile};
+use messkette::format::glb::{self, Column, Compression, Property, Tile};
 use messkette::io::{PackWriter, Source};
 use messkette::mesh::{Facet, Triangulator, pieces};
 use messkette::pipeline::DatasetConfig;
@@ -75,7 +75,6 @@ fn tile(criterion: &mut Criterion) {
             });
         }
     }
-    let materials = ["Dach", "Wand", "Boden"].map(|name| Material { name: name.into(), colour: [0.5; 3] });
     let ids = Column::Text((0..400).map(|house| format!("DESHMUSTER{house:06}")).collect());
     let properties = [Property { key: "id".into(), name: None, column: ids }];
     criterion.bench_function("city_model/tile of 400 houses", |bencher| {
@@ -84,7 +83,8 @@ fn tile(criterion: &mut Criterion) {
             let tile = Tile {
                 copyright: "",
                 pieces: &pieces,
-                materials: &materials,
+                surfaces: &["RoofSurface", "WallSurface", "GroundSurface"],
+                colour: &|_, class| [class; 3],
                 class: "building",
                 features: 400,
                 properties: &properties,

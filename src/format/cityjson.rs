@@ -24,8 +24,8 @@ pub struct CityObject<'a> {
     pub lod: u8,
     /// True for a `Solid`, false for a `MultiSurface`.
     pub solid: bool,
-    /// Polygons with the type of their boundary surface.
-    pub faces: Vec<(&'a str, &'a Polygon)>,
+    /// Polygons with type and number of their boundary surface.
+    pub faces: Vec<(&'a str, u32, &'a Polygon)>,
 }
 
 /// Writes features one by one.
@@ -104,20 +104,19 @@ impl Vertices {
         })
     }
     fn geometry(&mut self, object: &CityObject<'_>) -> Value {
-        // One semantic surface for each type, not for each polygon: they carry no attributes of their own.
-        let mut types: Vec<&str> = Vec::new();
+        let mut types: Vec<(&str, u32)> = Vec::new();
+        let mut known: HashMap<(&str, u32), usize> = HashMap::new();
         let (mut values, mut boundaries) = (Vec::new(), Vec::new());
-        for (kind, polygon) in &object.faces {
+        for &(kind, surface, polygon) in &object.faces {
             let rings: Vec<Vec<usize>> =
                 polygon.iter().map(|ring| ring.iter().map(|&point| self.number(point)).collect()).collect();
             boundaries.push(rings);
-            let number = types.iter().position(|known| known == kind).unwrap_or_else(|| {
-                types.push(kind);
+            values.push(*known.entry((kind, surface)).or_insert_with(|| {
+                types.push((kind, surface));
                 types.len() - 1
-            });
-            values.push(number);
+            }));
         }
-        let surfaces: Vec<Value> = types.into_iter().map(|kind| json!({ "type": kind })).collect();
+        let surfaces: Vec<Value> = types.into_iter().map(|(kind, _)| json!({ "type": kind })).collect();
         let lod = object.lod.to_string();
         if object.solid {
             let semantics = json!({ "surfaces": surfaces, "values": [values] });
@@ -147,7 +146,7 @@ mod tests {
             attributes: Map::from_iter([("function".to_owned(), "31001_1010".into())]),
             lod: 2,
             solid: true,
-            faces: vec![("RoofSurface", &face), ("WallSurface", &face)],
+            faces: vec![("RoofSurface", 1, &face), ("WallSurface", 2, &face)],
         };
         let mut writer =
             Writer::new(Vec::new(), "https://www.opengis.net/def/crs/EPSG/0/25832", [404_863.0, 5_746_935.0]).unwrap();

@@ -12,8 +12,9 @@ use crate::vector::hilbert;
 use arrow::array::{Array, ArrayRef, BinaryArray, Float64Array, RecordBatch, StructArray, UInt32Array};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
-use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use parquet::arrow::arrow_writer::ArrowWriterOptions;
+use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -58,6 +59,24 @@ pub fn write_file(path: &Path, schema: &SchemaRef, batches: &[RecordBatch], opti
         writer.write(batch)?;
     }
     writer.finish()?.flush().map_err(failed)
+}
+
+/// Reads columns of a Parquet file, in the order of the file.
+///
+/// # Errors
+/// When the file cannot be read or lacks a column.
+pub fn columns(path: &Path, names: &[&str]) -> Result<Vec<RecordBatch>> {
+    let damaged = |error: Box<dyn std::error::Error + Send + Sync>| {
+        Error::new("mk::format::geoparquet", "cannot read the table").at(Place::file(path.display().to_string())).because(error)
+    };
+    let file = File::open(path).map_err(|error| damaged(error.into()))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| damaged(error.into()))?;
+    if let Some(missing) = names.iter().find(|name| builder.schema().index_of(name).is_err()) {
+        return Err(damaged(format!("it has no column '{missing}'").into()));
+    }
+    let mask = ProjectionMask::columns(builder.parquet_schema(), names.iter().copied());
+    let reader = builder.with_projection(mask).build().map_err(|error| damaged(error.into()))?;
+    reader.map(|batch| batch.map_err(|error| damaged(error.into()))).collect()
 }
 
 /// Writes a table batch by batch.
@@ -201,7 +220,6 @@ mod tests {
     use arrow::array::{AsArray, StringArray};
     use arrow::datatypes::Float64Type;
     use geo::{Geometry, Point};
-    use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
     fn table(rows: u32) -> RecordBatch {
         let names: StringArray = (0..rows).map(|row| Some(format!("{row:05}"))).collect();
@@ -249,6 +267,12 @@ mod tests {
         let bbox = rows.column(2).as_struct();
         assert!(bbox.is_null(3) && bbox.null_count() == 1);
         assert_eq!(bbox.column(0).as_primitive::<Float64Type>().value(1), 560_019.0);
+        let path = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(path.path(), &bytes).unwrap();
+        let read = columns(path.path(), &["oid"]).unwrap();
+        assert_eq!(read.iter().map(RecordBatch::num_rows).sum::<usize>(), 1000);
+        assert_eq!(read[0].num_columns(), 1);
+        assert!(columns(path.path(), &["none"]).is_err());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! `tileset.json` of 3D Tiles 1.1: a quadtree over square cells, additive, every cell's content once.
+//! `tileset.json` of 3D Tiles 1.1: a quadtree over squares of two sizes and more, additive, every content once.
 
 use crate::error::{Error, Result};
 use serde_json::{Map, Value, json};
@@ -29,11 +29,13 @@ impl Region {
     }
 }
 
-/// A tile of the lowest level.
+/// A tile with content.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Leaf {
-    /// Column and row in the grid of cells.
+    /// Column and row of its lower left cell.
     pub cell: [i64; 2],
+    /// Level: its edge is 2 to the power of it in cells.
+    pub level: u32,
     /// URI of the content, relative to the tileset.
     pub uri: String,
     /// What the content fills.
@@ -42,13 +44,15 @@ pub struct Leaf {
     pub transform: [f64; 16],
 }
 
-/// Geometric error of the parents of leaves: they switch on the buildings of a cell from about 4.7 km at 1080 pixels and the
-/// usual error of 16 pixels.
-pub const PARENT_ERROR_M: f64 = 80.0;
+/// Geometric error of the parents of the smallest leaves: cells of 500 m are switched on from about 2.9 km at 1080 pixels and the
+/// usual error of 16 pixels, square kilometres from 5.8 km.
+pub const PARENT_ERROR_M: f64 = 50.0;
 /// Geometric error of the whole tileset: below it nothing is shown.
 pub const ROOT_ERROR_M: f64 = 1000.0;
 /// Cells of a coordinate beyond this are refused: no projected coordinate is that large.
 const MAX_CELL: i64 = 1 << 40;
+/// Levels that hold all cells up to [`MAX_CELL`].
+const MAX_LEVEL: u32 = 41;
 
 struct Node {
     region: Region,
@@ -61,33 +65,36 @@ struct Node {
 /// # Errors
 /// When there is no leaf, or a cell's number is absurd.
 pub fn write(leaves: &[Leaf], copyright: &str) -> Result<Vec<u8>> {
-    let mut level: BTreeMap<[i64; 2], Vec<Node>> = BTreeMap::new();
     let mut sorted: Vec<&Leaf> = leaves.iter().collect();
-    sorted.sort_by(|a, b| (a.cell, &a.uri).cmp(&(b.cell, &b.uri)));
-    for leaf in sorted {
-        if leaf.cell.iter().any(|number| number.abs() > MAX_CELL) {
-            return Err(Error::new("mk::tileset::cell", format!("the cell {:?} lies outside any projection", leaf.cell)));
-        }
-        level.entry(leaf.cell.map(|number| number >> 1)).or_default().push(node(leaf));
+    sorted.sort_by(|a, b| (a.level, a.cell, &a.uri).cmp(&(b.level, b.cell, &b.uri)));
+    if let Some(leaf) =
+        sorted.iter().find(|leaf| leaf.level > MAX_LEVEL || leaf.cell.iter().any(|it| !(-MAX_CELL..=MAX_CELL).contains(it)))
+    {
+        return Err(Error::new("mk::tileset::cell", format!("the cell {:?} lies outside any projection", leaf.cell)));
     }
-    if level.is_empty() {
+    if sorted.is_empty() {
         return Err(Error::new("mk::tileset::empty", "there is no tile to list"));
     }
+    let mut waiting = sorted.into_iter().peekable();
+    let mut open: BTreeMap<[i64; 2], Vec<Node>> = BTreeMap::new();
     let mut error = PARENT_ERROR_M;
     // Parents are built level by level until one is left. Neighbours on both sides of zero never meet by halving, so
-    // after 41 levels what is left hangs below one root.
-    for _ in 0..=41 {
-        if level.len() == 1 {
+    // after the last level what is left hangs below one root.
+    for level in 0..=MAX_LEVEL {
+        while let Some(leaf) = waiting.next_if(|leaf| leaf.level == level) {
+            open.entry(leaf.cell.map(|number| number >> level)).or_default().push(node(leaf));
+        }
+        if level > 0 && waiting.peek().is_none() && open.values().map(Vec::len).sum::<usize>() <= 1 {
             break;
         }
         let mut above: BTreeMap<[i64; 2], Vec<Node>> = BTreeMap::new();
-        for (cell, children) in level {
-            above.entry(cell.map(|number| number >> 1)).or_default().push(parent(children, error));
+        for (cell, children) in open {
+            above.entry(cell.map(|number| number >> 1)).or_default().extend(children);
         }
-        level = above;
+        open = above.into_iter().map(|(cell, children)| (cell, vec![parent(children, error)])).collect();
         error *= 2.0;
     }
-    let root = parent(level.into_values().flatten().collect(), error);
+    let root = parent(open.into_values().flatten().collect(), error);
     Ok(finished(root, copyright))
 }
 
@@ -162,6 +169,7 @@ mod tests {
         let (west, south) = (0.15 + east as f64 * 1e-4, 0.9 + north as f64 * 1e-4);
         Leaf {
             cell: [east, north],
+            level: 0,
             uri: format!("{east}_{north}.glb"),
             region: Region([west, south, west + 1e-4, south + 1e-4, 40.0, 70.0]),
             transform: [1.0; 16],
@@ -188,7 +196,9 @@ mod tests {
 
     #[test]
     fn every_leaf_hangs_once_in_a_tree_of_growing_regions() {
-        let leaves: Vec<Leaf> = (-9..9).flat_map(|east| (0..12).map(move |north| leaf(east, north))).collect();
+        let mut leaves: Vec<Leaf> = (-9..9).flat_map(|east| (0..12).map(move |north| leaf(east, north))).collect();
+        // Some are twice as large.
+        leaves.extend((10..14).map(|east| Leaf { level: 1, ..leaf(east * 2, 4) }));
         let bytes = write(&leaves, "© Amt").unwrap();
         let tileset: Value = serde_json::from_slice(&bytes).unwrap();
         assert_eq!(tileset["asset"], json!({ "version": "1.1", "copyright": "© Amt" }));
@@ -208,7 +218,7 @@ mod tests {
     #[test]
     fn a_single_cell_has_a_root_above_it() {
         let tileset: Value = serde_json::from_slice(&write(&[leaf(648, 11460)], "").unwrap()).unwrap();
-        assert_eq!(tileset["root"]["geometricError"], 80.0);
+        assert_eq!(tileset["root"]["geometricError"], 50.0);
         assert_eq!(tileset["root"]["children"][0]["geometricError"], 0);
         assert_eq!(tileset["geometricError"], 1000.0);
         assert!(write(&[], "").is_err());

@@ -3,6 +3,8 @@
 //! The step of the grid is fixed, so that the same building has the same shape on every night; what is too large for 65,535
 //! steps is cut into several pieces between facets, never through one.
 
+use super::order::Chain;
+
 /// A flat facet: points, triangles, normal, and what it belongs to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Facet {
@@ -18,30 +20,30 @@ pub struct Facet {
     pub class: u8,
 }
 
-/// The triangles of one class within a piece.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Shape {
-    /// Number of the class.
-    pub class: u8,
-    /// Corners of the triangles as indices into the piece's vertices, three for each.
-    pub indices: Vec<u16>,
-}
-
-/// A part of a tile that fits into 16 bits: vertices that its shapes share.
+/// A part of a tile that fits into 16 bits: vertices, each with its feature and class, and triangles.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Piece {
     /// Local coordinates of position zero.
     pub origin: [f64; 3],
     /// Metres of one step.
     pub step: f64,
-    /// Positions in steps from the origin.
-    pub positions: Vec<[u16; 3]>,
-    /// Normals, 127 = 1.
-    pub normals: Vec<[i8; 3]>,
-    /// Feature of each vertex.
-    pub features: Vec<u16>,
-    /// One shape for each class that occurs, by class.
-    pub shapes: Vec<Shape>,
+    /// Vertices: by class, then by feature.
+    pub vertices: Vec<Vertex>,
+    /// Corners of the triangles as indices into the vertices, three for each.
+    pub indices: Vec<u16>,
+}
+
+/// A corner of facets of one feature, class and normal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Vertex {
+    /// Steps from the piece's origin.
+    pub position: [u16; 3],
+    /// Normal, 127 = 1.
+    pub normal: [i8; 3],
+    /// Number of the feature.
+    pub feature: u16,
+    /// Number of the class.
+    pub class: u8,
 }
 
 /// Largest value of a position.
@@ -103,51 +105,31 @@ fn piece(facets: &[Facet], group: &[usize], step: f64, min: [f64; 3], extent: f6
     while extent > (MAX_STEPS - 1.0) * step {
         step *= 2.0;
     }
-    if group.is_empty() || !extent.is_finite() {
+    let points: usize = group.iter().map(|&index| facets[index].points.len()).sum();
+    // A single facet of more than 65,535 points cannot be numbered with 16 bits; the reader's caps keep them out.
+    if group.is_empty() || !extent.is_finite() || u16::try_from(points).is_err() {
         return None;
     }
     let origin = min.map(|value| (value / step).floor() * step);
-    let mut piece = Piece { origin, step, positions: Vec::new(), normals: Vec::new(), features: Vec::new(), shapes: Vec::new() };
     let mut by_class = group.to_vec();
-    by_class.sort_by_key(|&index| facets[index].class);
-    for index in by_class {
-        let facet = &facets[index];
-        // A facet of more than 65,535 points cannot be indexed with 16 bits; the reader's caps keep them out.
-        let Ok(first) = u16::try_from(piece.positions.len()) else { continue };
-        if facet.points.len() + usize::from(first) > usize::from(u16::MAX) {
-            continue;
-        }
-        // Vertices in the order in which the triangles use them: meshopt then needs a byte for most triangles instead of three.
-        let (order, numbers) = by_first_use(facet);
-        for point in order.iter().map(|&number| facet.points[number as usize]) {
-            let position = |axis: usize| ((point[axis] - origin[axis]) / step).round().clamp(0.0, MAX_STEPS) as u16;
-            piece.positions.push([position(0), position(1), position(2)]);
-            piece.normals.push(facet.normal.map(|value| (value * 127.0).round().clamp(-127.0, 127.0) as i8));
-            piece.features.push(facet.feature);
-        }
-        if piece.shapes.last().is_none_or(|shape| shape.class != facet.class) {
-            piece.shapes.push(Shape { class: facet.class, indices: Vec::new() });
-        }
-        if let Some(shape) = piece.shapes.last_mut() {
-            shape.indices.extend(facet.triangles.iter().flatten().map(|&corner| first + numbers[corner as usize]));
-        }
+    by_class.sort_by_key(|&index| (facets[index].class, facets[index].feature));
+    let mut chain = Chain::default();
+    for group in by_class.chunk_by(|&a, &b| (facets[a].class, facets[a].feature) == (facets[b].class, facets[b].feature)) {
+        chain.extend(group.iter().map(|&index| {
+            let facet = &facets[index];
+            let position = |value: f64, axis: usize| ((value - origin[axis]) / step).round().clamp(0.0, MAX_STEPS) as u16;
+            let normal = facet.normal.map(|value| (value * 127.0).round().clamp(-127.0, 127.0) as i8);
+            let vertex = |point: &[f64; 3]| Vertex {
+                position: std::array::from_fn(|axis| position(point[axis], axis)),
+                normal,
+                feature: facet.feature,
+                class: facet.class,
+            };
+            (facet.points.iter().map(vertex).collect(), facet.triangles.as_slice())
+        }));
     }
-    Some(piece)
-}
-
-/// The points in the order in which the triangles use them, and the new number of each point. Points that no triangle uses are
-/// left out.
-fn by_first_use(facet: &Facet) -> (Vec<u32>, Vec<u16>) {
-    let mut order: Vec<u32> = Vec::with_capacity(facet.points.len());
-    let mut numbers = vec![u16::MAX; facet.points.len()];
-    for &corner in facet.triangles.iter().flatten() {
-        let number = &mut numbers[corner as usize];
-        if *number == u16::MAX {
-            *number = order.len() as u16;
-            order.push(corner);
-        }
-    }
-    (order, numbers)
+    let Chain { vertices, indices, .. } = chain;
+    Some(Piece { origin, step, vertices, indices })
 }
 
 #[cfg(test)]
@@ -177,20 +159,18 @@ mod tests {
             let mut seen = vec![0; facets.len()];
             for piece in &pieces {
                 prop_assert_eq!(piece.step, step);
-                for shape in &piece.shapes {
-                    for corner in shape.indices.chunks_exact(3) {
-                        let feature = piece.features[usize::from(corner[0])];
-                        let facet = &facets[usize::from(feature)];
-                        prop_assert_eq!(facet.class, shape.class);
-                        for (index, want) in corner.iter().zip(&facet.points) {
-                            let position = piece.positions[usize::from(*index)];
-                            for axis in 0..3 {
-                                let got = piece.origin[axis] + f64::from(position[axis]) * piece.step;
-                                prop_assert!((got - want[axis]).abs() <= step / 2.0 + 1e-9);
-                            }
-                        }
-                        seen[usize::from(feature)] += 1;
-                    }
+                for corner in piece.indices.chunks_exact(3) {
+                    let corner = [0, 1, 2].map(|index| piece.vertices[usize::from(corner[index])]);
+                    let facet = &facets[usize::from(corner[0].feature)];
+                    prop_assert!(corner.iter().all(|vertex| vertex.class == facet.class && vertex.feature == facet.feature));
+                    // The triangle may be turned, never mirrored.
+                    let place = |vertex: Vertex| -> [f64; 3] {
+                        std::array::from_fn(|axis| piece.origin[axis] + f64::from(vertex.position[axis]) * piece.step)
+                    };
+                    let near = |a: [f64; 3], b: [f64; 3]| (0..3).all(|axis| (a[axis] - b[axis]).abs() <= step / 2.0 + 1e-9);
+                    let turned = (0..3).any(|turn| (0..3).all(|at| near(place(corner[at]), facet.points[(at + turn) % 3])));
+                    prop_assert!(turned);
+                    seen[usize::from(corner[0].feature)] += 1;
                 }
             }
             prop_assert!(seen.iter().all(|&times| times == 1), "each facet in exactly one piece");

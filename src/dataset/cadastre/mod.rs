@@ -7,7 +7,7 @@
 mod address_files;
 mod areas;
 mod assemble;
-mod codes;
+pub(crate) mod codes;
 pub(crate) mod history;
 mod nas;
 mod preview;

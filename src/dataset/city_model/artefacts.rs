@@ -1,40 +1,28 @@
 //! From the results of both stages to what is published: tileset, table, CityJSONSeq, preview.
 
-use super::cell::Cell;
+use super::cell::Block;
 use super::heights::Ground;
-use super::labels;
-use super::model::Building;
-use super::read;
-use super::table::{GEOMETRY, Table};
-use super::tile::{self, BUILDINGS, GLB, Params, Width};
-use super::{codec, preview};
+use super::outputs::{self, write_file};
+use super::tile::{self, GLB, Params};
+use super::{labels, read};
 use crate::crs::{Bbox, Crs, Vertical};
 use crate::dataset::{Artefact, ArtefactRole, AssembleContext, Assembly, Counts, Facts, PortalLayer, Representation, UnitResult};
 use crate::error::{Error, Place, Result};
-use crate::format::cityjson::{self, CityObject};
-use crate::format::geoparquet;
 use crate::format::tileset::{self, Leaf, Region};
 use crate::io::Digest;
 use crate::vector::hilbert;
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufWriter, Write};
-use std::path::Path;
 
 /// Name of the tileset, beside its tiles.
 pub const TILESET: &str = "tileset.json";
-/// Name of the table.
-pub const PARQUET: &str = "buildings.parquet";
-/// Name of the CityJSONSeq file.
-pub const CITYJSON: &str = "buildings.city.jsonl";
-/// Name of the picture.
-pub const PREVIEW: &str = "preview.png";
 
 /// A tile's result with what it said.
-struct Tile<'a> {
-    cell: Cell,
-    result: &'a UnitResult,
-    summary: tile::Summary,
+pub struct Tile<'a> {
+    /// What it covers.
+    pub block: Block,
+    /// The result.
+    pub result: &'a UnitResult,
+    /// What it said.
+    pub summary: tile::Summary,
 }
 
 /// What all files together say.
@@ -97,7 +85,11 @@ pub fn whole(read: &[UnitResult]) -> Result<Whole> {
     Ok(Whole { crs, vertical, bbox: if bbox.is_empty() { envelope } else { bbox }, dates })
 }
 
-fn summary<T: serde::de::DeserializeOwned>(result: &UnitResult) -> Result<T> {
+/// What a unit said about its result.
+///
+/// # Errors
+/// When it is damaged.
+pub fn summary<T: serde::de::DeserializeOwned>(result: &UnitResult) -> Result<T> {
     serde_json::from_value(result.outcome.summary.clone())
         .map_err(|error| Error::new("mk::city_model::summary", format!("the result of {} is damaged", result.key)).because(error))
 }
@@ -110,19 +102,19 @@ pub fn assemble(context: &AssembleContext<'_>, ground: &Ground, whole: &Whole, c
     let results = context.results.get(1).map(Vec::as_slice).unwrap_or_default();
     let mut tiles = Vec::new();
     for result in results {
-        let cell = Cell::parse(&result.key)
-            .ok_or_else(|| Error::new("mk::city_model::summary", format!("{} is no cell", result.key)))?;
-        tiles.push(Tile { cell, result, summary: summary(result)? });
+        let summary: tile::Summary = summary(result)?;
+        tiles.push(Tile { block: tile::block(&result.key, summary.cells)?, result, summary });
     }
     let mut artefacts = Vec::new();
     if context.wants("3dtiles") {
         write_tiles(&tiles, context, ground, whole, copyright, &mut artefacts)?;
     }
     // Along the Hilbert curve, so that row groups are small on the map.
-    let boxes: Vec<Bbox> = tiles.iter().map(|tile| Bbox::around([tile.cell.centre()])).collect();
+    let boxes: Vec<Bbox> = tiles.iter().map(|tile| Bbox::around([tile.block.centre()])).collect();
     let order: Vec<&Tile<'_>> = hilbert::order(&boxes).into_iter().map(|number| &tiles[number as usize]).collect();
-    write_tables(&order, context, whole, &mut artefacts)?;
-    let facts = facts(context, &tiles, ground, whole)?;
+    let bbox_lonlat = lonlat(whole.bbox, ground)?;
+    artefacts.extend(outputs::write(&order, context, whole, bbox_lonlat)?);
+    let facts = facts(context, &tiles, ground, whole, bbox_lonlat)?;
     Ok(Assembly { artefacts, facts })
 }
 
@@ -150,7 +142,9 @@ fn write_tiles(
         let uri = format!("{}-{}.glb", tile.result.key, Digest::of(&bytes).short());
         write_file(&context.output.join(&uri), &bytes)?;
         parts.push(artefact(&uri, ArtefactRole::Part, "model/gltf-binary", "glTF 2.0", &format!("Kachel {}", tile.result.key)));
-        leaves.push(Leaf { cell: tile.cell.0, uri, region, transform: tile::frame(tile.cell, ground)?.matrix() });
+        let transform = tile::frame(tile.block, ground)?.matrix();
+        let Block { corner, cells } = tile.block;
+        leaves.push(Leaf { cell: corner.0, level: cells.ilog2(), uri, region, transform });
     }
     let bytes = if leaves.is_empty() {
         tileset::empty(region_of(whole.bbox, ground)?, copyright)
@@ -182,119 +176,19 @@ fn corners(bbox: Bbox) -> [[f64; 3]; 4] {
     [[west, south, 0.0], [east, south, 0.0], [east, north, 0.0], [west, north, 0.0]]
 }
 
-fn write_tables(tiles: &[&Tile<'_>], context: &AssembleContext<'_>, whole: &Whole, artefacts: &mut Vec<Artefact>) -> Result<()> {
-    let artefact = |path: &str, role, media_type: &str, format: &str, title: &str| Artefact {
-        path: path.to_owned(),
-        audience: context.audience,
-        role,
-        media_type: media_type.to_owned(),
-        format: format.to_owned(),
-        title: title.to_owned(),
-    };
-    let mut attributes: BTreeMap<String, Width> = BTreeMap::new();
-    for (name, &width) in tiles.iter().flat_map(|tile| &tile.summary.attributes) {
-        attributes.entry(name.clone()).and_modify(|present| *present = width.max(*present)).or_insert(width);
+/// The extent in longitude and latitude.
+fn lonlat(bbox: Bbox, ground: &Ground) -> Result<Bbox> {
+    if bbox.is_empty() {
+        return Ok(Bbox::EMPTY);
     }
-    let table = Table::new(&attributes);
-    let mut parquet = None;
-    if context.wants("parquet") {
-        let options = geoparquet::Options::new(GEOMETRY, Some(whole.crs));
-        parquet = Some(geoparquet::Writer::new(create(&context.output.join(PARQUET))?, table.schema(), &options)?);
-    }
-    let mut sequence = None;
-    if context.wants("cityjson") {
-        let origin = if whole.bbox.is_empty() { [0.0; 2] } else { whole.bbox.min };
-        let output = create(&context.output.join(CITYJSON))?;
-        sequence = Some(cityjson::Writer::new(output, &reference_system(whole.crs), origin)?);
-    }
-    let counted = tiles.iter().map(|tile| (tile.cell, tile.summary.buildings));
-    let mut picture = preview::window(whole.bbox, counted).filter(|_| context.wants("preview")).map(preview::Picture::new);
-    for tile in tiles {
-        if parquet.is_none() && sequence.is_none() && picture.is_none() {
-            break;
-        }
-        let buildings = codec::decode(&tile.result.pack()?.read(BUILDINGS)?)?;
-        if let Some(parquet) = &mut parquet {
-            parquet.write(&table.batch(&buildings)?)?;
-        }
-        if let Some(sequence) = &mut sequence {
-            for building in &buildings {
-                sequence.write(&feature(building))?;
-            }
-        }
-        if let Some(picture) = &mut picture {
-            for building in &buildings {
-                picture.draw(building);
-            }
-        }
-    }
-    if let Some(parquet) = parquet {
-        flushed(parquet.finish()?, PARQUET)?;
-        let title = "Gebäude als Tabelle mit Grundrissen";
-        artefacts.push(artefact(PARQUET, ArtefactRole::Data, "application/vnd.apache.parquet", "GeoParquet 1.1", title));
-    }
-    if let Some(sequence) = sequence {
-        flushed(sequence.finish(), CITYJSON)?;
-        let title = "Gebäude als CityJSON";
-        artefacts.push(artefact(CITYJSON, ArtefactRole::Data, "application/city+json-seq", "CityJSONSeq 2.0", title));
-    }
-    if let Some(picture) = picture {
-        write_file(&context.output.join(PREVIEW), &picture.finish()?)?;
-        artefacts.push(artefact(PREVIEW, ArtefactRole::Preview, "image/png", "PNG", "Vorschau der 3D-Gebäude"));
-    }
-    Ok(())
+    Ok(Bbox::around(ground.geodetic(&corners(bbox))?.into_iter().map(|place| [place[0], place[1]])))
 }
 
-/// OGC's name of the CRS, as CityJSON wants it.
-fn reference_system(crs: Crs) -> String {
-    format!("https://www.opengis.net/def/crs/EPSG/0/{}", crs.0)
-}
-
-/// A building and its parts as city objects.
-fn feature(building: &Building) -> Vec<CityObject<'_>> {
-    let object = |building| -> CityObject<'_> {
-        let Building { id, lod, solid, attributes, faces, .. }: &Building = building;
-        CityObject {
-            id,
-            kind: "BuildingPart",
-            attributes: attributes.iter().map(|(name, value)| (name.clone(), value.to_json())).collect(),
-            lod: *lod,
-            solid: *solid,
-            faces: faces.iter().map(|face| (face.semantic.element(), &face.rings)).collect(),
-        }
-    };
-    let mut objects = vec![CityObject { kind: "Building", ..object(building) }];
-    // A part that is named like its building cannot be told from it in CityJSON.
-    objects.extend(building.parts.iter().filter(|part| part.id != building.id).map(object));
-    objects
-}
-
-fn create(path: &Path) -> Result<BufWriter<File>> {
-    File::create(path).map(BufWriter::new).map_err(|error| unwritable(path, error))
-}
-
-fn flushed(mut output: BufWriter<File>, name: &str) -> Result<()> {
-    output.flush().map_err(|error| unwritable(Path::new(name), error))
-}
-
-fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    std::fs::write(path, bytes).map_err(|error| unwritable(path, error))
-}
-
-fn unwritable(path: &Path, error: std::io::Error) -> Error {
-    Error::new("mk::io::write", "cannot write the file").at(Place::file(path.display().to_string())).because(error)
-}
-
-fn facts(context: &AssembleContext<'_>, tiles: &[Tile<'_>], ground: &Ground, whole: &Whole) -> Result<Facts> {
+fn facts(context: &AssembleContext<'_>, tiles: &[Tile<'_>], ground: &Ground, whole: &Whole, bbox_lonlat: Bbox) -> Result<Facts> {
     let mut counts = Counts::default();
     for result in context.results.first().into_iter().flatten() {
         counts.add(&result.outcome.counts);
     }
-    let bbox_lonlat = if whole.bbox.is_empty() {
-        Bbox::EMPTY
-    } else {
-        Bbox::around(ground.geodetic(&corners(whole.bbox))?.into_iter().map(|place| [place[0], place[1]]))
-    };
     let number = |count: u64| count.to_string();
     let mut notes = vec![
         ("Gebäude".to_owned(), number(tiles.iter().map(|tile| tile.summary.buildings).sum())),
@@ -364,12 +258,14 @@ pub fn copyright(option: Option<&str>, metadata: Option<&str>, grid: Option<&cra
 }
 
 /// The parameters of all tiles.
-pub fn params(whole: &Whole, compression: super::options::CompressionOption, copyright: String) -> Params {
+pub fn params(whole: &Whole, options: &super::Options, copyright: String) -> Params {
     Params {
         crs: whole.crs,
         vertical: whole.vertical.unwrap_or(Vertical::Ellipsoidal),
-        compression,
+        compression: options.compression,
+        colour: options.colour,
         copyright,
+        cells: 1,
         exclude: Vec::new(),
     }
 }

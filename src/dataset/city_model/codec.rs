@@ -3,14 +3,19 @@
 //! Coordinates are stored as they were read (64 bits); lengths as variable-length numbers. A pack is written and read by the same
 //! version of the program (the stage's version is part of a unit's identity), so that there is no versioning inside.
 
-use super::model::{Building, Face, Semantic, Value};
+use super::model::{Building, Face, Kind, Semantic, Value};
 use crate::error::{Error, Result};
 
 /// Appends a building.
 pub fn encode(building: &Building, out: &mut Vec<u8>) {
+    out.push(building.kind as u8);
     text(&building.id, out);
     out.push(building.lod);
     out.push(building.solid.into());
+    number(building.quality.len() as u64, out);
+    for &fault in &building.quality {
+        number(fault.into(), out);
+    }
     number(building.attributes.len() as u64, out);
     for (name, value) in &building.attributes {
         text(name, out);
@@ -32,6 +37,7 @@ pub fn encode(building: &Building, out: &mut Vec<u8>) {
     number(building.faces.len() as u64, out);
     for face in &building.faces {
         out.push(face.semantic as u8);
+        number(face.surface.into(), out);
         number(face.rings.len() as u64, out);
         for ring in &face.rings {
             number(ring.len() as u64, out);
@@ -108,7 +114,12 @@ impl<'a> Reader<'a> {
         String::from_utf8(self.take(count)?.to_vec()).ok()
     }
     fn building(&mut self, depth: usize) -> Option<Building> {
-        let mut building = Building { id: self.text()?, lod: self.byte()?, solid: self.byte()? == 1, ..Building::default() };
+        let kind = Kind::from_number(self.byte()?)?;
+        let mut building =
+            Building { kind, id: self.text()?, lod: self.byte()?, solid: self.byte()? == 1, ..Building::default() };
+        for _ in 0..self.count(1)? {
+            building.quality.push(u16::try_from(self.number()?).ok()?);
+        }
         for _ in 0..self.count(2)? {
             let name = self.text()?;
             let value = match self.byte()? {
@@ -119,8 +130,9 @@ impl<'a> Reader<'a> {
             };
             building.attributes.insert(name, value);
         }
-        for _ in 0..self.count(2)? {
+        for _ in 0..self.count(3)? {
             let semantic = Semantic::from_number(self.byte()?)?;
+            let surface = u32::try_from(self.number()?).ok()?;
             let mut rings = Vec::new();
             for _ in 0..self.count(1)? {
                 let count = self.count(24)?;
@@ -129,7 +141,7 @@ impl<'a> Reader<'a> {
                 let point = |bytes: &[u8]| [value(&bytes[..8]), value(&bytes[8..16]), value(&bytes[16..])];
                 rings.push(values.chunks_exact(24).map(point).collect());
             }
-            building.faces.push(Face { semantic, rings });
+            building.faces.push(Face { semantic, surface, rings });
         }
         let parts = self.count(5)?;
         // Parts have no parts of their own.
@@ -156,18 +168,23 @@ mod tests {
         ];
         let point = (-1e7..1e7_f64, -1e7..1e7_f64, -1e3..1e3_f64).prop_map(|(x, y, z)| [x, y, z]);
         let ring = proptest::collection::vec(point, 0..300);
-        let face = (0..6_u8, proptest::collection::vec(ring, 0..3))
-            .prop_map(|(number, rings)| Face { semantic: Semantic::from_number(number).unwrap(), rings });
+        let face = (0..6_u8, any::<u32>(), proptest::collection::vec(ring, 0..3)).prop_map(|(number, surface, rings)| Face {
+            semantic: Semantic::from_number(number).unwrap(),
+            surface,
+            rings,
+        });
         (
             ".{1,9}",
-            (0..4_u8, any::<bool>()),
+            (0..3_u8, 0..4_u8, any::<bool>(), proptest::collection::vec(any::<u16>(), 0..3)),
             proptest::collection::btree_map(".{1,9}", value, 0..5),
             proptest::collection::vec(face, 0..6),
         )
-            .prop_map(|(id, (lod, solid), attributes, faces)| Building {
+            .prop_map(|(id, (kind, lod, solid, quality), attributes, faces)| Building {
+                kind: Kind::from_number(kind).unwrap(),
                 id,
                 lod,
                 solid,
+                quality,
                 attributes,
                 faces,
                 parts: Vec::new(),

@@ -1,5 +1,7 @@
 //! German names for what the portal shows, and for the codes of the AdV profile.
 
+use crate::dataset::cadastre::codes;
+
 /// Attributes with German names, in the order in which a portal shows them.
 pub const ATTRIBUTES: [(&str, &str); 18] = [
     ("id", "Kennung"),
@@ -43,9 +45,34 @@ const ROOFS: [(&str, &str); 15] = [
 
 /// The name of a roof's shape; several codes are joined by `; `.
 pub fn roof(codes: &str) -> Option<String> {
-    let names: Option<Vec<&str>> =
-        codes.split("; ").map(|code| ROOFS.iter().find(|(known, _)| *known == code).map(|&(_, name)| name)).collect();
-    names.map(|names| names.join("; "))
+    joined(codes, |code| ROOFS.iter().find(|(known, _)| *known == code).map(|&(_, name)| name))
+}
+
+/// The classes of ALKIS whose codes stand in `function`, as `31001_1010`.
+const CLASSES: [&str; 9] = [
+    "AX_Gebaeude",
+    "AX_Turm",
+    "AX_BauwerkOderAnlageFuerIndustrieUndGewerbe",
+    "AX_VorratsbehaelterSpeicherbauwerk",
+    "AX_BauwerkOderAnlageFuerSportFreizeitUndErholung",
+    "AX_HistorischesBauwerkOderHistorischeEinrichtung",
+    "AX_SonstigesBauwerkOderSonstigeEinrichtung",
+    "AX_BauwerkImVerkehrsbereich",
+    "AX_BauwerkImGewaesserbereich",
+];
+
+/// What a building is for: the name of ALKIS's code, else that of its class; several codes are joined by `; `.
+pub fn function(codes: &str) -> Option<String> {
+    joined(codes, |text| {
+        let (key, code) = text.split_once('_')?;
+        let class = CLASSES.into_iter().find(|class| codes::building_class(class).is_some_and(|(known, _)| known == key))?;
+        codes::kind(class, code).or_else(|| codes::building_class(class).map(|(_, name)| name))
+    })
+}
+
+/// The names of codes that are joined by `; `; `None` unless all have one.
+fn joined(codes: &str, name: impl Fn(&str) -> Option<&'static str>) -> Option<String> {
+    codes.split("; ").map(name).collect::<Option<Vec<&str>>>().map(|names| names.join("; "))
 }
 
 #[cfg(test)]
@@ -57,5 +84,8 @@ mod tests {
         assert_eq!(roof("3100").as_deref(), Some("Satteldach"));
         assert_eq!(roof("1000; 3200").as_deref(), Some("Flachdach; Walmdach"));
         assert_eq!(roof("1000; 1"), None);
+        assert_eq!(function("31001_2463").as_deref(), Some("Garage"));
+        assert_eq!(function("31001_1010; 51009_0").as_deref(), Some("Wohnhaus; Sonstiges Bauwerk oder sonstige Einrichtung"));
+        assert_eq!(function("1010"), None);
     }
 }

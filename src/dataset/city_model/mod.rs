@@ -1,15 +1,19 @@
-//! CityGML buildings to 3D Tiles at ellipsoidal heights.
+//! CityGML and CityJSON buildings to 3D Tiles at ellipsoidal heights.
 //!
-//! Stage `read` turns each file into buildings by cell of 500 m; stage `tile` merges the buildings of a cell from all files and
-//! builds its GLB; the assembly writes tileset, table, CityJSONSeq and preview. Heights are never guessed (`heights`).
+//! Stage `read` turns each file into buildings by cell of 500 m; stage `tile` merges the buildings of some cells from all files and
+//! builds their GLB; the assembly writes tileset, table, CityJSONSeq and preview. Heights are never guessed (`heights`).
 
 mod artefacts;
 mod cell;
 mod codec;
+mod footprint;
 mod heights;
 mod labels;
+mod maptiles;
+mod measure;
 mod model;
 mod options;
+mod outputs;
 mod preview;
 mod read;
 mod reader;
@@ -18,7 +22,7 @@ mod table;
 mod tests;
 mod tile;
 
-pub use options::{CompressionOption, Options};
+pub use options::{ColourOption, CompressionOption, LodOption, Options};
 
 use super::{AssembleContext, Assembly, Dataset, Kind, Located, Outcome, PlanContext, Stage, UnitContext, UnitResult};
 use crate::crs::{Geoid, Vertical};
@@ -26,6 +30,7 @@ use crate::error::{Error, Result};
 use crate::io::Digest;
 use crate::pipeline::DatasetConfig;
 use crate::plan::{InputKind, UnitSpec};
+use cell::Cell;
 use heights::Ground;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
@@ -33,9 +38,19 @@ use std::sync::{Mutex, PoisonError};
 /// The kind, as the table lists it.
 pub const KIND: Kind = Kind {
     name: "city_model",
-    summary: "CityGML buildings to 3D Tiles at ellipsoidal heights",
+    summary: "CityGML and CityJSON buildings to 3D Tiles at ellipsoidal heights",
     title: "3D-Gebäudemodell LoD2",
-    patterns: &["*.gml", "*.xml", "*.citygml", "*.gml.gz", "*.xml.gz"],
+    patterns: &[
+        "*.gml",
+        "*.xml",
+        "*.citygml",
+        "*.gml.gz",
+        "*.xml.gz",
+        "*.city.json",
+        "*.city.jsonl",
+        "*.city.json.gz",
+        "*.city.jsonl.gz",
+    ],
     options: || schemars::schema_for!(Options),
     open,
 };
@@ -91,7 +106,7 @@ impl CityModel {
 
 impl Dataset for CityModel {
     fn stages(&self) -> &'static [Stage] {
-        &[Stage { name: "read", version: 1 }, Stage { name: "tile", version: 1 }]
+        &[Stage { name: "read", version: 2 }, Stage { name: "tile", version: 2 }]
     }
 
     fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
@@ -107,7 +122,7 @@ impl Dataset for CityModel {
         let whole = artefacts::whole(read)?;
         let geoid = self.grid_for(whole.vertical, &context.area.folder)?;
         let copyright = self.copyright(context.dataset, geoid.as_ref());
-        tile::units(read, &artefacts::params(&whole, self.options.compression, copyright), geoid.as_ref())
+        tile::units(read, &artefacts::params(&whole, &self.options, copyright), geoid.as_ref())
     }
 
     fn execute(&self, stage: usize, unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
@@ -120,7 +135,7 @@ impl Dataset for CityModel {
     }
 
     fn assemble_version(&self) -> u32 {
-        1
+        2
     }
 
     fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {
@@ -138,16 +153,21 @@ impl Dataset for CityModel {
         for result in context.results.first().into_iter().flatten() {
             for cell in cells_of(object, result)? {
                 located.push(Located { stage: READ, key: result.key.clone(), what: format!("holds {object}, in cell {cell}") });
-                cells.insert(cell);
+                cells.extend(Cell::parse(&cell));
             }
         }
-        for result in context.results.get(TILE).into_iter().flatten().filter(|result| cells.contains(&result.key)) {
+        for result in context.results.get(TILE).into_iter().flatten() {
+            let summary: tile::Summary = artefacts::summary(result)?;
+            let block = tile::block(&result.key, summary.cells)?;
+            if !cells.iter().any(|&cell| block.covers(cell)) {
+                continue;
+            }
             let buildings = codec::decode(&result.pack()?.read(tile::BUILDINGS)?)?;
             let what = if buildings.iter().any(|building| building.id == object || building.parts.iter().any(|p| p.id == object))
             {
                 format!("shows {object}; buildings in the tile: {}", buildings.len())
             } else {
-                format!("leaves {object} to a newer delivery in another cell")
+                format!("leaves {object} to a newer delivery in another tile")
             };
             located.push(Located { stage: TILE, key: result.key.clone(), what });
         }

@@ -59,6 +59,8 @@ impl Semantic {
 pub struct Face {
     /// What it is.
     pub semantic: Semantic,
+    /// Number of the boundary surface that it belongs to, within its object; 0 without one.
+    pub surface: u32,
     /// The rings, without the repeated last point.
     pub rings: Vec<Vec<[f64; 3]>>,
 }
@@ -74,20 +76,52 @@ pub enum Value {
     Integer(i64),
 }
 
-/// A building or a part of one.
+/// What an object is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[repr(u8)]
+pub enum Kind {
+    /// `Building`.
+    #[default]
+    Building = 0,
+    /// `BuildingPart`.
+    Part = 1,
+    /// `BuildingInstallation`: a dormer, chimney or balcony. Shown, but no part of the solid and the footprint.
+    Installation = 2,
+}
+
+impl Kind {
+    /// The kind of that number.
+    pub fn from_number(number: u8) -> Option<Self> {
+        [Self::Building, Self::Part, Self::Installation].get(usize::from(number)).copied()
+    }
+    /// The element's local name, in CityGML and CityJSON.
+    pub fn element(self) -> &'static str {
+        match self {
+            Self::Building => "Building",
+            Self::Part => "BuildingPart",
+            Self::Installation => "BuildingInstallation",
+        }
+    }
+}
+
+/// A building, a part of one or an installation.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Building {
+    /// What it is.
+    pub kind: Kind,
     /// `gml:id`.
     pub id: String,
     /// Level of detail of the faces; 0 when there are none.
     pub lod: u8,
     /// True when the faces were delivered as the shell of a solid.
     pub solid: bool,
+    /// What is wrong with its faces and its shell, as val3dity numbers it.
+    pub quality: Vec<u16>,
     /// Attributes by name: CityGML's local names, generic attributes by theirs.
     pub attributes: BTreeMap<String, Value>,
     /// The faces.
     pub faces: Vec<Face>,
-    /// Its parts, by id.
+    /// Its parts and installations, by id.
     pub parts: Vec<Building>,
 }
 
@@ -162,6 +196,21 @@ impl Value {
         match self {
             Self::Text(text) => Some(text),
             _ => None,
+        }
+    }
+    /// The number, where it is a whole one.
+    pub fn as_integer(&self) -> Option<i64> {
+        match self {
+            Self::Integer(number) => Some(*number),
+            _ => None,
+        }
+    }
+    /// The number, if it is one.
+    pub fn as_number(&self) -> Option<f64> {
+        match self {
+            Self::Integer(number) => Some(*number as f64),
+            Self::Number(number) => Some(*number),
+            Self::Text(_) => None,
         }
     }
     /// The value as JSON.

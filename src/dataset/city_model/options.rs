@@ -1,6 +1,7 @@
 //! The options of the kind in the pipeline file.
 
 use super::heights::VerticalOption;
+use super::reader::Wanted;
 use crate::format::glb;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -17,12 +18,42 @@ pub struct Options {
     /// What heights refer to where the files do not say: `dhhn2016`, `dhhn92` or `ellipsoidal`. What a file says counts more.
     #[serde(default)]
     pub vertical: Option<VerticalOption>,
+    /// Level of detail that is taken where a building has several: `1` or `2`. Defaults to `2`.
+    #[serde(default)]
+    pub lod: Option<LodOption>,
     /// How the geometry of the tiles is stored: `meshopt` (small; CesiumJS, three.js) or `none`. Defaults to `meshopt`.
     #[serde(default)]
     pub compression: CompressionOption,
+    /// Colours of the buildings: `surface` (roof, wall, ground) or `function` (walls by what the building is for). Defaults to
+    /// `surface`.
+    #[serde(default)]
+    pub colour: ColourOption,
     /// Attribution that viewers show; defaults to that of the metadata. Names the source of the geoid grid too.
     #[serde(default)]
     pub copyright: Option<String>,
+}
+
+impl Options {
+    /// What is wanted of a building with several levels of detail.
+    pub(super) fn wanted(&self) -> Wanted {
+        self.lod.map_or_else(Wanted::default, |LodOption(lod)| Wanted { lod })
+    }
+}
+
+/// A level of detail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct LodOption(#[schemars(range(min = 1, max = 2))] u8);
+
+/// What the colours of the buildings tell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ColourOption {
+    /// Roof, wall, ground.
+    #[default]
+    Surface,
+    /// Walls by function: living, business, public, other.
+    Function,
 }
 
 /// How the geometry of the tiles is stored.

@@ -42,7 +42,7 @@ pub fn unit(source: &Source, options: &Options, area: &crate::dataset::Area) -> 
     UnitSpec {
         key: source.name.clone(),
         inputs: vec![Input::source(source)],
-        params: serde_json::json!({ "vertical": options.vertical, "crs": area.crs, "extent": area.extent }),
+        params: serde_json::json!({ "vertical": options.vertical, "lod": options.wanted().lod, "crs": area.crs, "extent": area.extent }),
         bbox: None,
         // Buildings of a file are kept encoded until its end: about a seventh of the XML.
         memory_mb: 32 + (source.size >> 20) / 2,
@@ -60,7 +60,7 @@ pub fn execute(unit: &UnitSpec, options: &Options, context: &mut UnitContext<'_>
     let mut cells: BTreeMap<Cell, Vec<(String, Vec<u8>)>> = BTreeMap::new();
     let (mut dates, mut bbox, mut buildings): (Option<(String, String)>, _, u64) = (None, Bbox::EMPTY, 0);
     let input = source.reader(Limits::default())?;
-    let document = reader::read(input, &source.name, |building| {
+    let document = reader::read(input, &source.name, options.wanted(), |building| {
         context.check()?;
         let Some(centre) = building.centroid() else {
             return Ok(Some(Error::new("mk::city_model::no_geometry", "it has no surfaces")));

@@ -1,15 +1,15 @@
 //! Stage `tile`: the buildings of a cell from all files to one GLB at ellipsoidal heights.
 
-use super::cell::{Cell, STEP_M};
+use super::cell::{Block, Cell, STEP_M};
 use super::codec;
 use super::heights::{Frame, Geodetic, Ground};
 use super::model::{Building, Semantic, Value};
-use super::options::CompressionOption;
+use super::options::{ColourOption, CompressionOption};
 use super::read::{self, CELLS, IDS};
 use crate::crs::{Bbox, Crs, Geoid, Vertical};
 use crate::dataset::{Outcome, UnitContext, UnitResult};
 use crate::error::{Error, Place, Rejection, Result};
-use crate::format::glb::{self, Column, Material, Property};
+use crate::format::glb::{self, Column, Property};
 use crate::format::tileset::Region;
 use crate::mesh::{Facet, Triangulator, pieces};
 use crate::plan::{Input, InputKind, UnitSpec};
@@ -38,12 +38,15 @@ impl Summary {
     }
 }
 
-/// The local frame of a cell: at its middle, on the ellipsoid.
+/// Most buildings of a square kilometre that one tile holds; with more, each cell has its own.
+const CROWDED: usize = 1_000;
+
+/// The local frame of a tile: at its middle, on the ellipsoid.
 ///
 /// # Errors
-/// When the cell lies outside the CRS.
-pub fn frame(cell: Cell, ground: &Ground) -> Result<Frame> {
-    let [longitude, latitude] = ground.lonlat(cell.centre())?;
+/// When the tile lies outside the CRS.
+pub fn frame(block: Block, ground: &Ground) -> Result<Frame> {
+    let [longitude, latitude] = ground.lonlat(block.centre())?;
     Ok(Frame::at(longitude, latitude))
 }
 
@@ -56,9 +59,15 @@ pub struct Params {
     pub vertical: Vertical,
     /// How the geometry is stored.
     pub compression: CompressionOption,
+    /// What colours tell.
+    #[serde(default)]
+    pub colour: ColourOption,
     /// Attribution.
     pub copyright: String,
-    /// Buildings that another cell has in a newer version.
+    /// Cells along an edge.
+    #[serde(default)]
+    pub cells: i64,
+    /// Buildings that another tile has in a newer version.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub exclude: Vec<String>,
 }
@@ -69,6 +78,8 @@ pub struct Summary {
     /// What the tile fills, in [`REGION_UNITS`] rounded outwards; `None` when it shows nothing. Whole numbers, because the ledger
     /// keeps JSON, which does not give back every last digit of a float: the tileset of an unchanged night would change.
     pub region: Option<[i64; 6]>,
+    /// Cells along an edge.
+    pub cells: i64,
     /// Number of buildings.
     pub buildings: u64,
     /// Number of triangles.
@@ -99,26 +110,41 @@ impl Width {
     }
 }
 
-/// The units of all cells.
+/// What a tile covers, by its key and [`Params::cells`].
+pub fn block(key: &str, cells: i64) -> Result<Block> {
+    let corner = Cell::parse(key).filter(|_| (1..=2).contains(&cells));
+    corner.map(|corner| Block { corner, cells }).ok_or_else(|| Error::new("mk::run::params", format!("'{key}' is no tile")))
+}
+
+/// Where a building was delivered.
+struct Delivered {
+    cell: Cell,
+    /// Number of the file, and the cell's entry in its result.
+    file: usize,
+}
+
+/// The units of all tiles.
 ///
 /// # Errors
 /// When a result cannot be read.
 pub fn units(read: &[UnitResult], params: &Params, geoid: Option<&Geoid>) -> Result<Vec<UnitSpec>> {
-    let mut cells: BTreeMap<Cell, Vec<Input>> = BTreeMap::new();
-    let mut places: BTreeMap<String, Vec<(String, usize)>> = BTreeMap::new();
-    for (number, result) in read.iter().enumerate() {
+    let mut cells: BTreeMap<Cell, Vec<(usize, Input)>> = BTreeMap::new();
+    let mut places: BTreeMap<String, Vec<Delivered>> = BTreeMap::new();
+    for (file, result) in read.iter().enumerate() {
         let mut pack = result.pack()?;
         for (name, info) in pack.entries() {
             if let Some(cell) = name.strip_prefix(CELLS).and_then(Cell::parse) {
-                cells.entry(cell).or_default().push(result.entry_as_input(name, *info));
+                cells.entry(cell).or_default().push((file, result.entry_as_input(name, *info)));
             }
         }
         let ids = String::from_utf8_lossy(&pack.read(IDS)?).into_owned();
         for (id, cell) in ids.lines().filter_map(|line| line.split_once('\t')) {
-            places.entry(id.to_owned()).or_default().push((cell.to_owned(), number));
+            let Some(cell) = Cell::parse(cell) else { continue };
+            places.entry(id.to_owned()).or_default().push(Delivered { cell, file });
         }
     }
-    let excluded = excluded(places, read)?;
+    let blocks = blocks(&cells, &places);
+    let excluded = excluded(places, read, &blocks)?;
     let grid = geoid.map(|geoid| Input {
         kind: InputKind::Grid,
         name: geoid.fact().name.clone(),
@@ -127,17 +153,22 @@ pub fn units(read: &[UnitResult], params: &Params, geoid: Option<&Geoid>) -> Res
         size: std::fs::metadata(geoid.path()).map_or(0, |metadata| metadata.len()),
         digest: geoid.fact().digest,
     });
-    Ok(cells
+    let mut inputs: BTreeMap<Block, Vec<(usize, Input)>> = BTreeMap::new();
+    for (cell, entries) in cells {
+        inputs.entry(blocks[&cell]).or_default().extend(entries);
+    }
+    Ok(inputs
         .into_iter()
-        .map(|(cell, mut inputs)| {
-            let size: u64 = inputs.iter().map(|input| input.size).sum();
-            inputs.extend(grid.clone());
-            let exclude = excluded.get(&cell.name()).cloned().unwrap_or_default();
-            let params = Params { exclude, ..params.clone() };
-            let [east, north] = cell.centre();
-            let half = super::cell::SIZE_M / 2.0;
+        .map(|(block, mut entries)| {
+            // By file, then by cell: the later file wins.
+            entries.sort_by(|(a, first), (b, second)| (a, &first.name).cmp(&(b, &second.name)));
+            let size: u64 = entries.iter().map(|(_, input)| input.size).sum();
+            let inputs = entries.into_iter().map(|(_, input)| input).chain(grid.clone()).collect();
+            let exclude = excluded.get(&block).cloned().unwrap_or_default();
+            let params = Params { exclude, cells: block.cells, ..params.clone() };
+            let ([east, north], half) = (block.centre(), block.side_m() / 2.0);
             UnitSpec {
-                key: cell.name(),
+                key: block.corner.name(),
                 inputs,
                 params: serde_json::to_value(&params).unwrap_or_default(),
                 bbox: Some(Bbox::new([east - half, north - half], [east + half, north + half])),
@@ -148,25 +179,46 @@ pub fn units(read: &[UnitResult], params: &Params, geoid: Option<&Geoid>) -> Res
         .collect())
 }
 
-/// Buildings that two deliveries place in different cells belong to the newest: the later date of creation, then the later file.
-fn excluded(places: BTreeMap<String, Vec<(String, usize)>>, read: &[UnitResult]) -> Result<BTreeMap<String, Vec<String>>> {
-    let mut out: BTreeMap<String, Vec<String>> = BTreeMap::new();
+/// The tile of each cell: the square kilometre, or the cell alone where many buildings stand.
+fn blocks(cells: &BTreeMap<Cell, Vec<(usize, Input)>>, places: &BTreeMap<String, Vec<Delivered>>) -> BTreeMap<Cell, Block> {
+    let mut counts: BTreeMap<Block, usize> = BTreeMap::new();
+    for delivered in places.values() {
+        let around: BTreeSet<Block> = delivered.iter().map(|it| Block::kilometre(it.cell)).collect();
+        for block in around {
+            *counts.entry(block).or_default() += 1;
+        }
+    }
+    let block = |cell: Cell| {
+        let around = Block::kilometre(cell);
+        if counts.get(&around).is_some_and(|&count| count > CROWDED) { Block::single(cell) } else { around }
+    };
+    cells.keys().map(|&cell| (cell, block(cell))).collect()
+}
+
+/// Buildings that two deliveries place in different tiles belong to the newest: the later date of creation, then the later file.
+fn excluded(
+    places: BTreeMap<String, Vec<Delivered>>,
+    read: &[UnitResult],
+    blocks: &BTreeMap<Cell, Block>,
+) -> Result<BTreeMap<Block, Vec<String>>> {
+    let mut out: BTreeMap<Block, Vec<String>> = BTreeMap::new();
     for (id, mut at) in places {
-        if at.iter().all(|(cell, _)| *cell == at[0].0) {
+        at.retain(|it| blocks.contains_key(&it.cell));
+        if at.iter().all(|it| blocks[&it.cell] == blocks[&at[0].cell]) {
             continue;
         }
         let mut ranked = Vec::new();
-        for (cell, number) in at.drain(..) {
-            let bytes = read[number].pack()?.read(&format!("{CELLS}{cell}"))?;
+        for Delivered { cell, file } in at {
+            let bytes = read[file].pack()?.read(&format!("{CELLS}{}", cell.name()))?;
             let building = codec::decode(&bytes)?.into_iter().find(|building| building.id == id);
             let created = building.as_ref().and_then(read::created).map(str::to_owned);
-            ranked.push((created, number, cell));
+            ranked.push((created, file, blocks[&cell]));
         }
         ranked.sort();
-        let Some((_, _, winner)) = ranked.last().cloned() else { continue };
-        for (_, _, cell) in ranked {
-            if cell != winner {
-                out.entry(cell).or_default().push(id.clone());
+        let Some(&(_, _, winner)) = ranked.last() else { continue };
+        for (_, _, block) in ranked {
+            if block != winner {
+                out.entry(block).or_default().push(id.clone());
             }
         }
     }
@@ -184,18 +236,26 @@ fn excluded(places: BTreeMap<String, Vec<(String, usize)>>, read: &[UnitResult])
 pub fn execute(unit: &UnitSpec, geoid: Option<Geoid>, context: &mut UnitContext<'_>) -> Result<Outcome> {
     let params: Params = serde_json::from_value(unit.params.clone())
         .map_err(|error| Error::new("mk::run::params", "the unit's parameters are damaged").because(error))?;
-    let cell = Cell::parse(&unit.key).ok_or_else(|| Error::new("mk::run::params", "the unit's key is no cell"))?;
+    let block = block(&unit.key, params.cells)?;
     let (buildings, findings) = merged(unit, &params, context)?;
     let ground = Ground::new(params.crs, geoid, &context.area.grids)?;
-    let frame = frame(cell, &ground)?;
+    let frame = frame(block, &ground)?;
     context.check()?;
     let built = build(&buildings, &ground, &frame)?;
     let pieces = pieces(&built.facets, STEP_M);
     let properties = properties(&buildings);
+    let walls: Vec<[u8; 3]> = match params.colour {
+        ColourOption::Surface => Vec::new(),
+        ColourOption::Function => buildings.iter().map(wall_by_function).collect(),
+    };
     let tile = glb::Tile {
         copyright: &params.copyright,
         pieces: &pieces,
-        materials: &materials(),
+        surfaces: &SURFACES,
+        colour: &|feature, class| match walls.get(usize::from(feature)) {
+            Some(&wall) if class == 1 => wall,
+            _ => COLOURS[usize::from(class.min(2))],
+        },
         class: "building",
         features: buildings.len(),
         properties: &properties,
@@ -218,6 +278,7 @@ pub fn execute(unit: &UnitSpec, geoid: Option<Geoid>, context: &mut UnitContext<
     }
     let summary = Summary {
         region: built.region.map(Summary::stored),
+        cells: block.cells,
         buildings: buildings.len() as u64,
         triangles: built.facets.iter().map(|facet| facet.triangles.len() as u64).sum(),
         attributes,
@@ -254,7 +315,7 @@ fn merged(unit: &UnitSpec, params: &Params, context: &UnitContext<'_>) -> Result
         }
     }
     if newest.len() > usize::from(u16::MAX) {
-        return Err(Error::new("mk::city_model::crowded", format!("{} buildings in one cell of 500 m", newest.len())));
+        return Err(Error::new("mk::city_model::crowded", format!("{} buildings in one tile", newest.len())));
     }
     Ok((by_place(newest.into_values().collect()), findings))
 }
@@ -342,11 +403,20 @@ fn shown(building: &Building) -> impl Iterator<Item = (u8, &Vec<Vec<[f64; 3]>>)>
     })
 }
 
-/// Names and colours of the classes, as on German city models: red roofs, light walls.
-fn materials() -> Vec<Material> {
-    [("Dach", [0.60, 0.13, 0.08]), ("Wand", [0.80, 0.76, 0.68]), ("Boden", [0.25, 0.23, 0.21])]
-        .map(|(name, colour)| Material { name: name.to_owned(), colour })
-        .to_vec()
+/// Names of the classes: CityGML's.
+const SURFACES: [&str; 3] = ["RoofSurface", "WallSurface", "GroundSurface"];
+/// Their colours, linear: red roofs, light walls, as on German city models.
+const COLOURS: [[u8; 3]; 3] = [[153, 33, 20], [204, 194, 173], [64, 59, 54]];
+
+/// Colour of the walls by the group of ALKIS's function: living, business and industry, public, anything else.
+fn wall_by_function(building: &Building) -> [u8; 3] {
+    let function = building.attribute("function").map(|value| value.to_string()).unwrap_or_default();
+    match function.split("; ").next().and_then(|code| code.strip_prefix("31001_")).and_then(|code| code.bytes().next()) {
+        Some(b'1') => [222, 150, 70],
+        Some(b'2') => [110, 120, 160],
+        Some(b'3') => [190, 60, 60],
+        _ => [150, 150, 150],
+    }
 }
 
 /// Attributes that say nothing to who looks at a building: the identifier again, and addresses of code lists.
@@ -434,7 +504,7 @@ mod tests {
         ) {
             let exact = Region([west, south, west + size, south + size, low, low + size]);
             let region = Some(Summary::stored(exact));
-            let summary = Summary { region, buildings: 1, triangles: 1, attributes: BTreeMap::new() };
+            let summary = Summary { region, cells: 1, buildings: 1, triangles: 1, attributes: BTreeMap::new() };
             let text = serde_json::to_string(&serde_json::to_value(&summary).unwrap()).unwrap();
             let back: Summary = serde_json::from_value(serde_json::from_str(&text).unwrap()).unwrap();
             prop_assert_eq!(back.region, summary.region);

@@ -166,9 +166,12 @@ pub fn address<R: Read>(xml: &mut Xml<R>, attributes: &mut Attributes) -> Result
             }
         }
     }
-    let join = |a: &str, b: &str| [a, b].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ");
-    let lines = [join(&street, &number), join(&code, &town)];
-    let text = lines.iter().filter(|line| !line.is_empty()).cloned().collect::<Vec<_>>().join(", ");
-    add(attributes, "address", &text);
+    add(attributes, "address", &address_line(&street, &number, &code, &town));
     Ok(())
+}
+
+/// Street and number, postal code and town, as far as they are known.
+pub fn address_line(street: &str, number: &str, code: &str, town: &str) -> String {
+    let join = |a: &str, b: &str, between: &str| [a, b].into_iter().filter(|it| !it.is_empty()).collect::<Vec<_>>().join(between);
+    join(&join(street, number, " "), &join(code, town, " "), ", ")
 }

@@ -39,6 +39,8 @@ pub struct Use {
     pub lod: u8,
     /// The boundary surface that uses it; `None` in solids and surfaces of the building itself.
     pub semantic: Option<Semantic>,
+    /// Number of that boundary surface within its object; 0 without one.
+    pub surface: u32,
     /// What is used.
     pub target: Target,
     /// True when it is seen from the other side.
@@ -67,6 +69,8 @@ pub struct Owner {
     pub lod: u8,
     /// The boundary surface around.
     pub semantic: Option<Semantic>,
+    /// Its number within the object; 0 without one.
+    pub surface: u32,
 }
 
 /// The CRS of a file: what its envelope says, or its first geometry.
@@ -187,7 +191,8 @@ pub fn read<R: Read>(
 }
 
 fn use_of(owner: Owner, target: Target, reversed: bool) -> Use {
-    Use { object: owner.object, lod: owner.lod, semantic: owner.semantic, target, reversed }
+    let Owner { object, lod, semantic, surface } = owner;
+    Use { object, lod, semantic, surface, target, reversed }
 }
 
 /// `#id`, or a whole address with `#id` at its end: only the id counts, for objects never share polygons across files.
@@ -204,6 +209,7 @@ pub fn problem(kind: &str, message: impl Into<String>) -> Error {
         "size" => "mk::city_model::size",
         "xlink" => "mk::city_model::xlink",
         "curve" => "mk::city_model::curve",
+        "vertex" => "mk::city_model::vertex",
         _ => "mk::city_model::geometry",
     };
     Error::new(code, message)
@@ -309,18 +315,24 @@ fn ring(values: &[f64], axis: AxisOrder) -> Result<Vec<[f64; 3]>, Error> {
     if !values.len().is_multiple_of(3) {
         return Err(problem("coordinate", "a ring's number of coordinates is no multiple of three"));
     }
-    let mut points: Vec<[f64; 3]> = Vec::with_capacity(values.len() / 3);
-    for value in values.chunks_exact(3) {
+    let points = values.chunks_exact(3).map(|value| {
         let [east, north] = axis.east_north([value[0], value[1]]);
-        let point = [east, north, value[2]];
-        if points.last() != Some(&point) {
-            points.push(point);
-        }
-    }
+        [east, north, value[2]]
+    });
+    let mut points: Vec<[f64; 3]> = points.collect();
     if points.len() > 1 {
         if points.first() != points.last() {
             return Err(problem("ring", "a ring is not closed"));
         }
+        points.pop();
+    }
+    checked_ring(points)
+}
+
+/// An open ring without repeated points.
+pub fn checked_ring(mut points: Vec<[f64; 3]>) -> Result<Vec<[f64; 3]>, Error> {
+    points.dedup();
+    while points.len() > 1 && points.first() == points.last() {
         points.pop();
     }
     if points.len() < 3 {

@@ -1,21 +1,26 @@
-//! CityGML 1.0, 2.0 and 3.0 buildings, streamed: one building in memory at a time.
+//! Buildings of CityGML 1.0, 2.0 and 3.0, CityJSON 1.0 to 2.0 and CityJSONSeq; CityGML and CityJSONSeq are streamed, one building
+//! in memory at a time.
 //!
 //! Elements are told by local name and family of namespaces, so that the three versions and both GMLs are read by the same code.
 //! What is unknown is counted by name and skipped.
 
 mod attributes;
 mod building;
+mod cityjson;
+mod draft;
 mod geometry;
 mod xml;
 
-use super::model::Building;
+use super::model::{Building, Kind};
 use crate::crs::{Bbox, SrsName};
 use crate::dataset::Counts;
 use crate::error::{Error, Place, Rejection, Result};
+use crate::io::source::read_error;
 use crate::mesh::Triangulator;
+use draft::Outcome;
 use geometry::Srs;
 use std::collections::BTreeMap;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read};
 use xml::{Family, Step, Xml};
 
 /// Objects read, and what was lost or is worth a look.
@@ -54,11 +59,41 @@ pub struct Document {
     pub unknown: BTreeMap<String, u64>,
 }
 
+/// What is wanted of a building that has several levels of detail.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    /// The level that is taken where it is there.
+    pub lod: u8,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self { lod: 2 }
+    }
+}
+
+impl Wanted {
+    /// Levels in the order in which they are taken: the wanted one, then LOD2, LOD1, and LOD3 where that is all.
+    fn order(self) -> [u8; 4] {
+        [self.lod, 2, 1, 3]
+    }
+}
+
 /// Reads a file and hands each sound building to `take`, in the order of the file; a reason that `take` gives back rejects it.
 ///
 /// # Errors
-/// When the file is no CityGML, is not well-formed, ends early, or `take` fails.
-pub fn read<R: Read>(input: R, file: &str, mut take: impl FnMut(Building) -> Result<Option<Error>>) -> Result<Document> {
+/// When the file is neither CityGML nor CityJSON, is not well-formed, ends early, or `take` fails.
+pub fn read<R: Read>(
+    input: R,
+    file: &str,
+    wanted: Wanted,
+    mut take: impl FnMut(Building) -> Result<Option<Error>>,
+) -> Result<Document> {
+    let mut input = BufReader::with_capacity(256 << 10, input);
+    let start = input.fill_buf().map_err(|error| read_error(file, &error))?;
+    if start.trim_ascii_start().starts_with(b"{") {
+        return cityjson::read(input, file, wanted, take);
+    }
     let mut xml = Xml::new(input, file)?;
     let mut document = Document::default();
     let mut srs = Srs::default();
@@ -73,7 +108,7 @@ pub fn read<R: Read>(input: R, file: &str, mut take: impl FnMut(Building) -> Res
             format!("the root element is {}, not a CityGML CityModel", shown(&root.name)),
         )
         .at(xml.place())
-        .hint("deliver CityGML 1.0, 2.0 or 3.0"));
+        .hint("deliver CityGML 1.0, 2.0 or 3.0, CityJSON or CityJSONSeq"));
     }
     loop {
         match xml.next()? {
@@ -81,9 +116,9 @@ pub fn read<R: Read>(input: R, file: &str, mut take: impl FnMut(Building) -> Res
             Step::Open => match xml.element().name.as_str() {
                 "boundedBy" => envelope(&mut xml, &mut srs, &mut document)?,
                 "cityObjectMember" | "featureMember" | "featureMembers" => {
-                    members(&mut xml, &mut srs, &mut document, &mut triangulator, &mut take)?;
+                    members(&mut xml, &mut srs, &mut document, wanted, &mut triangulator, &mut take)?;
                 }
-                "name" | "description" | "metaDataProperty" | "identifier" | "appearanceMember" | "appearance" => xml.skip()?,
+                "name" | "description" | "metaDataProperty" | "identifier" => xml.skip()?,
                 _ => {
                     let name = xml.element().name.clone();
                     note_unknown(&mut document.unknown, &name);
@@ -132,6 +167,7 @@ fn members<R: Read>(
     xml: &mut Xml<R>,
     srs: &mut Srs,
     document: &mut Document,
+    wanted: Wanted,
     triangulator: &mut Triangulator,
     take: &mut impl FnMut(Building) -> Result<Option<Error>>,
 ) -> Result<()> {
@@ -141,22 +177,8 @@ fn members<R: Read>(
             Step::Open => {
                 let element = xml.element();
                 if element.name == "Building" && element.family == Family::Building {
-                    let outcome = building::read(xml, srs, &mut document.unknown, triangulator)?;
-                    document.found.add(outcome.found);
-                    if let Some(building) = outcome.building {
-                        let parts = building.parts.len();
-                        let refused = take(building)?.map(|error| {
-                            let at = error.place().at;
-                            error.at(crate::error::Place { at, ..outcome.place.clone() })
-                        });
-                        let types = std::iter::once("Building").chain(std::iter::repeat_n("BuildingPart", parts));
-                        for object_type in types {
-                            match &refused {
-                                Some(error) => document.found.reject(object_type, error),
-                                None => document.found.counts.kept(object_type),
-                            }
-                        }
-                    }
+                    let outcome = building::read(xml, srs, &mut document.unknown, wanted, triangulator)?;
+                    hand_over(outcome, document, take)?;
                 } else {
                     let name = element.name.clone();
                     note_unknown(&mut document.unknown, &name);
@@ -165,6 +187,24 @@ fn members<R: Read>(
             }
         }
     }
+}
+
+/// Hands a building over and counts it with its parts.
+fn hand_over(outcome: Outcome, document: &mut Document, take: &mut impl FnMut(Building) -> Result<Option<Error>>) -> Result<()> {
+    document.found.add(outcome.found);
+    let Some(building) = outcome.building else { return Ok(()) };
+    let kinds: Vec<Kind> = std::iter::once(building.kind).chain(building.parts.iter().map(|part| part.kind)).collect();
+    let refused = take(building)?.map(|error| {
+        let at = error.place().at;
+        error.at(crate::error::Place { at, ..outcome.place })
+    });
+    for kind in kinds {
+        match &refused {
+            Some(error) => document.found.reject(kind.element(), error),
+            None => document.found.counts.kept(kind.element()),
+        }
+    }
+    Ok(())
 }
 
 /// Counts an element that is not read; hostile files may have many names.

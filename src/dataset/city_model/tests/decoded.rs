@@ -8,7 +8,7 @@ pub struct Decoded {
     bin: Vec<u8>,
 }
 
-/// A triangle in the tile's frame (east, up, south), with class name and feature.
+/// A triangle in the tile's frame (east, up, south), with the name of its surface and its feature.
 pub struct Triangle {
     pub class: String,
     pub feature: usize,
@@ -41,7 +41,7 @@ impl Decoded {
         let Some(packed) = view["extensions"].get("EXT_meshopt_compression") else { return slice(view).to_vec() };
         let (encoded, count) = (slice(packed), number(packed, "count"));
         if packed["mode"] == "ATTRIBUTES" {
-            return meshopt::decode_vertex_buffer::<[u8; 16]>(encoded, count).unwrap().concat();
+            return meshopt::decode_vertex_buffer::<[u8; 24]>(encoded, count).unwrap().concat();
         }
         let indices: Vec<u16> = meshopt::decode_index_buffer(encoded, count).unwrap();
         indices.iter().flat_map(|index| index.to_le_bytes()).collect()
@@ -66,9 +66,10 @@ impl Decoded {
                 let (positions, stride, vertices) = self.accessor(&attributes["POSITION"]);
                 let (normals, ..) = self.accessor(&attributes["NORMAL"]);
                 let (features, ..) = self.accessor(&attributes["_FEATURE_ID_0"]);
+                let (surfaces, ..) = self.accessor(&attributes["_FEATURE_ID_1"]);
+                let names = self.column(1, "surface");
                 let (indices, _, count) = self.accessor(&primitive["indices"]);
                 let short = |bytes: &[u8], at: usize| u16::from_le_bytes([bytes[at], bytes[at + 1]]);
-                let class = self.json["materials"][number(primitive, "material")]["name"].as_str().unwrap().to_owned();
                 for triangle in 0..count / 3 {
                     let corners: [usize; 3] = std::array::from_fn(|corner| short(&indices, (triangle * 3 + corner) * 2).into());
                     assert!(corners.iter().all(|&corner| corner < vertices));
@@ -80,7 +81,7 @@ impl Decoded {
                     let normal =
                         std::array::from_fn(|axis| f64::from(i8::from_le_bytes([normals[corners[0] * stride + axis]])) / 127.0);
                     out.push(Triangle {
-                        class: class.clone(),
+                        class: names[usize::from(surfaces[corners[0] * stride])].clone(),
                         feature: short(&features, corners[0] * stride).into(),
                         corners: corners.map(place),
                         normal,
@@ -91,10 +92,31 @@ impl Decoded {
         out
     }
 
+    /// The colours of the vertices.
+    pub fn colours(&self) -> Vec<[u8; 4]> {
+        let (bytes, stride, count) = self.accessor(&self.json["meshes"][0]["primitives"][0]["attributes"]["COLOR_0"]);
+        (0..count).map(|index| bytes[index * stride..][..4].try_into().unwrap()).collect()
+    }
+
     pub fn texts(&self, property: &str) -> Vec<String> {
-        let table = &self.json["extensions"]["EXT_structural_metadata"]["propertyTables"][0];
+        self.column(0, property)
+    }
+
+    /// The texts of a property, stored as texts or as an enumeration.
+    fn column(&self, table: usize, property: &str) -> Vec<String> {
+        let metadata = &self.json["extensions"]["EXT_structural_metadata"];
+        let table = &metadata["propertyTables"][table];
         let stored = &table["properties"][property];
-        let (values, offsets) = (self.view(number(stored, "values")), self.view(number(stored, "stringOffsets")));
+        let definition = &metadata["schema"]["classes"][table["class"].as_str().unwrap()]["properties"][property];
+        let values = self.view(number(stored, "values"));
+        if definition["type"] == "ENUM" {
+            let names = &metadata["schema"]["enums"][definition["enumType"].as_str().unwrap()]["values"];
+            let name = |value: u8| names.as_array().unwrap().iter().find(|it| it["value"] == value).unwrap()["name"].as_str();
+            let text = |&value: &u8| name(value).filter(|&name| definition["noData"] != name).unwrap_or_default().to_owned();
+            assert_eq!(values.len(), number(table, "count"));
+            return values.iter().map(text).collect();
+        }
+        let offsets = self.view(number(stored, "stringOffsets"));
         let width = match stored["stringOffsetType"].as_str().unwrap() {
             "UINT8" => 1,
             "UINT16" => 2,

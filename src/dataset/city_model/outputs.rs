@@ -1,0 +1,216 @@
+//! Tables, sequence, map tiles and picture: everything that is made of the buildings one by one, tile after tile.
+
+use super::artefacts::{Tile, Whole};
+use super::cell::{Block, Cell};
+use super::maptiles::MapTiles;
+use super::model::Building;
+use super::table::{Cadastre, GEOMETRY, Table};
+use super::tile::{BUILDINGS, Width};
+use super::{codec, preview};
+use crate::crs::{Bbox, Crs};
+use crate::dataset::{Artefact, ArtefactRole, AssembleContext};
+use crate::error::{Error, Place, Result};
+use crate::format::cityjson::{self, CityObject};
+use crate::format::geoparquet;
+use crate::format::gpkg::{Geopackage, Layer};
+use arrow::array::{Array, RecordBatch, StringArray};
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+/// Name of the table.
+pub const PARQUET: &str = "buildings.parquet";
+/// Name of the CityJSONSeq file.
+pub const CITYJSON: &str = "buildings.city.jsonl";
+/// Name of the GeoPackage.
+pub const GPKG: &str = "buildings.gpkg";
+/// Name of the map tiles.
+pub const PMTILES: &str = "buildings.pmtiles";
+/// Name of the picture.
+pub const PREVIEW: &str = "preview.png";
+
+/// What is being written; nothing where it is not wanted.
+struct Outputs {
+    table: Table,
+    parquet: Option<geoparquet::Writer<BufWriter<File>>>,
+    sequence: Option<cityjson::Writer<BufWriter<File>>>,
+    /// Rows of the GeoPackage.
+    flat: Option<Vec<RecordBatch>>,
+    map: Option<MapTiles>,
+    picture: Option<preview::Picture>,
+}
+
+/// Writes what is wanted of tables, sequence, map tiles and picture.
+///
+/// # Errors
+/// When a result cannot be read or a file not be written.
+pub fn write(tiles: &[&Tile<'_>], context: &AssembleContext<'_>, whole: &Whole, bounds_lonlat: Bbox) -> Result<Vec<Artefact>> {
+    let mut outputs = Outputs::begin(tiles, context, whole)?;
+    for tile in tiles {
+        if outputs.is_idle() {
+            break;
+        }
+        outputs.take(&codec::decode(&tile.result.pack()?.read(BUILDINGS)?)?)?;
+    }
+    outputs.finish(context, whole, bounds_lonlat)
+}
+
+impl Outputs {
+    fn begin(tiles: &[&Tile<'_>], context: &AssembleContext<'_>, whole: &Whole) -> Result<Self> {
+        let mut attributes: BTreeMap<String, Width> = BTreeMap::new();
+        for (name, &width) in tiles.iter().flat_map(|tile| &tile.summary.attributes) {
+            attributes.entry(name.clone()).and_modify(|present| *present = width.max(*present)).or_insert(width);
+        }
+        let tabular = context.wants("parquet") || context.wants("gpkg");
+        let table = Table::new(&attributes, if tabular { cadastre(context)? } else { None });
+        let mut parquet = None;
+        if context.wants("parquet") {
+            let options = geoparquet::Options::new(GEOMETRY, Some(whole.crs));
+            parquet = Some(geoparquet::Writer::new(create(&context.output.join(PARQUET))?, table.schema(), &options)?);
+        }
+        let mut sequence = None;
+        if context.wants("cityjson") {
+            let origin = if whole.bbox.is_empty() { [0.0; 2] } else { whole.bbox.min };
+            sequence =
+                Some(cityjson::Writer::new(create(&context.output.join(CITYJSON))?, &reference_system(whole.crs), origin)?);
+        }
+        let map = if context.wants("pmtiles") { Some(MapTiles::new(whole.crs, &context.area.grids)?) } else { None };
+        let counted = tiles.iter().flat_map(|tile| {
+            let Block { corner: Cell([east, north]), cells } = tile.block;
+            let count = tile.summary.buildings.div_ceil((cells * cells) as u64);
+            (0..cells * cells).map(move |number| (Cell([east + number % cells, north + number / cells]), count))
+        });
+        let picture = preview::window(whole.bbox, counted).filter(|_| context.wants("preview")).map(preview::Picture::new);
+        Ok(Self { table, parquet, sequence, flat: context.wants("gpkg").then(Vec::new), map, picture })
+    }
+
+    fn is_idle(&self) -> bool {
+        self.parquet.is_none() && self.sequence.is_none() && self.flat.is_none() && self.map.is_none() && self.picture.is_none()
+    }
+
+    fn take(&mut self, buildings: &[Building]) -> Result<()> {
+        if self.parquet.is_some() || self.flat.is_some() {
+            let batch = self.table.batch(buildings)?;
+            if let Some(flat) = &mut self.flat {
+                flat.push(self.table.flat(&batch)?);
+            }
+            if let Some(parquet) = &mut self.parquet {
+                parquet.write(&batch)?;
+            }
+        }
+        for building in buildings {
+            if let Some(sequence) = &mut self.sequence {
+                sequence.write(&feature(building))?;
+            }
+            if let Some(map) = &mut self.map {
+                map.add(building)?;
+            }
+            if let Some(picture) = &mut self.picture {
+                picture.draw(building);
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, context: &AssembleContext<'_>, whole: &Whole, bounds_lonlat: Bbox) -> Result<Vec<Artefact>> {
+        let artefact = |path: &str, role, media_type: &str, format: &str, title: &str| Artefact {
+            path: path.to_owned(),
+            audience: context.audience,
+            role,
+            media_type: media_type.to_owned(),
+            format: format.to_owned(),
+            title: title.to_owned(),
+        };
+        let mut artefacts = Vec::new();
+        if let Some(parquet) = self.parquet {
+            flushed(parquet.finish()?, PARQUET)?;
+            let title = "Gebäude als Tabelle mit Grundrissen, Flächen und Maßen";
+            artefacts.push(artefact(PARQUET, ArtefactRole::Data, "application/vnd.apache.parquet", "GeoParquet 1.1", title));
+        }
+        if let Some(sequence) = self.sequence {
+            flushed(sequence.finish(), CITYJSON)?;
+            let title = "Gebäude als CityJSON";
+            artefacts.push(artefact(CITYJSON, ArtefactRole::Data, "application/city+json-seq", "CityJSONSeq 2.0", title));
+        }
+        if let Some(flat) = self.flat {
+            let title = "Grundrisse der 3D-Gebäude mit Maßen";
+            write_gpkg(&self.table, &flat, title, context, whole)?;
+            artefacts.push(artefact(GPKG, ArtefactRole::Data, "application/geopackage+sqlite3", "GeoPackage 1.3", title));
+        }
+        if let Some(map) = self.map.filter(|map| !map.is_empty()) {
+            let attribution = context.dataset.metadata.attribution.clone().unwrap_or_default();
+            map.write(&context.output.join(PMTILES), bounds_lonlat, attribution)?;
+            let title = "Grundrisse mit Höhen als Vektorkacheln";
+            artefacts.push(artefact(PMTILES, ArtefactRole::Tiles, "application/vnd.pmtiles", "PMTiles 3 (MVT)", title));
+        }
+        if let Some(picture) = self.picture {
+            write_file(&context.output.join(PREVIEW), &picture.finish()?)?;
+            artefacts.push(artefact(PREVIEW, ArtefactRole::Preview, "image/png", "PNG", "Vorschau der 3D-Gebäude"));
+        }
+        Ok(artefacts)
+    }
+}
+
+fn write_gpkg(table: &Table, rows: &[RecordBatch], title: &str, context: &AssembleContext<'_>, whole: &Whole) -> Result<()> {
+    let empty = table.flat(&table.batch(&[])?)?;
+    let date = whole.dates.as_ref().map(|(_, last)| last.as_str()).and_then(|last| last.get(..10)).unwrap_or("1970-01-01");
+    let mut file = Geopackage::create(&context.output.join(GPKG), &format!("{date}T00:00:00.000Z"))?;
+    let layer = Layer { name: "gebaeude", title, geometry: Some("geom"), geometry_type: "MULTIPOLYGON", crs: Some(whole.crs) };
+    file.add(&layer, &empty.schema(), rows)?;
+    file.finish()
+}
+
+/// Oids of the buildings in the cadastre datasets that this one uses; `None` without one.
+fn cadastre(context: &AssembleContext<'_>) -> Result<Option<Cadastre>> {
+    let mut oids: Option<Cadastre> = None;
+    for (path, _) in context.uses.values().filter_map(|used| used.files.get("gebaeude_bauwerk.parquet")) {
+        let list = oids.get_or_insert_default();
+        for batch in geoparquet::columns(path, &["oid"])? {
+            let column = batch.column(0).as_any().downcast_ref::<StringArray>();
+            let values = column.into_iter().flat_map(|column| (0..column.len()).map(move |row| column.value(row)));
+            list.extend(values.map(str::to_owned));
+        }
+    }
+    Ok(oids)
+}
+
+/// OGC's name of the CRS, as CityJSON wants it.
+fn reference_system(crs: Crs) -> String {
+    format!("https://www.opengis.net/def/crs/EPSG/0/{}", crs.0)
+}
+
+/// A building and its parts as city objects.
+fn feature(building: &Building) -> Vec<CityObject<'_>> {
+    let object = |building| -> CityObject<'_> {
+        let Building { kind, id, lod, solid, attributes, faces, .. }: &Building = building;
+        CityObject {
+            id,
+            kind: kind.element(),
+            attributes: attributes.iter().map(|(name, value)| (name.clone(), value.to_json())).collect(),
+            lod: *lod,
+            solid: *solid,
+            faces: faces.iter().map(|face| (face.semantic.element(), face.surface, &face.rings)).collect(),
+        }
+    };
+    let mut objects = vec![object(building)];
+    // A part that is named like its building cannot be told from it in CityJSON.
+    objects.extend(building.parts.iter().filter(|part| part.id != building.id).map(object));
+    objects
+}
+
+pub fn create(path: &Path) -> Result<BufWriter<File>> {
+    File::create(path).map(BufWriter::new).map_err(|error| unwritable(path, error))
+}
+
+pub fn flushed(mut output: BufWriter<File>, name: &str) -> Result<()> {
+    output.flush().map_err(|error| unwritable(Path::new(name), error))
+}
+
+pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    std::fs::write(path, bytes).map_err(|error| unwritable(path, error))
+}
+
+fn unwritable(path: &Path, error: std::io::Error) -> Error {
+    Error::new("mk::io::write", "cannot write the file").at(Place::file(path.display().to_string())).because(error)
+}
