@@ -69,7 +69,7 @@ pub fn columns(path: &Path, names: &[&str]) -> Result<Vec<RecordBatch>> {
     let damaged = |error: Box<dyn std::error::Error + Send + Sync>| {
         Error::new("mk::format::geoparquet", "cannot read the table").at(Place::file(path.display().to_string())).because(error)
     };
-    let file = File::open(path).map_err(|error| damaged(error.into()))?;
+    let file = std::fs::File::open(path).map_err(|error| damaged(error.into()))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| damaged(error.into()))?;
     if let Some(missing) = names.iter().find(|name| builder.schema().index_of(name).is_err()) {
         return Err(damaged(format!("it has no column '{missing}'").into()));
