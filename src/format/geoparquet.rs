@@ -67,7 +67,9 @@ pub fn write_file(path: &Path, schema: &SchemaRef, batches: &[RecordBatch], opti
 /// When the file cannot be read or lacks a column.
 pub fn columns(path: &Path, names: &[&str]) -> Result<Vec<RecordBatch>> {
     let damaged = |error: Box<dyn std::error::Error + Send + Sync>| {
-        Error::new("mk::format::geoparquet", "cannot read the table").at(Place::file(path.display().to_string())).because(error)
+        Error::new("mk::format::geoparquet", "cannot read the table")
+            .at(crate::error::Place::file(path.display().to_string()))
+            .because(error)
     };
     let file = std::fs::File::open(path).map_err(|error| damaged(error.into()))?;
     let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| damaged(error.into()))?;
