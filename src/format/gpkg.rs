@@ -5,7 +5,7 @@
 
 use crate::crs::{Bbox, Crs, name_and_wkt};
 use crate::error::{Error, Place, Result};
-use crate::format::wkb;
+use crate::format::{rtree, wkb};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Date32Type, Float64Type, Int32Type, Int64Type, SchemaRef};
 use rusqlite::types::{ToSqlOutput, Value, ValueRef};
@@ -93,8 +93,15 @@ impl Geopackage {
         }
         let mut extent = Bbox::EMPTY;
         let mut key = 0_i64;
+        let mut boxes = Vec::new();
         for batch in batches {
-            self.rows(layer, batch, geometry, srs, &mut key, &mut extent)?;
+            self.rows(layer, batch, geometry, srs, &mut key, &mut boxes)?;
+        }
+        for (_, bbox) in &boxes {
+            extent = extent.union(*bbox);
+        }
+        if let Some(column) = layer.geometry {
+            self.index(&format!("rtree_{name}_{column}"), &boxes)?;
         }
         self.register(layer, srs, extent)
     }
@@ -106,19 +113,11 @@ impl Geopackage {
         geometry: Option<usize>,
         srs: i64,
         key: &mut i64,
-        extent: &mut Bbox,
+        boxes: &mut Vec<(i64, Bbox)>,
     ) -> Result<()> {
         let failed = |error| failed(&self.path, error);
         let places = vec!["?"; batch.num_columns() + 1].join(", ");
         let mut insert = self.connection.prepare(&format!("INSERT INTO \"{}\" VALUES ({places})", layer.name)).map_err(failed)?;
-        let mut index = match layer.geometry {
-            Some(column) => Some(
-                self.connection
-                    .prepare(&format!("INSERT INTO \"rtree_{}_{column}\" VALUES (?, ?, ?, ?, ?)", layer.name))
-                    .map_err(failed)?,
-            ),
-            None => None,
-        };
         for row in 0..batch.num_rows() {
             *key += 1;
             insert.raw_bind_parameter(1, *key).map_err(failed)?;
@@ -134,12 +133,32 @@ impl Geopackage {
                 }
                 let (blob, bbox) = geometry_blob(column.value(row), srs)?;
                 insert.raw_bind_parameter(position + 2, blob).map_err(failed)?;
-                if let (Some(index), false) = (&mut index, bbox.is_empty()) {
-                    *extent = extent.union(bbox);
-                    index.execute(params![*key, bbox.min[0], bbox.max[0], bbox.min[1], bbox.max[1]]).map_err(failed)?;
+                if !bbox.is_empty() {
+                    boxes.push((*key, bbox));
                 }
             }
             insert.raw_execute().map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    /// Fills the index of a layer, whose name has been checked.
+    fn index(&self, name: &str, boxes: &[(i64, Bbox)]) -> Result<()> {
+        let failed = |error| failed(&self.path, error);
+        let packed = rtree::pack(boxes);
+        let mut insert =
+            self.connection.prepare(&format!("INSERT OR REPLACE INTO \"{name}_node\" VALUES (?, ?)")).map_err(failed)?;
+        for (number, bytes) in &packed.nodes {
+            insert.execute(params![number, bytes]).map_err(failed)?;
+        }
+        for (suffix, mut pairs) in [("rowid", packed.rows), ("parent", packed.parents)] {
+            // In the order of the key, so that the table is written from its beginning to its end.
+            pairs.sort_unstable();
+            let mut insert =
+                self.connection.prepare(&format!("INSERT INTO \"{name}_{suffix}\" VALUES (?, ?)")).map_err(failed)?;
+            for (number, node) in pairs {
+                insert.execute(params![number, node]).map_err(failed)?;
+            }
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ pub mod jpeg;
 pub mod mvt;
 pub mod picture;
 pub mod pmtiles;
+mod rtree;
 pub mod stac;
 pub mod tile_matrix;
 pub mod tilejson;

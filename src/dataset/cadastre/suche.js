@@ -10,7 +10,7 @@ export function normal(text) {
     .toLowerCase()
     .replace(/ä/g, "ae").replace(/ö/g, "oe").replace(/ü/g, "ue").replace(/ß/g, "ss")
     .normalize("NFD").replace(/[\u0300-\u036f]/g, "")
-    .replace(/strasse\b/g, "str").replace(/str\./g, "str")
+    .replace(/stras?se\b|str\./g, "str")
     .replace(/[^a-z0-9]+/g, " ")
     .trim();
 }
