@@ -74,7 +74,7 @@ pub fn addresses(classes: &BTreeMap<&str, Vec<Object<'_>>>, catalogue: &Catalogu
             parcel: parcels.get(oid).copied(),
             building: buildings.get(oid).copied(),
         };
-        table.push(cells.row(catalogue), position.and_then(|it| it.row.geometry.clone()));
+        table.push(cells.row(catalogue), position.and_then(|it| it.row.geometry.as_deref()));
     }
     for object in alone {
         taken.take(object);
@@ -92,7 +92,7 @@ pub fn addresses(classes: &BTreeMap<&str, Vec<Object<'_>>>, catalogue: &Catalogu
             parcel: None,
             building: None,
         };
-        table.push(cells.row(catalogue), object.row.geometry.clone());
+        table.push(cells.row(catalogue), object.row.geometry.as_deref());
     }
     table.finish()
 }

@@ -41,7 +41,7 @@ pub fn cadastral(classes: &BTreeMap<&str, Vec<Object<'_>>>, taken: &mut Taken) -
                 object.text(&["bezeichnung"]).map(str::trim).into(),
                 municipality_key(object, "gemeindezugehoerigkeit").into(),
             ];
-            table.push(cells, object.row.geometry.clone());
+            table.push(cells, object.row.geometry.as_deref());
         }
     }
     table.finish()
@@ -76,7 +76,7 @@ pub fn administrative(classes: &BTreeMap<&str, Vec<Object<'_>>>, taken: &mut Tak
                 object.text(&["bezeichnung"]).into(),
                 municipality.into(),
             ];
-            table.push(cells, object.row.geometry.clone());
+            table.push(cells, object.row.geometry.as_deref());
         }
     }
     table.finish()

@@ -50,7 +50,7 @@ pub fn rest(classes: &BTreeMap<&str, Vec<Object<'_>>>, ended: &[Object<'_>], tak
             row.srs.as_deref().into(),
             row.local.as_deref().and_then(|bytes| wkb::decode(bytes).ok()).map(|it| wkb::to_text(&it)).into(),
         ];
-        table.push(cells, row.geometry.clone());
+        table.push(cells, row.geometry.as_deref());
     }
     table.finish()
 }

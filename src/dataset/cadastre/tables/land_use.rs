@@ -46,7 +46,7 @@ pub fn land_use(classes: &BTreeMap<&str, Vec<Object<'_>>>, taken: &mut Taken) ->
                 kind.into(),
                 object.text(&["name"]).into(),
             ];
-            table.push(cells, object.row.geometry.clone());
+            table.push(cells, object.row.geometry.as_deref());
         }
     }
     table.finish()

@@ -14,7 +14,7 @@ mod structure;
 
 use super::row::Row;
 use crate::error::{Error, Result};
-use arrow::array::{ArrayRef, BinaryArray, Float64Array, Int32Array, RecordBatch, StringArray};
+use arrow::array::{ArrayRef, BinaryBuilder, Float64Builder, Int32Builder, RecordBatch, StringBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use catalogue::Catalogue;
 use serde_json::{Map, Value};
@@ -95,52 +95,59 @@ impl From<Option<i32>> for Cell {
     }
 }
 
-/// Rows of a table being gathered.
+/// A column being gathered.
+enum Column {
+    Text(StringBuilder),
+    Real(Float64Builder),
+    Whole(Int32Builder),
+}
+
+/// Rows of a table being gathered; each goes to its columns at once, so that a table is never in memory twice.
 struct Builder {
     spec: &'static Spec,
-    rows: Vec<(Vec<Cell>, Option<Vec<u8>>)>,
+    columns: Vec<Column>,
+    geometry: BinaryBuilder,
 }
 
 impl Builder {
     fn new(spec: &'static Spec) -> Self {
-        Self { spec, rows: Vec::new() }
+        let column = |kind: &Kind| match kind {
+            Kind::Text => Column::Text(StringBuilder::new()),
+            Kind::Real => Column::Real(Float64Builder::new()),
+            Kind::Whole => Column::Whole(Int32Builder::new()),
+        };
+        let columns = spec.columns.iter().map(|(_, kind)| column(kind)).collect();
+        Self { spec, columns, geometry: BinaryBuilder::new() }
     }
-    fn push(&mut self, cells: Vec<Cell>, geometry: Option<Vec<u8>>) {
-        self.rows.push((cells, geometry));
+    fn push(&mut self, cells: Vec<Cell>, geometry: Option<&[u8]>) {
+        let mut cells = cells.into_iter();
+        for column in &mut self.columns {
+            match (column, cells.next()) {
+                (Column::Text(column), Some(Cell::Text(text))) => column.append_option(text),
+                (Column::Real(column), Some(Cell::Real(value))) => column.append_option(value),
+                (Column::Whole(column), Some(Cell::Whole(value))) => column.append_option(value),
+                (Column::Text(column), _) => column.append_null(),
+                (Column::Real(column), _) => column.append_null(),
+                (Column::Whole(column), _) => column.append_null(),
+            }
+        }
+        self.geometry.append_option(geometry);
     }
     fn finish(self) -> Result<Table> {
         let mut fields = Vec::new();
         let mut columns: Vec<ArrayRef> = Vec::new();
-        for (index, (name, kind)) in self.spec.columns.iter().enumerate() {
-            let cells = self.rows.iter().map(|(cells, _)| cells.get(index));
-            let (data_type, column): (DataType, ArrayRef) = match kind {
-                Kind::Text => {
-                    let text = cells.map(|cell| match cell {
-                        Some(Cell::Text(text)) => text.as_deref(),
-                        _ => None,
-                    });
-                    (DataType::Utf8, Arc::new(text.collect::<StringArray>()))
-                }
-                Kind::Real => {
-                    let value = cells.map(|cell| match cell {
-                        Some(Cell::Real(value)) => *value,
-                        _ => None,
-                    });
-                    (DataType::Float64, Arc::new(value.collect::<Float64Array>()))
-                }
-                Kind::Whole => {
-                    let value = cells.map(|cell| match cell {
-                        Some(Cell::Whole(value)) => *value,
-                        _ => None,
-                    });
-                    (DataType::Int32, Arc::new(value.collect::<Int32Array>()))
-                }
+        for ((name, _), column) in self.spec.columns.iter().zip(self.columns) {
+            let (data_type, column): (DataType, ArrayRef) = match column {
+                Column::Text(mut column) => (DataType::Utf8, Arc::new(column.finish())),
+                Column::Real(mut column) => (DataType::Float64, Arc::new(column.finish())),
+                Column::Whole(mut column) => (DataType::Int32, Arc::new(column.finish())),
             };
             fields.push(Field::new(*name, data_type, true));
             columns.push(column);
         }
+        let mut geometry = self.geometry;
         fields.push(Field::new(GEOMETRY, DataType::Binary, true));
-        columns.push(Arc::new(self.rows.iter().map(|(_, geometry)| geometry.as_deref()).collect::<BinaryArray>()));
+        columns.push(Arc::new(geometry.finish()));
         let schema: SchemaRef = Arc::new(Schema::new(fields));
         let batch = RecordBatch::try_new(schema, columns)
             .map_err(|error| Error::new("mk::cadastre::table", "a table cannot be made").because(error))?;

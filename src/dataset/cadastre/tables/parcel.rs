@@ -8,6 +8,7 @@ use crate::dataset::cadastre::codes;
 use crate::error::Result;
 use crate::format::wkb;
 use geo::{Geometry, MultiPolygon};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 const PARCEL: Spec = Spec {
@@ -87,16 +88,16 @@ pub fn parcels(
             place.into(),
             pieces.text_of(&object.row.oid).into(),
         ];
-        table.push(cells, object.row.geometry.as_deref().map(multi_polygon));
+        table.push(cells, object.row.geometry.as_deref().map(multi_polygon).as_deref());
     }
     table.finish()
 }
 
 /// A polygon as one of several: the column has one type.
-fn multi_polygon(bytes: &[u8]) -> Vec<u8> {
+fn multi_polygon(bytes: &[u8]) -> Cow<'_, [u8]> {
     match wkb::decode(bytes) {
-        Ok(Geometry::Polygon(polygon)) => wkb::encode(&Geometry::MultiPolygon(MultiPolygon(vec![polygon]))),
-        _ => bytes.to_vec(),
+        Ok(Geometry::Polygon(polygon)) => Cow::Owned(wkb::encode(&Geometry::MultiPolygon(MultiPolygon(vec![polygon])))),
+        _ => Cow::Borrowed(bytes),
     }
 }
 
@@ -136,7 +137,7 @@ pub fn points(classes: &BTreeMap<&str, Vec<Object<'_>>>, taken: &mut Taken) -> R
             mark.and_then(|code| codes::kind("AX_Grenzpunkt", code)).into(),
             mark.into(),
         ];
-        table.push(cells, positions.get(object.row.oid.as_str()).map(|bytes| bytes.to_vec()));
+        table.push(cells, positions.get(object.row.oid.as_str()).copied());
     }
     table.finish()
 }

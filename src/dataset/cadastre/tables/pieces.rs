@@ -86,7 +86,7 @@ impl<'r> Pieces<'r> {
                 parcel_key.clone().into(),
                 (*area_m2).into(),
             ];
-            table.push(cells, row.geometry.clone());
+            table.push(cells, row.geometry.as_deref());
         }
         table.finish()
     }

@@ -47,7 +47,7 @@ pub fn structures(classes: &BTreeMap<&str, Vec<Object<'_>>>, catalogue: &Catalog
                 municipality.into(),
                 place.into(),
             ];
-            table.push(cells, object.row.geometry.clone());
+            table.push(cells, object.row.geometry.as_deref());
         }
     }
     table.finish()
