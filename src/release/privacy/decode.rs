@@ -21,10 +21,6 @@ const MAX_ENTRY: u64 = 4 << 30;
 /// Looks through a file; gives where in it something was found.
 pub fn look(file: &Path, name: &str, watch: &Watch) -> Result<Option<String>> {
     let failed = |error: Error| error.at(Place::file(name));
-    let stream = File::open(file).map_err(|error| failed(unreadable(error)))?;
-    if raw(stream, watch).map_err(|error| failed(unreadable(error)))? {
-        return Ok(Some(String::new()));
-    }
     let extension = Path::new(name).extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     let found = match extension.as_deref() {
         Some("parquet") => parquet(file, watch),
@@ -34,7 +30,13 @@ pub fn look(file: &Path, name: &str, watch: &Watch) -> Result<Option<String>> {
         Some("zip") => archive(file, watch),
         _ => Ok(None),
     };
-    found.map_err(failed)
+    if let Some(place) = found.map_err(failed)? {
+        return Ok(Some(place));
+    }
+    // Whatever the format: its bytes too, as names, comments and rests of pages are.
+    let stream = File::open(file).map_err(|error| failed(unreadable(error)))?;
+    let found = raw(stream, watch).map_err(|error| failed(unreadable(error)))?;
+    Ok(found.then(String::new))
 }
 
 fn unreadable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
