@@ -50,7 +50,8 @@ pub fn csv(table: &Table) -> String {
     text
 }
 
-fn cell(text: &str) -> String {
+/// A cell of such a file.
+pub fn cell(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '@', '\t', '\r'])
         || (text.starts_with('-') && !text[1..].starts_with(|c: char| c.is_ascii_digit()));
     let text = if formula { format!("'{text}") } else { text.to_owned() };

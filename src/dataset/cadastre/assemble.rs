@@ -4,6 +4,7 @@ use super::address_files;
 use super::areas::PIECES;
 use super::history::{StateSummary, current_rows, products};
 use super::preview;
+use super::quality_list;
 use super::read::Summary;
 use super::row::{Row, from_ipc};
 use super::tables::{GEOMETRY, Table, tables};
@@ -19,6 +20,7 @@ use crate::format::geoparquet::{self, sorted};
 use crate::format::gpkg::{Geopackage, Layer};
 use crate::format::pmtiles;
 use crate::io::atomic;
+use crate::pipeline::Audience;
 use rayon::prelude::*;
 
 /// Name of the GeoPackage.
@@ -57,6 +59,16 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
         if let Some(table) = tables.iter().find(|table| table.file == "adresse") {
             artefacts.extend(write_addresses(table, crs, context)?);
         }
+    }
+    let areas = context.results.get(AREAS).map_or(&[][..], Vec::as_slice);
+    if context.wants("qualitaet")
+        && let Some(text) = quality_list::csv(areas)
+    {
+        atomic::write_new(&context.output.join("qualitaet.csv"), text.as_bytes())?;
+        let list =
+            artefact(context, "qualitaet.csv", "text/csv", "CSV (UTF-8, Semikolon)", "Qualitätsliste des Liegenschaftskatasters");
+        // For those who mend it.
+        artefacts.push(Artefact { audience: Audience::Internal, ..list });
     }
     artefacts.extend(products(options, context, state, &summary)?);
     let mut facts = facts(options, context, state, &summary, &rows)?;

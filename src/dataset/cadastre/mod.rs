@@ -11,6 +11,7 @@ pub(crate) mod codes;
 pub(crate) mod history;
 mod nas;
 mod preview;
+mod quality_list;
 mod read;
 mod row;
 mod tables;
@@ -130,7 +131,7 @@ impl Dataset for Cadastre {
         }
     }
     fn assemble_version(&self) -> u32 {
-        2
+        3
     }
     fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {
         assemble::assemble(&self.options, context)
