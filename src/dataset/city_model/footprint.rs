@@ -25,6 +25,11 @@ pub fn footprint(building: &Building) -> Polygons {
     dissolved(&ground)
 }
 
+fn flat(rings: &[Vec<[f64; 3]>]) -> Polygon<f64> {
+    let line = |ring: &Vec<[f64; 3]>| LineString::new(ring.iter().map(|&[x, y, _]| Coord { x, y }).collect());
+    Polygon::new(line(&rings[0]), rings[1..].iter().map(line).collect())
+}
+
 fn dissolved(ground: &Polygons) -> Polygons {
     let mut corners: HashMap<[i64; 2], [f64; 3]> = HashMap::new();
     let mut lowest = f64::INFINITY;
@@ -34,9 +39,7 @@ fn dissolved(ground: &Polygons) -> Polygons {
         corner[2] = corner[2].min(point[2]);
         lowest = lowest.min(point[2]);
     }
-    let flat = |ring: &Vec<[f64; 3]>| LineString::new(ring.iter().map(|&[x, y, _]| Coord { x, y }).collect());
-    let polygons: Vec<Polygon<f64>> =
-        ground.iter().map(|rings| Polygon::new(flat(&rings[0]), rings[1..].iter().map(flat).collect())).collect();
+    let polygons: Vec<Polygon<f64>> = ground.iter().map(|rings| flat(rings)).collect();
     let back = |line: &LineString<f64>| -> Vec<[f64; 3]> {
         let mut ring: Vec<[f64; 3]> =
             line.0.iter().map(|at| delivered(&corners, at.x, at.y).unwrap_or([at.x, at.y, lowest])).collect();

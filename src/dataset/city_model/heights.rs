@@ -1,5 +1,6 @@
 //! From the CRS of the file to places on the ellipsoid: never without a named vertical reference and its grid.
 
+use super::utm::Utm;
 use crate::crs::{Crs, Geoid, GridFact, Operation, OperationFact, SrsName, Vertical, ecef, projjson};
 use crate::error::{Error, Exit, Result};
 use crate::mesh::{dot, minus};
@@ -74,6 +75,8 @@ pub fn grid_missing(vertical: Vertical) -> Error {
 /// Turns points of a CRS into points of the ellipsoid and of local frames.
 pub struct Ground {
     to_lonlat: Operation,
+    /// The same operation, computed here.
+    utm: Option<Utm>,
     geoid: Option<Geoid>,
 }
 
@@ -86,7 +89,7 @@ impl Ground {
     /// # Errors
     /// When there is no operation to ETRS89, or its grid is missing.
     pub fn new(crs: Crs, geoid: Option<Geoid>, grids: &[PathBuf]) -> Result<Self> {
-        Ok(Self { to_lonlat: Operation::between(crs, Crs(4258), grids)?, geoid })
+        Ok(Self { to_lonlat: Operation::between(crs, Crs(4258), grids)?, utm: Utm::of(crs), geoid })
     }
     /// Points with easting, northing, height to the ellipsoid.
     ///
@@ -94,7 +97,7 @@ impl Ground {
     /// When a point lies outside the CRS or the grid.
     pub fn geodetic(&self, points: &[[f64; 3]]) -> Result<Vec<Geodetic>> {
         let mut flat: Vec<[f64; 2]> = points.iter().map(|point| [point[0], point[1]]).collect();
-        self.to_lonlat.forward(&mut flat)?;
+        self.turn(&mut flat)?;
         flat.into_iter()
             .zip(points)
             .map(|([longitude, latitude], point)| {
@@ -109,8 +112,19 @@ impl Ground {
     /// When the place lies outside the CRS.
     pub fn lonlat(&self, place: [f64; 2]) -> Result<[f64; 2]> {
         let mut places = [place];
-        self.to_lonlat.forward(&mut places)?;
+        self.turn(&mut places)?;
         Ok(places[0])
+    }
+    /// Easting and northing to longitude and latitude; by PROJ where the zone is not one of ours or a point lies far outside of it.
+    fn turn(&self, places: &mut [[f64; 2]]) -> Result<()> {
+        let Some(utm) = &self.utm else { return self.to_lonlat.forward(places) };
+        for place in places {
+            match utm.lonlat(*place) {
+                Some(lonlat) => *place = lonlat,
+                None => self.to_lonlat.forward(std::slice::from_mut(place))?,
+            }
+        }
+        Ok(())
     }
     /// Height of the geoid above the ellipsoid at a place of the CRS; `None` without a geoid.
     ///

@@ -21,6 +21,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod utm;
 
 pub use options::{ColourOption, CompressionOption, LodOption, Options};
 
