@@ -8,6 +8,7 @@
 //! results become files; *planning* ([`plan`]) compares with the *ledger* ([`ledger`]) what is there already; an *engine*
 //! ([`run`]) executes the rest; a *release* ([`release`]) is an immutable tree that becomes current by one rename.
 
+pub mod catalogue;
 pub mod cli;
 pub mod crs;
 pub mod dataset;
@@ -26,6 +27,7 @@ pub mod raster;
 pub mod release;
 pub mod report;
 pub mod run;
+pub mod serve;
 pub mod vector;
 
 pub use error::{Error, Exit, Result};

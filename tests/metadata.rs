@@ -4,7 +4,9 @@
 
 mod samples;
 
-use messkette::metadata::{CatalogueLock, RecordInput, RenderedRecord, content_digest, rules, waf};
+use messkette::metadata::{
+    CatalogueLock, Record, RecordInput, RenderedRecord, atom, content_digest, dcat, ogc_record, page, rules, waf,
+};
 use messkette::pipeline::{Audience, PipelineConfig};
 use samples::{EVIL, Sample, datasets, pipeline};
 use std::path::Path;
@@ -63,7 +65,16 @@ fn records() -> Vec<(String, String)> {
     evil.sources[0].name = EVIL.to_owned();
     evil.facts.dates = Some(("2025".to_owned(), "2025-04".to_owned()));
     out.push(("evil".to_owned(), render(&mut lock, &pipeline, &evil, "2026-11-21").xml));
+    let rendered: Vec<_> = datasets().iter().map(|sample| render(&mut lock, &pipeline, sample, "2026-11-21")).collect();
+    out.push(("service".to_owned(), service(&mut lock, &rendered).xml));
     out
+}
+
+const BASE: &str = "https://geo.example.org/daten";
+
+fn service(lock: &mut CatalogueLock, records: &[RenderedRecord]) -> RenderedRecord {
+    let all: Vec<&Record> = records.iter().map(|record| &record.record).collect();
+    lock.render_download_service(&all, BASE, day("2026-11-21")).unwrap().unwrap()
 }
 
 #[test]
@@ -256,4 +267,148 @@ fn the_folder_lists_every_record() {
         assert!(page.contains(&format!("<a href=\"{}.xml\"", sample.config.id)));
     }
     assert!(!page.contains("<script") && !page.contains("<img"));
+}
+
+/// The INSPIRE assertions of the official suite that run offline, in BaseX: an independent reading of the rules. What is left out
+/// needs the network (facts of the data page: code lists, the capabilities of services).
+#[test]
+fn the_official_assertions_of_inspire_pass() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let script = root.join("../shared/peers/ets_run.py");
+    if !script.exists() || Command::new("basex").arg("-h").output().is_err() {
+        println!("skipped: {} or basex is not there", script.display());
+        return;
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("ets");
+    std::fs::create_dir_all(&folder).unwrap();
+    let records = records();
+    let run = |suites: &str, names: &[&str], change: fn(&str) -> String| {
+        let files: Vec<_> = names
+            .iter()
+            .map(|name| {
+                let file = folder.join(format!("{name}.xml"));
+                std::fs::write(&file, change(&records.iter().find(|(known, _)| known == name).unwrap().1)).unwrap();
+                file
+            })
+            .collect();
+        let output = Command::new("python3").arg(&script).arg(suites).args(&files).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let lines: Vec<String> = text.lines().filter(|line| line.contains(" | ")).map(str::to_owned).collect();
+        assert!(lines.len() > 10, "{text}");
+        lines
+    };
+    let failed = |lines: &[String]| -> Vec<String> { lines.iter().filter(|line| !line.contains("| PASSED")).cloned().collect() };
+    let same = |xml: &str| xml.to_owned();
+    let lines = run("common,dss,isdss", &["dop20-2026", "alkis", "lod2"], same);
+    // 1.10 asks the register of the European Commission for the titles of its regulations.
+    let left: Vec<String> = failed(&lines).into_iter().filter(|line| !line.contains("1.10")).collect();
+    assert_eq!(left, Vec::<String>::new(), "{lines:#?}");
+    // 3.4 fetches the list of categories, 3.6 the coupled records.
+    let lines = run("common,sds,ns", &["service"], same);
+    let left: Vec<String> = failed(&lines)
+        .into_iter()
+        .filter(|line| !line.contains("3.4") && !line.contains("3.6") && !line.contains("PASSED_MANUAL"))
+        .collect();
+    assert_eq!(left, Vec::<String>::new(), "{lines:#?}");
+    // It can fail.
+    let broken = run("common,dss", &["alkis"], |xml| xml.replace("gmd:abstract>", "gmd:purpose>").replace("LI_Lineage>", "X>"));
+    assert!(failed(&broken).len() >= 2, "{broken:#?}");
+}
+
+/// DCAT-AP 3.0 with the German profile and the shapes for high-value datasets; both forms hold the same statements.
+#[test]
+fn the_catalogue_conforms_to_dcat_ap_de() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (shapes, python) = (root.join("../shared/data/metadata/shacl"), root.join(".venv-catalogue/bin/python"));
+    if !shapes.exists()
+        || !Command::new(&python).args(["-c", "import pyshacl"]).output().is_ok_and(|output| output.status.success())
+    {
+        println!("skipped: {} or pyshacl in .venv-catalogue is not there", shapes.display());
+        return;
+    }
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("dcat");
+    std::fs::create_dir_all(&folder).unwrap();
+    let pipeline = pipeline();
+    let mut lock = CatalogueLock::new(&pipeline);
+    let records: Vec<_> = datasets().iter().map(|sample| render(&mut lock, &pipeline, sample, "2026-11-21")).collect();
+    let all: Vec<&Record> = records.iter().map(|record| &record.record).collect();
+    let written = dcat::write(&pipeline, BASE, &all);
+    std::fs::write(folder.join("dcat.ttl"), &written.turtle).unwrap();
+    std::fs::write(folder.join("dcat.rdf"), &written.xml).unwrap();
+    let broken = written.turtle.replace("dct:publisher", "dct:source").replace("dct:license", "dct:rights");
+    std::fs::write(folder.join("broken.ttl"), broken).unwrap();
+    let check = |file: &str| {
+        let script = root.join("tests/oracles/check_dcat.py");
+        let output =
+            Command::new(&python).arg(script).arg(&shapes).arg(folder.join(file)).arg(folder.join("dcat.rdf")).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        serde_json::from_slice::<serde_json::Value>(&output.stdout).unwrap()
+    };
+    let found = check("dcat.ttl");
+    assert_eq!(found["violations"], serde_json::json!([]), "{found:#}");
+    assert_eq!(found["same"], true, "Turtle and RDF/XML say the same");
+    assert_eq!(found["hvd"], serde_json::json!([]), "{found:#}");
+    assert!(found["marked"].as_u64().unwrap() > 1, "a dataset and its distributions are of high value");
+    assert_eq!((found["datasets"].as_u64(), found["distributions"].as_u64()), (Some(3), Some(16)), "{found:#}");
+    assert!(check("broken.ttl")["violations"].as_array().unwrap().len() >= 6);
+}
+
+#[test]
+fn every_form_of_a_record_says_the_same() {
+    let pipeline = pipeline();
+    let mut lock = CatalogueLock::new(&pipeline);
+    for sample in datasets() {
+        let rendered = render(&mut lock, &pipeline, &sample, "2026-11-21");
+        let json = ogc_record::write(&rendered.record, "x.json");
+        assert_eq!(json["id"], rendered.uuid.to_string());
+        let html = page::write(&rendered.record, "");
+        for text in [&rendered.title, &rendered.record.abstract_text, &rendered.uuid.to_string()] {
+            assert!(html.contains(&text.replace('&', "&amp;")), "{text}");
+        }
+        let extent = rendered.record.extent.unwrap();
+        assert_eq!(json["geometry"]["coordinates"][0][0], serde_json::json!([extent.min[0], extent.min[1]]));
+        for link in &rendered.record.links {
+            assert!(json["links"].as_array().unwrap().iter().any(|other| other["href"] == link.url), "{}", link.url);
+            assert!(html.contains(&link.url) || link.role != messkette::metadata::LinkRole::Download);
+        }
+    }
+    let mut evil = datasets().remove(0);
+    evil.config.metadata.title = Some(EVIL.to_owned());
+    evil.config.id = "evil".to_owned();
+    let html = page::write(&render(&mut lock, &pipeline, &evil, "2026-11-21").record, "");
+    assert!(!html.contains("<script") && !html.contains("<img"));
+}
+
+#[test]
+fn feeds_list_every_download_and_lead_to_the_records() {
+    let pipeline = pipeline();
+    let mut lock = CatalogueLock::new(&pipeline);
+    let records: Vec<_> = datasets().iter().map(|sample| render(&mut lock, &pipeline, sample, "2026-11-21")).collect();
+    let all: Vec<&Record> = records.iter().map(|record| &record.record).collect();
+    let service = service(&mut lock, &records);
+    assert!(service.xml.contains(&format!("{BASE}/atom/service.xml")), "the service's record leads to the feed");
+    let feeds = atom::Feeds {
+        title: &service.title,
+        author: ("Amt", "geodaten@example.org"),
+        base: BASE,
+        service: (service.uuid, "dienst-download.xml"),
+        records: &all,
+    };
+    let files = atom::write(&feeds);
+    assert_eq!(files.len(), 5);
+    let top = &files[0].1;
+    assert!(
+        top.contains(&format!("{BASE}/metadata/dienst-download.xml")) && top.contains(&format!("{BASE}/atom/opensearch.xml"))
+    );
+    for record in &all {
+        assert!(top.contains(&format!("{BASE}/atom/{}.xml", record.dataset_id)));
+        let (_, feed) = files.iter().find(|(path, _)| *path == format!("atom/{}.xml", record.dataset_id)).unwrap();
+        for link in record.links.iter().filter(|link| link.role == messkette::metadata::LinkRole::Download) {
+            assert!(feed.contains(&link.url), "{}", link.url);
+        }
+        assert!(service.xml.contains(&format!("{BASE}/metadata/{}.xml", record.dataset_id)), "operatesOn");
+    }
+    // The same service in the next night, and not a day younger for it.
+    let again = lock.render_download_service(&all, BASE, day("2026-12-24")).unwrap().unwrap();
+    assert_eq!((again.uuid, again.changed, &again.xml), (service.uuid, false, &service.xml));
 }

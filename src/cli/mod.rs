@@ -2,6 +2,7 @@
 //!
 //! Data goes to standard output, everything else to standard error; the exit code tells what became of it ([`crate::Exit`]).
 
+pub(crate) mod catalogue;
 mod check;
 mod convert;
 mod demo;
@@ -22,6 +23,7 @@ mod progress;
 mod report;
 mod rollback;
 mod run;
+mod serve;
 mod settings;
 mod status;
 mod ui;
@@ -51,6 +53,8 @@ enum Command {
     Run(run::Args),
     Status(status::Args),
     Verify(verify::Args),
+    Catalogue(catalogue::Args),
+    Serve(serve::Args),
     Rollback(rollback::Args),
     Explain(explain::Args),
     Parcel(parcel::Args),
@@ -71,6 +75,8 @@ impl Command {
             Self::Run(args) => run::run(args, ui),
             Self::Status(args) => status::run(args, ui),
             Self::Verify(args) => verify::run(args, ui),
+            Self::Catalogue(args) => catalogue::run(args, ui),
+            Self::Serve(args) => serve::run(args, ui),
             Self::Rollback(args) => rollback::run(args, ui),
             Self::Explain(args) => explain::run(args, ui),
             Self::Parcel(args) => parcel::run(args, ui),

@@ -54,6 +54,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
         ui.say(format!("report   {}", report.display()))?;
     }
     say_records(&finished.records, ui)?;
+    super::catalogue::say_reports(&finished.catalogues, ui)?;
     say_exit(&finished);
     Ok(finished.exit)
 }

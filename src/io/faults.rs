@@ -19,6 +19,8 @@ pub enum Operation {
     Link,
     /// Deleting.
     Remove,
+    /// Sending a document to a server: before it leaves, and when the answer is there.
+    Send,
 }
 
 #[cfg(debug_assertions)]
@@ -54,6 +56,7 @@ mod active {
                 "sync" => Some(Operation::Sync),
                 "link" => Some(Operation::Link),
                 "remove" => Some(Operation::Remove),
+                "send" => Some(Operation::Send),
                 "any" => None,
                 _ => return None,
             };

@@ -9,6 +9,7 @@ pub mod digest;
 pub mod discover;
 pub mod faults;
 pub mod gdal;
+pub mod http;
 pub mod machine;
 pub mod pack;
 pub mod sniff;

@@ -4,6 +4,7 @@
 //! manifest. A lost ledger costs one full night, nothing else. It runs in WAL mode with full synchronisation, so that a crash
 //! loses at most the row being written, and `sqlite3 ledger.sqlite ".backup copy.sqlite"` is safe at any time.
 
+mod catalogue;
 mod lock;
 mod runs;
 mod schema;

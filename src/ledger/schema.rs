@@ -7,7 +7,8 @@ use crate::error::{Error, Place, Result};
 const APPLICATION: i64 = 0x4d4b_5454;
 
 /// Each entry brings the ledger from the version that is its index to the next.
-const MIGRATIONS: &[&str] = &["
+const MIGRATIONS: &[&str] = &[
+    "
 CREATE TABLE source (              -- what a file contained when it was last hashed
     path TEXT NOT NULL,
     size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, ctime_ns INTEGER NOT NULL, inode INTEGER NOT NULL,
@@ -45,7 +46,15 @@ CREATE TABLE success (             -- when each dataset last came through withou
 CREATE TABLE release (
     id TEXT NOT NULL PRIMARY KEY, sequence INTEGER NOT NULL UNIQUE, created TEXT NOT NULL, content TEXT NOT NULL, run INTEGER
 ) WITHOUT ROWID;
-"];
+",
+    "
+CREATE TABLE catalogue (           -- what each catalogue was last known to hold of ours
+    target TEXT NOT NULL, uuid TEXT NOT NULL, dataset TEXT NOT NULL, kind TEXT NOT NULL, title TEXT NOT NULL,
+    desired TEXT NOT NULL, remote TEXT NOT NULL, at TEXT NOT NULL,
+    PRIMARY KEY (target, uuid)
+) WITHOUT ROWID;
+",
+];
 
 /// Makes or migrates the tables.
 pub fn migrate(ledger: &mut Ledger) -> Result<()> {

@@ -10,10 +10,14 @@ use crate::io::Digest;
 /// # Errors
 /// When the text is not well-formed XML, or has a DOCTYPE.
 pub fn content_digest(xml: &str) -> Result<Digest> {
-    let root = Tree::parse(xml)?;
+    Ok(content_digest_of(&Tree::parse(xml)?))
+}
+
+/// [`content_digest`] of a parsed record.
+pub fn content_digest_of(root: &Tree) -> Digest {
     let mut canonical = Vec::new();
-    write(&root, &mut canonical, true);
-    Ok(Digest::of(&canonical))
+    write(root, &mut canonical, true);
+    Digest::of(&canonical)
 }
 
 /// Depth is capped by the parser.

@@ -4,6 +4,7 @@
 //! Titles, abstracts and terms of use are `gco:CharacterString` and limitations of access are `gmx:Anchor`, because portals read
 //! them so.
 
+use super::hvd;
 use super::record::{Link, LinkRole, Record};
 use crate::dataset::Representation;
 use crate::markup::Element;
@@ -17,9 +18,9 @@ pub fn write(record: &Record) -> String {
     root(record).to_xml()
 }
 
-fn root(record: &Record) -> Element {
-    let mut root = el("gmd:MD_Metadata")
-        .attr("xmlns:gmd", "http://www.isotc211.org/2005/gmd")
+/// The namespaces that all records use, declared at the root.
+pub(super) fn namespaces(root: Element) -> Element {
+    root.attr("xmlns:gmd", "http://www.isotc211.org/2005/gmd")
         .attr("xmlns:gco", "http://www.isotc211.org/2005/gco")
         .attr("xmlns:gmx", "http://www.isotc211.org/2005/gmx")
         .attr("xmlns:gml", "http://www.opengis.net/gml/3.2")
@@ -30,6 +31,10 @@ fn root(record: &Record) -> Element {
             "http://www.isotc211.org/2005/gmd \
              http://repository.gdi-de.org/schemas/geonetwork/2020-12-11/csw/2.0.2/profiles/apiso/1.0.1/apiso.xsd",
         )
+}
+
+fn root(record: &Record) -> Element {
+    let mut root = namespaces(el("gmd:MD_Metadata"))
         .child(text("gmd:fileIdentifier", record.uuid.to_string()))
         .child(language())
         .child(character_set())
@@ -141,6 +146,15 @@ fn keywords(record: &Record) -> Vec<Element> {
     if record.is_inspire() {
         groups.push(free("inspireidentifiziert"));
     }
+    // The regulation and the category in groups of their own: the category is a word of a list, the regulation is none.
+    if let Some(category) = record.hvd {
+        let regulation = anchor("gmd:keyword", hvd::LEGISLATION, "Durchführungsverordnung (EU) 2023/138");
+        groups.push(wrap("gmd:descriptiveKeywords", "gmd:MD_Keywords", [regulation]));
+        let (url, title, day) = hvd::THESAURUS;
+        let citation = wrap("gmd:thesaurusName", "gmd:CI_Citation", [anchor("gmd:title", url, title), date(day, "publication")]);
+        let keyword = anchor("gmd:keyword", &category.url(), category.name);
+        groups.push(wrap("gmd:descriptiveKeywords", "gmd:MD_Keywords", [keyword, citation]));
+    }
     if !record.keywords.is_empty() {
         let all = record.keywords.iter().map(|keyword| text("gmd:keyword", keyword));
         groups.push(wrap("gmd:descriptiveKeywords", "gmd:MD_Keywords", all));
@@ -193,7 +207,7 @@ fn licence_json(record: &Record) -> String {
     serde_json::json!({"id": licence.code, "name": licence.name, "url": licence.url, "quelle": quelle}).to_string()
 }
 
-fn extent(record: &Record) -> Vec<Element> {
+pub(super) fn extent(record: &Record) -> Vec<Element> {
     let bound = |name, value: f64| el(name).with("gco:Decimal", format!("{value:.4}"));
     let mut parts = Vec::new();
     if let Some(extent) = record.extent {
@@ -293,7 +307,7 @@ fn quality(record: &Record) -> Vec<Element> {
 }
 
 /// The party that answers questions; `nilReason` where the pipeline names none, which the rules report.
-fn contact(name: &'static str, record: &Record) -> Element {
+pub(super) fn contact(name: &'static str, record: &Record) -> Element {
     let missing = |name| el(name).attr("gco:nilReason", "missing");
     let mut party = Vec::new();
     match &record.contact {
@@ -318,37 +332,37 @@ fn reference_system(url: &str, name: &str) -> Element {
     wrap("gmd:referenceSystemInfo", "gmd:MD_ReferenceSystem", [identifier])
 }
 
-fn language() -> Element {
+pub(super) fn language() -> Element {
     let code = el("gmd:LanguageCode").attr("codeList", "http://www.loc.gov/standards/iso639-2/").attr("codeListValue", "ger");
     el("gmd:language").child(code.text("ger"))
 }
 
-fn character_set() -> Element {
+pub(super) fn character_set() -> Element {
     code("gmd:characterSet", "gmd:MD_CharacterSetCode", "MD_CharacterSetCode", "utf8")
 }
 
-fn date(day: &str, kind: &str) -> Element {
+pub(super) fn date(day: &str, kind: &str) -> Element {
     let kind = code("gmd:dateType", "gmd:CI_DateTypeCode", "CI_DateTypeCode", kind);
     wrap("gmd:date", "gmd:CI_Date", [el("gmd:date").with("gco:Date", day), kind])
 }
 
-fn code(property: &'static str, element: &'static str, list: &str, value: &str) -> Element {
+pub(super) fn code(property: &'static str, element: &'static str, list: &str, value: &str) -> Element {
     let element = el(element).attr("codeList", format!("{CODE_LISTS}#{list}")).attr("codeListValue", value);
     el(property).child(element.text(value))
 }
 
-fn anchor(property: &'static str, url: &str, text: &str) -> Element {
+pub(super) fn anchor(property: &'static str, url: &str, text: &str) -> Element {
     el(property).child(el("gmx:Anchor").attr("xlink:href", url).text(text))
 }
 
-fn text(property: &'static str, text: impl Into<String>) -> Element {
+pub(super) fn text(property: &'static str, text: impl Into<String>) -> Element {
     el(property).with("gco:CharacterString", text)
 }
 
-fn wrap(property: &'static str, object: &'static str, children: impl IntoIterator<Item = Element>) -> Element {
+pub(super) fn wrap(property: &'static str, object: &'static str, children: impl IntoIterator<Item = Element>) -> Element {
     el(property).child(el(object).children(children))
 }
 
-fn el(name: &'static str) -> Element {
+pub(super) fn el(name: &'static str) -> Element {
     Element::new(name)
 }

@@ -3,12 +3,14 @@
 //! It is small TOML that can be kept under version control. A UUID is made once and never changes: harvesters know a record by it,
 //! and a new one would be a second record of the same data. Lost, the file is restored from the published records.
 
+use super::iso_service::{self, Service};
 use super::record::{Identity, Record, RecordInput};
 use super::tree::Tree;
 use super::{content_digest, iso19139};
+use crate::crs::Bbox;
 use crate::error::{Error, Exit, Place, Result};
 use crate::io::Digest;
-use crate::pipeline::{Audience, DatasetConfig, PipelineConfig};
+use crate::pipeline::{Audience, PipelineConfig};
 use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -81,6 +83,8 @@ pub struct RenderedRecord {
     pub changed: bool,
     /// The document.
     pub xml: String,
+    /// The record, for other forms of it.
+    pub record: Record,
 }
 
 impl CatalogueLock {
@@ -132,51 +136,107 @@ impl CatalogueLock {
     /// # Errors
     /// When the record cannot be built, or the pipeline gives the dataset another UUID than it has.
     pub fn render(&mut self, input: &RecordInput<'_>, today: Date) -> Result<RenderedRecord> {
-        let mut locked = self.locked(input.dataset, today)?;
-        let (uuid, published, old) = (locked.uuid, locked.published, *locked.stamp(input.audience));
-        let mut identity = Identity { uuid, published, date_stamp: old.map_or(today, |stamp| stamp.date) };
-        let mut record = Record::build(input, identity)?;
-        let mut xml = iso19139::write(&record);
+        let wanted = input.dataset.metadata.uuid.as_ref().and_then(|uuid| Uuid::parse_str(uuid.as_str()).ok());
+        let write = |identity| Ok(iso19139::write(&Record::build(input, identity)?));
+        let (identity, changed, xml) = self.settle(&input.dataset.id, wanted, input.audience, today, write)?;
+        let record = Record::build(input, identity)?;
+        Ok(RenderedRecord {
+            uuid: identity.uuid,
+            path: format!("metadata/{}.xml", input.dataset.id),
+            title: record.title.clone(),
+            date_stamp: identity.date_stamp,
+            changed,
+            xml,
+            record,
+        })
+    }
+
+    /// The identity of a record and its document; `write` makes the document for an identity.
+    fn settle(
+        &mut self,
+        id: &str,
+        wanted: Option<Uuid>,
+        audience: Audience,
+        today: Date,
+        write: impl Fn(Identity) -> Result<String>,
+    ) -> Result<(Identity, bool, String)> {
+        let mut locked = self.locked(id, wanted, today)?;
+        let old = *locked.stamp(audience);
+        let mut identity =
+            Identity { uuid: locked.uuid, published: locked.published, date_stamp: old.map_or(today, |stamp| stamp.date) };
+        let mut xml = write(identity)?;
         let content = content_digest(&xml)?;
         let changed = old.is_none_or(|stamp| stamp.content != content);
         if changed {
             // A clock that went back does not take the stamp back: harvesters would miss the change.
             identity.date_stamp = today.max(identity.date_stamp);
-            record.date_stamp = identity.date_stamp;
-            xml = iso19139::write(&record);
+            xml = write(identity)?;
         }
         // Only now, so that a record that could not be built leaves no trace in the lock.
-        *locked.stamp(input.audience) = Some(Stamp { date: identity.date_stamp, content });
-        self.datasets.insert(input.dataset.id.clone(), locked);
-        Ok(RenderedRecord {
-            uuid,
-            path: format!("metadata/{}.xml", input.dataset.id),
-            title: record.title,
+        *locked.stamp(audience) = Some(Stamp { date: identity.date_stamp, content });
+        self.datasets.insert(id.to_owned(), locked);
+        Ok((identity, changed, xml))
+    }
+
+    /// The record of the download service for these datasets, at `metadata/dienst-download.xml`. `base` is the address of the
+    /// audience's folder.
+    ///
+    /// # Errors
+    /// When the record cannot be built.
+    pub fn render_download_service(&mut self, records: &[&Record], base: &str, today: Date) -> Result<Option<RenderedRecord>> {
+        let Some(first) = records.first() else { return Ok(None) };
+        let mut about = (*first).clone();
+        about.title = match &first.contact {
+            Some(contact) => format!("Downloaddienst (ATOM) – {}", contact.organisation),
+            None => "Downloaddienst (ATOM)".to_owned(),
+        };
+        let titles: Vec<&str> = records.iter().map(|record| record.title.as_str()).collect();
+        about.abstract_text =
+            format!("Herunterladen der veröffentlichten Geodaten als vordefinierte Datensätze: {}.", titles.join("; "));
+        about.extent = records.iter().filter_map(|record| record.extent).reduce(Bbox::union);
+        about.period = None;
+        "dienst-download".clone_into(&mut about.dataset_id);
+        about.links = Vec::new();
+        let address = |record: &Record| format!("{base}/metadata/{}.xml", record.dataset_id);
+        let build = |identity: Identity| {
+            let mut about = about.clone();
+            (about.uuid, about.published, about.date_stamp) = (identity.uuid, identity.published, identity.date_stamp);
+            Service {
+                about,
+                endpoint: format!("{base}/atom/service.xml"),
+                datasets: records.iter().map(|record| (*record, address(record))).collect(),
+            }
+        };
+        // The colon keeps it apart from every dataset's identifier.
+        let write = |identity| Ok(iso_service::write(&build(identity)));
+        let (identity, changed, xml) = self.settle("service:download", None, Audience::Public, today, write)?;
+        let about = build(identity).about;
+        Ok(Some(RenderedRecord {
+            uuid: identity.uuid,
+            path: format!("metadata/{}.xml", about.dataset_id),
+            title: about.title.clone(),
             date_stamp: identity.date_stamp,
             changed,
             xml,
-        })
+            record: about,
+        }))
     }
 
     /// What is locked for a dataset, or would be.
-    fn locked(&self, dataset: &DatasetConfig, today: Date) -> Result<LockedDataset> {
-        let wanted = dataset.metadata.uuid.as_ref().and_then(|uuid| Uuid::parse_str(uuid.as_str()).ok());
-        match (self.datasets.get(&dataset.id), wanted) {
+    fn locked(&self, id: &str, wanted: Option<Uuid>, today: Date) -> Result<LockedDataset> {
+        match (self.datasets.get(id), wanted) {
             (Some(locked), Some(wanted)) if locked.uuid != wanted => Err(Error::new(
                 "mk::metadata::uuid",
-                format!("dataset '{}' was published with the UUID {}, the pipeline file says {wanted}", dataset.id, locked.uuid),
+                format!("dataset '{}' was published with the UUID {}, the pipeline file says {wanted}", id, locked.uuid),
             )
             .hint("take `uuid` out of the pipeline file; for other data use another dataset id")
             .exit(Exit::Usage)),
             (Some(locked), _) => Ok(locked.clone()),
             (None, wanted) => {
-                let uuid = wanted.unwrap_or_else(|| Uuid::new_v5(&self.namespace, dataset.id.as_bytes()));
+                let uuid = wanted.unwrap_or_else(|| Uuid::new_v5(&self.namespace, id.as_bytes()));
                 if let Some((other, _)) = self.datasets.iter().find(|(_, locked)| locked.uuid == uuid) {
-                    return Err(Error::new(
-                        "mk::metadata::uuid",
-                        format!("datasets '{}' and '{other}' have the same UUID", dataset.id),
-                    )
-                    .exit(Exit::Usage));
+                    return Err(Error::new("mk::metadata::uuid", format!("datasets '{id}' and '{other}' have the same UUID"))
+                        .exit(Exit::Usage));
                 }
                 Ok(LockedDataset { uuid, published: today, public: None, internal: None })
             }

@@ -6,19 +6,26 @@
 //! Two things never happen here: a UUID changes, and `dateStamp` moves while the content stays. Harvesters identify records by
 //! the one and notice changes by the other (GDI-DE conventions, chapter 1).
 
+pub mod atom;
 mod content;
+pub mod dcat;
 pub mod hvd;
 pub mod iso19139;
+mod iso_service;
 mod licence;
 mod lock;
+pub mod ogc_record;
+pub mod page;
+mod rdf;
 mod record;
 pub mod rules;
 mod theme;
-mod tree;
+pub(crate) mod tree;
 pub mod waf;
 
-pub use content::content_digest;
+pub use content::{content_digest, content_digest_of};
 pub use licence::{LICENCES, Licence, licence};
 pub use lock::{CatalogueLock, LockedDataset, RenderedRecord, Stamp};
 pub use record::{Format, Identity, LineageSource, Link, LinkRole, PublishedArtefact, Record, RecordInput, check_config};
 pub use theme::{THEMES, Theme, theme};
+pub use tree::Tree;

@@ -1,5 +1,6 @@
 //! The record model: what a catalogue wants to know of a dataset, independent of the format it is written in.
 
+use super::hvd::{CATEGORIES, Category, category};
 use super::licence::{LICENCES, Licence, licence};
 use super::theme::{THEMES, Theme, theme};
 use crate::crs::{Bbox, Crs};
@@ -86,6 +87,8 @@ pub struct Record {
     pub attribution: Option<String>,
     /// INSPIRE theme.
     pub theme: Option<&'static Theme>,
+    /// Category of high-value datasets.
+    pub hvd: Option<&'static Category>,
     /// `MD_TopicCategoryCode`.
     pub topic: &'static str,
     /// Free keywords.
@@ -132,6 +135,8 @@ pub struct Link {
     pub title: String,
     /// Format and digest, for people.
     pub description: String,
+    /// IANA media type.
+    pub media_type: String,
     /// Megabytes.
     pub size_mb: f64,
     /// What it leads to.
@@ -205,6 +210,7 @@ impl Record {
             licence: metadata.licence.as_deref().and_then(licence),
             attribution: metadata.attribution.clone(),
             theme,
+            hvd: metadata.hvd.as_deref().and_then(category),
             topic: theme.and_then(|theme| theme.topic).unwrap_or(match facts.representation {
                 Representation::Grid => "imageryBaseMapsEarthCover",
                 Representation::Vector => "planningCadastre",
@@ -253,6 +259,9 @@ pub fn check_config(dataset: &DatasetConfig) -> Vec<Error> {
     }
     if let Some(code) = metadata.theme.as_deref().filter(|code| theme(code).is_none()) {
         errors.push(unknown("theme", code, THEMES.iter().map(|theme| theme.code)));
+    }
+    if let Some(code) = metadata.hvd.as_deref().filter(|code| category(code).is_none()) {
+        errors.push(unknown("hvd", code, CATEGORIES.iter().map(|category| category.code)));
     }
     let licence = metadata.licence.as_deref().and_then(licence);
     if licence.is_some_and(|licence| licence.attribution) && metadata.attribution.is_none() {
@@ -367,6 +376,7 @@ fn link(published: &PublishedArtefact) -> Option<Link> {
         url: published.url.clone()?,
         title: published.artefact.title.clone(),
         description: format!("{}, BLAKE3 {}", published.artefact.format, published.digest),
+        media_type: published.artefact.media_type.clone(),
         size_mb: published.size as f64 / 1e6,
         role,
     })

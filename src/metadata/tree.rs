@@ -116,6 +116,73 @@ impl Tree {
         let hit = self.attributes.iter().find(|(ns, name, _)| name == local && ns == namespace);
         hit.map(|(_, _, value)| value.as_str())
     }
+    /// The first element of that local name, itself included, in the order of the document.
+    pub fn find(&self, name: &str) -> Option<&Tree> {
+        if self.name == name {
+            return Some(self);
+        }
+        self.children.iter().find_map(|child| child.find(name))
+    }
+    /// All elements of that local name, itself included.
+    pub fn find_all(&self, name: &str) -> Vec<&Tree> {
+        let own = std::iter::once(self).filter(|tree| tree.name == name);
+        own.chain(self.children.iter().flat_map(|child| child.find_all(name))).collect()
+    }
+    /// A document with the same content: namespaces of the ISO schemas by their usual prefixes, others by `n0`, `n1` ...
+    pub fn to_xml(&self) -> String {
+        let mut namespaces = Vec::new();
+        self.namespaces(&mut namespaces);
+        let mut prefixes: Vec<(String, String)> = Vec::new();
+        for namespace in namespaces {
+            let usual = NAMESPACES.iter().find(|(_, known)| *known == namespace).map(|(prefix, _)| (*prefix).to_owned());
+            let prefix = match namespace {
+                "http://www.w3.org/XML/1998/namespace" => "xml".to_owned(),
+                "http://www.w3.org/2001/XMLSchema-instance" => "xsi".to_owned(),
+                _ => usual.unwrap_or_else(|| format!("n{}", prefixes.len())),
+            };
+            prefixes.push((namespace.to_owned(), prefix));
+        }
+        let mut out = String::from("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+        self.write(&prefixes, true, &mut out);
+        out.push('\n');
+        out
+    }
+    fn namespaces<'a>(&'a self, out: &mut Vec<&'a str>) {
+        let attributes = self.attributes.iter().map(|(namespace, ..)| namespace.as_str());
+        for namespace in std::iter::once(self.namespace.as_str()).chain(attributes) {
+            if !namespace.is_empty() && !out.contains(&namespace) {
+                out.push(namespace);
+            }
+        }
+        for child in &self.children {
+            child.namespaces(out);
+        }
+    }
+    fn write(&self, prefixes: &[(String, String)], root: bool, out: &mut String) {
+        let qualified = |namespace: &str, name: &str| match prefixes.iter().find(|(known, _)| known == namespace) {
+            Some((_, prefix)) => format!("{prefix}:{name}"),
+            None => name.to_owned(),
+        };
+        let name = qualified(&self.namespace, &self.name);
+        out.push('<');
+        out.push_str(&name);
+        if root {
+            for (namespace, prefix) in prefixes.iter().filter(|(_, prefix)| prefix != "xml") {
+                out.push_str(&format!(" xmlns:{prefix}=\"{}\"", escaped(namespace, true)));
+            }
+        }
+        for (namespace, name, value) in &self.attributes {
+            out.push_str(&format!(" {}=\"{}\"", qualified(namespace, name), escaped(value, true)));
+        }
+        out.push('>');
+        if self.children.is_empty() || !self.text.trim().is_empty() {
+            out.push_str(&escaped(&self.text, false));
+        }
+        for child in &self.children {
+            child.write(prefixes, false, out);
+        }
+        out.push_str(&format!("</{name}>"));
+    }
     /// The text of a property: that of its `gco:CharacterString`, `gmx:Anchor` or any other only child, trimmed.
     pub fn value(&self) -> &str {
         match self.children.as_slice() {
@@ -123,6 +190,22 @@ impl Tree {
             _ => self.text.trim(),
         }
     }
+}
+
+fn escaped(text: &str, attribute: bool) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' if attribute => out.push_str("&quot;"),
+            '\n' | '\t' | '\r' if attribute => out.push_str(&format!("&#{};", c as u32)),
+            '\r' => out.push_str("&#13;"),
+            _ => out.push(c),
+        }
+    }
+    out
 }
 
 fn expand(name: &str) -> (&str, &str) {
@@ -192,6 +275,13 @@ mod tests {
         assert_eq!(tree.first("gmd:title").unwrap().value(), "Straße & Weg! <x>");
         assert_eq!(tree.all("gmd:title/gco:CharacterString").len(), 1);
         assert_eq!(tree.all("*/*").len(), 1);
+    }
+
+    #[test]
+    fn a_written_tree_reads_back_the_same() {
+        let xml = r#"<m:MD_Metadata xmlns:m="http://www.isotc211.org/2005/gmd" xmlns:q="urn:q" q:a="&lt;&quot;&#10;x" b="1"><q:e>Straße &amp; &lt;Weg&gt;</q:e><f/></m:MD_Metadata>"#;
+        let tree = Tree::parse(xml).unwrap();
+        assert_eq!(Tree::parse(&tree.to_xml()).unwrap(), tree);
     }
 
     #[test]

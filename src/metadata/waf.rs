@@ -3,7 +3,8 @@
 use super::RenderedRecord;
 use crate::markup::{Element, url_path};
 
-const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a2027;\
+/// The style of the pages in this folder.
+pub const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1a2027;\
                      background:#fff}li{margin:.4rem 0}small{color:#4a5560}a{color:#0b5cad}\
                      @media(prefers-color-scheme:dark){body{background:#14181d;color:#e4e8ec}small{color:#a9b4be}a{color:#7db7f5}}";
 

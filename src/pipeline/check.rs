@@ -10,7 +10,7 @@ use crate::publish;
 use std::path::{Component, Path, PathBuf};
 
 /// Folders beside the datasets' in a release.
-const RESERVED: &[&str] = &["metadata", "portal"];
+const RESERVED: &[&str] = &["metadata", "portal", "atom", "dienst-download"];
 
 /// Finds what is wrong in the `[pipeline]` table.
 pub(super) fn pipeline(table: &Node, findings: &mut Vec<Finding>) {

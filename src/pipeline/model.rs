@@ -181,6 +181,10 @@ pub struct MetadataConfig {
     /// INSPIRE theme by its code, as `oi` (orthoimagery), `cp` (cadastral parcels), `bu` (buildings).
     #[serde(default)]
     pub theme: Option<String>,
+    /// Category of high-value datasets under Regulation (EU) 2023/138, where it is one: `geospatial`, `earth_observation`,
+    /// `meteorological`, `statistics`, `companies`, `mobility`.
+    #[serde(default)]
+    pub hvd: Option<String>,
     /// Free keywords, in German.
     #[serde(default)]
     pub keywords: Vec<String>,

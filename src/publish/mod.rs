@@ -3,8 +3,11 @@
 //!
 //! Pure: the released datasets in, files out; the release writes them into the audience's folder before it is switched to.
 
+pub mod csw;
 pub mod masterportal;
 pub mod site;
+
+pub use csw::csw_options;
 
 use crate::dataset::{ArtefactRole, Facts, Kind};
 use crate::error::{Error, Exit, Result};
@@ -33,7 +36,7 @@ pub struct Publisher {
 }
 
 /// All publishers.
-pub static PUBLISHERS: &[Publisher] = &[masterportal::PUBLISHER, site::PUBLISHER];
+pub static PUBLISHERS: &[Publisher] = &[csw::PUBLISHER, masterportal::PUBLISHER, site::PUBLISHER];
 
 /// The publisher of that name.
 pub fn publisher(name: &str) -> Option<&'static Publisher> {

@@ -14,6 +14,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use uuid::Uuid;
 
+/// Name of the download service's record.
+const SERVICE: &str = "dienst-download";
 const LOCK: &str = "catalogue.lock";
 
 impl Night<'_> {
@@ -88,11 +90,52 @@ impl Night<'_> {
         for file in publish::files(self.pipeline, &input)? {
             documents.insert(format!("{folder}/{}", file.path), file.bytes);
         }
+        if let (Audience::Public, Some(base)) = (audience, base_url) {
+            let service = self.public_services(&records, base.trim_end_matches('/'), lock, today, documents)?;
+            records.extend(service);
+        }
         documents.insert(format!("{folder}/metadata/index.html"), metadata::waf::index(&records).into_bytes());
         for record in records {
+            let name = format!("{folder}/metadata/{}", record.record.dataset_id);
+            if record.record.dataset_id == SERVICE {
+                documents.insert(format!("{folder}/{}", record.path), record.xml.into_bytes());
+                continue;
+            }
+            let json = metadata::ogc_record::write(&record.record, &format!("{}.json", record.record.dataset_id));
+            documents.insert(format!("{name}.json"), (json.to_string() + "\n").into_bytes());
+            documents.insert(format!("{name}.html"), metadata::page::write(&record.record, metadata::waf::STYLE).into_bytes());
             documents.insert(format!("{folder}/{}", record.path), record.xml.into_bytes());
         }
         Ok(())
+    }
+
+    /// What everybody may find: the catalogue as DCAT-AP.de, the feeds of the download service, and the record of that service.
+    fn public_services(
+        &self,
+        records: &[RenderedRecord],
+        base: &str,
+        lock: &mut CatalogueLock,
+        today: jiff::civil::Date,
+        documents: &mut BTreeMap<String, Vec<u8>>,
+    ) -> Result<Option<RenderedRecord>> {
+        let all: Vec<&metadata::Record> = records.iter().map(|record| &record.record).collect();
+        let dcat = metadata::dcat::write(&self.pipeline.config, base, &all);
+        documents.insert("public/metadata/dcat.ttl".to_owned(), dcat.turtle.into_bytes());
+        documents.insert("public/metadata/dcat.rdf".to_owned(), dcat.xml.into_bytes());
+        let Some(service) = lock.render_download_service(&all, base, today)? else { return Ok(None) };
+        let contact = self.pipeline.config.contact.as_ref();
+        let file = format!("{SERVICE}.xml");
+        let feeds = metadata::atom::Feeds {
+            title: &service.title,
+            author: contact.map_or((self.pipeline.config.name.as_str(), ""), |c| (c.organisation.as_str(), c.email.as_str())),
+            base,
+            service: (service.uuid, &file),
+            records: &all,
+        };
+        for (path, xml) in metadata::atom::write(&feeds) {
+            documents.insert(format!("public/{path}"), xml.into_bytes());
+        }
+        Ok(Some(service))
     }
 
     /// The small picture of a dataset.

@@ -4,6 +4,7 @@ use super::Event;
 use super::night::{Night, now, utc};
 use super::summary::{Summary, UnitCounts};
 use super::work::Work;
+use crate::catalogue;
 use crate::dataset::Counts;
 use crate::error::{Error, Exit, Result};
 use crate::io::{Digest, atomic, machine};
@@ -22,7 +23,7 @@ const KEEP_RUNS: u32 = 400;
 const KEEP_REPORTS: usize = 60;
 
 /// Raised when records or portal are written differently.
-const DOCUMENTS_VERSION: u32 = 1;
+const DOCUMENTS_VERSION: u32 = 2;
 
 /// The release that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub struct Finished {
     pub new_release: bool,
     /// Rules that the published records break.
     pub records: Vec<RecordFinding>,
+    /// What became of the catalogues.
+    pub catalogues: Vec<catalogue::Report>,
 }
 
 impl Night<'_> {
@@ -129,8 +132,17 @@ impl Night<'_> {
     ///
     /// # Errors
     /// When the ledger or the report cannot be written.
-    pub fn finish(self, released: Option<Released>) -> Result<Finished> {
-        let exit = exit_of(&self.works);
+    pub fn finish(mut self, released: Option<Released>) -> Result<Finished> {
+        let catalogues = match &released {
+            Some(_) => catalogue::after_release(self.pipeline, &mut self.ledger(), &self.options.cancel)?,
+            None => Vec::new(),
+        };
+        self.catalogued = catalogue::findings(&catalogues);
+        let exit = match exit_of(&self.works) {
+            // The data are out; that a catalogue does not tell of them is the night's only fault.
+            Exit::Ok => catalogues.iter().map(catalogue::Report::exit).find(|exit| *exit != Exit::Ok).unwrap_or(Exit::Ok),
+            exit => exit,
+        };
         let new_release = released.as_ref().is_some_and(|released| released.new);
         let summary = self.summary(released.map(|released| released.id));
         let ended = now();
@@ -159,7 +171,7 @@ impl Night<'_> {
             }
         }
         atomic::remove_tree(&self.scratch)?;
-        Ok(Finished { summary, exit, new_release, records })
+        Ok(Finished { summary, exit, new_release, records, catalogues })
     }
 
     /// Notes what stopped the night. What was released before stays; a report that cannot be written is not worth a second error.

@@ -19,7 +19,7 @@ mod work;
 pub use engine::{ENGINES, Engine, Limits, Local};
 pub use finish::{Finished, Released};
 pub use look::{Explanation, Outlook, explain, outlook};
-pub use night::{Night, Options, now, utc};
+pub use night::{Night, Options, now, utc, utc_now};
 pub use progress::{Event, Progress, Silent};
 pub use stage::Planned;
 pub use store::Store;

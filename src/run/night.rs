@@ -9,6 +9,7 @@ use crate::io::{Digest, atomic};
 use crate::ledger::{Ledger, Lock};
 use crate::pipeline::Pipeline;
 use crate::plan::SavedPlan;
+use crate::report::FindingGroup;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -51,6 +52,8 @@ pub struct Night<'a> {
     pub(crate) run: i64,
     pub(crate) started: jiff::Timestamp,
     pub(crate) clock: Instant,
+    /// What the report says of records in catalogues, by dataset.
+    pub(crate) catalogued: BTreeMap<String, Vec<FindingGroup>>,
     ledger: Mutex<Ledger>,
     /// Held to the end; a plan without side effects has none.
     _lock: Option<Lock>,
@@ -68,6 +71,11 @@ pub fn now() -> jiff::Timestamp {
 /// A time as the ledger writes it: UTC, to the second.
 pub fn utc(time: jiff::Timestamp) -> String {
     time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// [`now`] as the ledger writes it.
+pub fn utc_now() -> String {
+    utc(now())
 }
 
 impl<'a> Night<'a> {
@@ -165,6 +173,7 @@ impl<'a> Night<'a> {
             run,
             started,
             clock: Instant::now(),
+            catalogued: BTreeMap::new(),
             ledger: Mutex::new(ledger),
             _lock: lock,
         })

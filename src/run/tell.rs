@@ -56,6 +56,8 @@ impl Night<'_> {
                     last.get(&work.config.id),
                     ended,
                 );
+                let catalogued = self.catalogued.get(&work.config.id).into_iter().flatten().cloned();
+                report.findings.splice(0..0, catalogued);
                 report.findings.splice(0..0, record_findings(&records, &work.config.id));
                 report
             })

@@ -129,6 +129,7 @@ fn orthophoto() -> Sample {
         licence: Some("dl-by-de/2.0".to_owned()),
         attribution: Some("© Stadt Beispielstadt 2026".to_owned()),
         theme: Some("oi".to_owned()),
+        hvd: Some("geospatial".to_owned()),
         keywords: vec!["Luftbild".to_owned(), "DOP20".to_owned()],
         uuid: None,
     };
@@ -194,6 +195,7 @@ fn cadastre() -> Sample {
         licence: Some("cc-by/4.0".to_owned()),
         attribution: Some("© GeoBasis-DE/LVermGeo SH, CC BY 4.0".to_owned()),
         theme: Some("cp".to_owned()),
+        hvd: None,
         keywords: vec!["ALKIS".to_owned(), "Flurstück".to_owned()],
         uuid: None,
     };
@@ -278,6 +280,7 @@ fn city_model() -> Sample {
         licence: Some("dl-zero-de/2.0".to_owned()),
         attribution: None,
         theme: Some("bu".to_owned()),
+        hvd: None,
         keywords: Vec::new(),
         uuid: None,
     };

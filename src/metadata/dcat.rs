@@ -1,0 +1,165 @@
+//! DCAT-AP.de 3.0 for open data portals: one catalogue with its datasets, distributions and their records. High-value datasets
+//! (Regulation (EU) 2023/138) name the regulation and their category.
+//!
+//! Only what a portal may show is in it: datasets that the audience sees, under a licence.
+
+use super::hvd;
+use super::rdf::{self, Node, Value};
+use super::record::{LinkRole, Record};
+use crate::pipeline::PipelineConfig;
+
+/// What is written.
+pub struct Dcat {
+    /// `metadata/dcat.ttl`.
+    pub turtle: String,
+    /// `metadata/dcat.rdf`.
+    pub xml: String,
+}
+
+/// The catalogue of these records; none without an address under which they are served: the names of things are addresses.
+pub fn write(pipeline: &PipelineConfig, base_url: &str, records: &[&Record]) -> Dcat {
+    let base = base_url.trim_end_matches('/');
+    let mut nodes = Vec::new();
+    let office = format!("{base}/metadata/dcat#office");
+    let mut catalogue = Node::new(format!("{base}/metadata/dcat#catalogue"), &["dcat:Catalog"])
+        .with("dct:title", german(format!("Geodaten: {}", pipeline.name)))
+        .with("dct:description", german("Alle veröffentlichten Geodaten, jede Nacht auf dem Stand der Daten."))
+        .with("dct:language", iri("http://publications.europa.eu/resource/authority/language/DEU"))
+        .with("dct:publisher", iri(&office));
+    for record in records {
+        catalogue.add("dcat:dataset", iri(dataset_iri(base, record)));
+        catalogue.add("dcat:record", iri(format!("{base}/metadata/{}.xml", record.dataset_id)));
+    }
+    if let Some(modified) = records.iter().map(|record| record.date_stamp).max() {
+        catalogue.add("dct:modified", date(modified.to_string()));
+    }
+    nodes.push(catalogue);
+    let name = pipeline.contact.as_ref().map_or(pipeline.name.as_str(), |contact| contact.organisation.as_str());
+    nodes.push(Node::new(&*office, &["foaf:Agent"]).with("foaf:name", german(name)));
+    for record in records {
+        nodes.extend(dataset(base, &office, record));
+    }
+    Dcat { turtle: rdf::turtle(&nodes), xml: rdf::xml(&nodes) }
+}
+
+fn dataset_iri(base: &str, record: &Record) -> String {
+    format!("{base}/metadata/{}#dataset", record.dataset_id)
+}
+
+fn dataset(base: &str, office: &str, record: &Record) -> Vec<Node> {
+    let own = dataset_iri(base, record);
+    let mut node = Node::new(&*own, &["dcat:Dataset", "dcat:Resource"])
+        .with("dct:title", german(&record.title))
+        .with("dct:description", german(&record.abstract_text))
+        .with("dct:identifier", Value::Plain(record.resource_id.clone()))
+        .with("dct:publisher", iri(office))
+        .with("dct:language", iri("http://publications.europa.eu/resource/authority/language/DEU"))
+        .with("dct:issued", date(record.published.to_string()))
+        .with("dct:modified", date(record.date_stamp.to_string()))
+        .with("dct:accessRights", iri("http://publications.europa.eu/resource/authority/access-right/PUBLIC"))
+        .with("dcat:landingPage", iri(format!("{base}/metadata/{}.html", record.dataset_id)))
+        .with("dcatde:politicalGeocodingLevelURI", iri("http://dcat-ap.de/def/politicalGeocoding/Level/municipality"));
+    if let Some(contact) = &record.contact {
+        let card = Node::blank(&["vcard:Kind", "vcard:Organization"])
+            .with("vcard:fn", Value::Plain(contact.organisation.clone()))
+            .with("vcard:hasEmail", iri(format!("mailto:{}", contact.email)));
+        node.add("dcat:contactPoint", Value::Node(card));
+    }
+    for theme in themes(record) {
+        node.add("dcat:theme", iri(format!("http://publications.europa.eu/resource/authority/data-theme/{theme}")));
+    }
+    for keyword in &record.keywords {
+        node.add("dcat:keyword", german(keyword));
+    }
+    if let Some(extent) = record.extent {
+        let [west, south, east, north] = [extent.min[0], extent.min[1], extent.max[0], extent.max[1]];
+        let ring = format!("POLYGON(({west} {south},{east} {south},{east} {north},{west} {north},{west} {south}))");
+        let place = Node::blank(&["dct:Location"]).with("dcat:bbox", Value::Typed(ring, "geosparql:wktLiteral"));
+        node.add("dct:spatial", Value::Node(place));
+    }
+    if let Some((first, last)) = &record.period
+        && first.len() == 10
+        && last.len() == 10
+    {
+        let period = Node::blank(&["dct:PeriodOfTime"]).with("dcat:startDate", date(first)).with("dcat:endDate", date(last));
+        node.add("dct:temporal", Value::Node(period));
+    }
+    if let Some(metres) = record.resolution_m {
+        node.add("dcat:spatialResolutionInMeters", Value::Typed(metres.to_string(), "xsd:decimal"));
+    }
+    if let Some(category) = record.hvd {
+        node.add("dcatap:applicableLegislation", iri(hvd::LEGISLATION));
+        node.add("dcatap:hvdCategory", iri(category.url()));
+    }
+    let mut nodes = Vec::new();
+    for (index, link) in record.links.iter().filter(|link| link.role == LinkRole::Download).enumerate() {
+        let address = format!("{base}/metadata/{}#distribution-{}", record.dataset_id, index + 1);
+        node.add("dcat:distribution", iri(&address));
+        let mut distribution = Node::new(address, &["dcat:Distribution"])
+            .with("dct:title", german(&link.title))
+            .with("dct:description", german(&link.description))
+            .with("dcat:accessURL", iri(&link.url))
+            .with("dcat:downloadURL", iri(&link.url))
+            .with("dcat:byteSize", Value::Typed(format!("{:.0}", (link.size_mb * 1e6).round()), "xsd:nonNegativeInteger"));
+        if let Some(licence) = record.licence {
+            distribution.add("dct:license", iri(format!("http://dcat-ap.de/def/licenses/{}", licence.code)));
+        }
+        if let Some(text) = &record.attribution {
+            distribution.add("dcatde:licenseAttributionByText", german(text));
+        }
+        if let Some(format) = file_type(&link.description) {
+            distribution.add("dct:format", iri(format!("http://publications.europa.eu/resource/authority/file-type/{format}")));
+        }
+        if record.hvd.is_some() {
+            distribution.add("dcatap:applicableLegislation", iri(hvd::LEGISLATION));
+        }
+        nodes.push(distribution);
+    }
+    let entry = Node::new(format!("{base}/metadata/{}.xml", record.dataset_id), &["dcat:CatalogRecord"])
+        .with("foaf:primaryTopic", iri(own))
+        .with("dct:identifier", Value::Plain(record.uuid.to_string()))
+        .with("dct:modified", date(record.date_stamp.to_string()));
+    nodes.insert(0, node);
+    nodes.push(entry);
+    nodes
+}
+
+/// The themes of the EU's vocabulary for an INSPIRE theme.
+fn themes(record: &Record) -> &'static [&'static str] {
+    match record.theme.map(|theme| theme.code) {
+        Some("tn") => &["TRAN", "REGI"],
+        Some("hy" | "ps" | "lc" | "so" | "ge" | "ef" | "am" | "nz" | "ac" | "mf" | "of" | "sr" | "br" | "hb" | "sd") => {
+            &["ENVI", "REGI"]
+        }
+        Some("su" | "pd") => &["SOCI", "REGI"],
+        Some("hh") => &["HEAL", "REGI"],
+        Some("af") => &["AGRI", "REGI"],
+        Some("er" | "mr") => &["ENER", "REGI"],
+        Some("cp" | "au") => &["REGI", "GOVE"],
+        _ => &["REGI"],
+    }
+}
+
+/// The EU's code for a file type, by the beginning of the format's name.
+fn file_type(description: &str) -> Option<&'static str> {
+    const KNOWN: [(&str, &str); 7] = [
+        ("Cloud Optimized GeoTIFF", "TIFF"),
+        ("GeoTIFF", "TIFF"),
+        ("GeoPackage", "GPKG"),
+        ("GeoJSON", "GEOJSON"),
+        ("GeoParquet", "PARQUET"),
+        ("CityJSON", "JSON"),
+        ("GML", "GML"),
+    ];
+    KNOWN.iter().find(|(name, _)| description.starts_with(name)).map(|(_, code)| *code)
+}
+
+fn german(text: impl Into<String>) -> Value {
+    Value::German(text.into())
+}
+fn iri(address: impl Into<String>) -> Value {
+    Value::Iri(address.into())
+}
+fn date(day: impl Into<String>) -> Value {
+    Value::Typed(day.into(), "xsd:date")
+}
