@@ -51,6 +51,9 @@ fn both_dialects_give_the_same_tables() {
     for version in [6, 7] {
         let harness = run_kind("cadastre", &json!({}), &[fixture(&format!("stock-gid{version}.xml"))]);
         assert!(harness.errors.is_empty(), "{:?}", harness.errors);
+        // A result is found by its identity: no two units may have the same.
+        let distinct: std::collections::BTreeSet<_> = harness.identities.values().collect();
+        assert_eq!(distinct.len(), harness.identities.len());
         let outcome = &harness.results[0][0].outcome;
         assert!(outcome.rejections.is_empty(), "{:?}", outcome.rejections);
         let total = outcome.counts.total();

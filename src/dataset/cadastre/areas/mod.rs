@@ -94,14 +94,10 @@ pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpe
             .map_err(|error| Error::new("mk::run::result", "the state is not as expected").because(error))?;
         let unit = |key: String, inputs: Vec<Input>| {
             let size: u64 = inputs.iter().map(|input| input.size).sum();
-            UnitSpec {
-                key,
-                inputs,
-                params: serde_json::json!({ "crs": summary.crs, "owners": options.owners, "as_of": options.moment() }),
-                bbox: None,
-                memory_mb: 32 + (size >> 20).saturating_mul(6),
-                cost: size,
-            }
+            // A stock of one cell gives all its units the same input.
+            let params =
+                serde_json::json!({ "crs": summary.crs, "owners": options.owners, "as_of": options.moment(), "unit": key });
+            UnitSpec { key, inputs, params, bbox: None, memory_mb: 32 + (size >> 20).saturating_mul(6), cost: size }
         };
         let (pack, cells) = (state.pack()?, store::cells(state)?);
         let inputs = |key: &str| store::inputs_of(state, &pack, key);

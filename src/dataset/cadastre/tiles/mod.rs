@@ -102,14 +102,9 @@ pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpe
         let Some(crs) = summary.crs else { continue };
         let unit = |key: String, inputs: Vec<Input>| {
             let size: u64 = inputs.iter().map(|input| input.size).sum();
-            UnitSpec {
-                key,
-                inputs,
-                params: serde_json::json!({ "crs": crs, "zoom": options.zoom, "as_of": options.moment() }),
-                bbox: None,
-                memory_mb: 32 + (size >> 20).saturating_mul(8),
-                cost: size,
-            }
+            // An overview above one block has the inputs of that block: what is drawn makes the difference.
+            let params = serde_json::json!({ "crs": crs, "zoom": options.zoom, "as_of": options.moment(), "tile": key });
+            UnitSpec { key, inputs, params, bbox: None, memory_mb: 32 + (size >> 20).saturating_mul(8), cost: size }
         };
         // What is drawn in an overview is in the cells of the blocks below it, some of them of several.
         let mut overviews: BTreeMap<(u32, u32), BTreeMap<String, Input>> = BTreeMap::new();
