@@ -2,7 +2,7 @@
 
 use super::measure;
 use super::ui::{Ui, count, print_json};
-use crate::demo::{self, DemoOptions};
+use crate::demo::{self, DemoOptions, Dialect};
 use crate::error::{Exit, Result};
 use std::path::PathBuf;
 
@@ -25,6 +25,9 @@ pub struct Args {
     /// Only the deliveries of this kind.
     #[arg(long, value_name = "KIND")]
     only: Option<String>,
+    /// Version of the GeoInfoDok that the deliveries of the cadastre follow.
+    #[arg(long, value_name = "VERSION", default_value = "7.1", value_parser = ["6.0", "7.1"])]
+    dialect: String,
     /// Threads; defaults to the processors.
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     jobs: usize,
@@ -37,7 +40,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
         night: args.night,
         only: args.only.clone(),
         jobs: args.jobs,
-        ..DemoOptions::default()
+        dialect: if args.dialect == "6.0" { Dialect::Gid6 } else { Dialect::Gid7 },
     };
     let report = demo::write(&args.dir, &options)?;
     if ui.json {

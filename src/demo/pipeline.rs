@@ -49,6 +49,7 @@ keywords = ["Luftbild", "Orthophoto", "DOP20"]
 id = "alkis"
 kind = "cadastre"
 source = ["in/alkis/*.xml.gz"]
+history = true
 audience = "public"
 
 [dataset.metadata]

@@ -84,8 +84,8 @@ impl CellAreas {
 
 /// One unit for each block of the state, and one for all references.
 pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
-    // Vector tiles need none of this.
-    if context.only == Some("pmtiles") {
+    // Vector tiles and the history need none of this.
+    if matches!(context.only, Some("pmtiles" | "historie" | "aenderungen" | "quittierung")) {
         return Ok(Vec::new());
     }
     let mut units = Vec::new();

@@ -139,4 +139,48 @@ mod tests {
         assert_eq!(groups.iter().filter(|group| may_hold(group, key(33_334).as_bytes())).count(), 1, "of {}", groups.len());
         assert_eq!(versions_of(Path::new("none"), "x").unwrap_err().code(), "mk::cadastre::history");
     }
+
+    /// Writes a workspace whose release has five million versions into the folder that `MESSKETTE_BENCH_DIR` names, and tells how long
+    /// a parcel is looked for. `scripts/parcel-lookup` then asks the program.
+    #[test]
+    #[ignore = "writes half a gigabyte; scripts/parcel-lookup runs it"]
+    fn five_million_versions() {
+        let Some(folder) = std::env::var_os("MESSKETTE_BENCH_DIR").map(std::path::PathBuf::from) else { return };
+        let id = crate::release::identifier(1, crate::io::Digest::of(b""));
+        let release = crate::release::folder(&folder.join("work"), &id).join("internal/alkis");
+        std::fs::create_dir_all(&release).unwrap();
+        let path = release.join(super::super::TABLE);
+        let pipeline = "[pipeline]\nname = \"bench\"\nworkspace = \"work\"\n\n[[dataset]]\nid = \"alkis\"\nkind = \"cadastre\"\n\
+                        source = [\"none.xml\"]\nhistory = true\naudience = \"internal\"\n";
+        std::fs::write(folder.join("pipeline.toml"), pipeline).unwrap();
+        let key = |number: u32| format!("01{:04}{:03}{:05}______", 1 + number / 250_000, 1 + number / 1000 % 250, number % 1000);
+        // Two and a half million parcels with two versions each, and an outline of twelve corners.
+        let version = |number: u32| {
+            let (parcel, second) = (number / 2, number % 2 == 1);
+            let (x, y) = (f64::from(parcel % 5000) * 20.0 + 500_000.0, f64::from(parcel / 5000) * 20.0 + 5_900_000.0);
+            let corner = |k: u32| geo::Coord {
+                x: x + 9.0 * (f64::from(k) * std::f64::consts::FRAC_PI_6).cos(),
+                y: y + 9.0 * (f64::from(k) * std::f64::consts::FRAC_PI_6).sin(),
+            };
+            let ring = geo::LineString::new((0..=12).map(|k| corner(k % 12)).collect());
+            let outline = geo::Geometry::Polygon(geo::Polygon::new(ring, Vec::new()));
+            Version {
+                key: key(parcel),
+                class: PARCEL.into(),
+                oid: format!("DESH{parcel:012}"),
+                begins: if second { "2019-06-01T09:30:00Z".into() } else { format!("20{:02}-02-03T10:11:12Z", parcel % 19) },
+                ends: (!second).then(|| "2019-06-01T09:30:00Z".to_owned()),
+                reasons: vec![if second { "010502".into() } else { "000000".into() }],
+                area_m2: Some(f64::from(200 + number % 977)),
+                geometry: Some(crate::format::wkb::encode(&outline)),
+                ..Version::default()
+            }
+        };
+        write(&path, (0..5_000_000).map(version), Some(crate::crs::Crs::UTM32)).unwrap();
+        crate::release::switch(&folder.join("work"), &id).unwrap();
+        let clock = std::time::Instant::now();
+        let found = versions_of(&path, &key(1_234_567)).unwrap();
+        println!("{} versions found in {:.1} ms", found.len(), clock.elapsed().as_secs_f64() * 1000.0);
+        assert_eq!(found, [version(2_469_134), version(2_469_135)]);
+    }
 }

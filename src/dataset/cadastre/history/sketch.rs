@@ -45,6 +45,11 @@ pub fn svg(shapes: &[(&Version, Look)]) -> String {
     }
     let side = frame.width().max(frame.height()).max(1.0) * (1.0 + 2.0 * MARGIN);
     let [x, y] = frame.centre();
+    let seen = Bbox::new([x - side / 2.0, y - side / 2.0], [x + side / 2.0, y + side / 2.0]);
+    known.retain(|(polygons, look, _)| {
+        let corners = polygons.iter().flat_map(|polygon| polygon.exterior().coords()).map(|at| [at.x, at.y]);
+        *look != Look::Neighbour || Bbox::around(corners).intersects(&seen)
+    });
     let scale = SIZE / side;
     let place = |at: &geo::Coord<f64>| [(at.x - x) * scale + SIZE / 2.0, (y - at.y) * scale + SIZE / 2.0];
     let ring = |line: &LineString<f64>, path: &mut String| {

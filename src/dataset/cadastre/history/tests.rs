@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The town's cadastre on a night: the folder, and the deliveries in the order of their arrival.
-fn town(dialect: Dialect, nights: u32) -> (tempfile::TempDir, Vec<PathBuf>) {
+pub(super) fn town(dialect: Dialect, nights: u32) -> (tempfile::TempDir, Vec<PathBuf>) {
     let folder = tempfile::tempdir().unwrap();
     let mut files = Vec::new();
     for night in 1..=nights {
@@ -22,10 +22,10 @@ fn town(dialect: Dialect, nights: u32) -> (tempfile::TempDir, Vec<PathBuf>) {
     (folder, files)
 }
 
-fn play(files: &[PathBuf]) -> Play {
+pub(super) fn play(files: &[PathBuf]) -> Play {
     // Only the store is looked at.
     let mut play = Play::new("cadastre", &json!({ "history": true, "zoom": [12, 12] }), files);
-    play.only = Some("none".into());
+    play.only = Some("quittierung".into());
     play
 }
 
@@ -170,7 +170,7 @@ fn split_or_repeated_or_late_deliveries_give_the_same_store() {
     assert_eq!(content(&play(&parts).run()), expected);
 }
 
-fn unpacked(path: &Path) -> String {
+pub(super) fn unpacked(path: &Path) -> String {
     let mut text = String::new();
     std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()), &mut text).unwrap();
     text
