@@ -1,6 +1,9 @@
 //! The kernels of the orthophoto kind (decode, warp, halve, encode) and a whole block, with the physical limit: what the kernels alone
 //! need for the same pixels.
 //!
+//! With `ORTHOPHOTO_SHEET=FILE` it prints the rates of the kernels on the pixels of that sheet; `scripts/bench-orthophoto` compares
+//! the program with them.
+//!
 //! `cargo bench --bench orthophoto`; the last lines say block, limit and their ratio for a sheet of 5000 × 5000 pixels (DOP20).
 
 #![allow(
@@ -10,7 +13,7 @@
     reason = "a bench may end with a message, and its result is what it prints"
 )]
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group};
 use messkette::dataset::{Area, PlanContext, UnitContext, UnitResult, kind};
 use messkette::format::jpeg::{Colours, Decoder, Encoder};
 use messkette::io::{PackWriter, Source};
@@ -64,7 +67,7 @@ fn kernels(criterion: &mut Criterion) {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
                 let mut target = Rgbx::empty(SIDE, SIDE);
-                warp(&source, [0.0, 0.0], &grid, [0, 0], kernel, &mut target);
+                warp(&source, [0, 0], &grid, [0, 0], kernel, &mut target);
                 black_box(target);
             });
         });
@@ -76,8 +79,12 @@ fn kernels(criterion: &mut Criterion) {
     let mut encoder = Encoder::new(80).expect("an encoder");
     group.bench_function("encode", |bencher| bencher.iter(|| black_box(encoder.encode(&tile).expect("a tile"))));
     let mut decoder = Decoder::new().expect("a decoder");
+    let mut out = vec![0; 256 * 256 * 4];
     group.bench_function("decode", |bencher| {
-        bencher.iter(|| black_box(decoder.decode_tile(&[], &bytes, Colours::YCbCr, 256, 256).expect("a tile")));
+        bencher.iter(|| {
+            decoder.decode_tile_into(&[], &bytes, Colours::YCbCr, [256, 256], &mut out, 256 * 4).expect("a tile");
+            black_box(&out);
+        });
     });
     group.finish();
 }
@@ -168,7 +175,7 @@ fn limit(tiles: u64) -> Duration {
         4,
         Box::new(|| {
             target.pixels_mut().fill(0);
-            warp(&source, [0.0, 0.0], &grid, [0, 0], Kernel::Bilinear, &mut target);
+            warp(&source, [0, 0], &grid, [0, 0], Kernel::Bilinear, &mut target);
         }),
     );
     let tile = source.part(0, 0, 256, 256);
@@ -176,9 +183,78 @@ fn limit(tiles: u64) -> Duration {
     let encoding = time(200, Box::new(|| drop(black_box(encoder.encode(&tile)))));
     let bytes = Encoder::new(90).expect("an encoder").encode(&tile).expect("a tile");
     let mut decoder = Decoder::new().expect("a decoder");
-    let decoding = time(200, Box::new(|| drop(black_box(decoder.decode_tile(&[], &bytes, Colours::YCbCr, 256, 256)))));
+    let mut out = vec![0; 256 * 256 * 4];
+    let decode = || drop(black_box(decoder.decode_tile_into(&[], &bytes, Colours::YCbCr, [256, 256], &mut out, 256 * 4)));
+    let decoding = time(200, Box::new(decode));
     decoding.mul_f64(25e6 / 65_536.0) + warping.mul_f64(33.4e6 / (SIDE * SIDE) as f64) + encoding.mul_f64(tiles as f64)
 }
 
+/// Megapixels for each CPU second of what has to be done with every pixel, on those of a tiled JPEG sheet; one line of JSON.
+fn primitives(path: &Path) {
+    use tiff::tags::Tag;
+    let file = std::io::BufReader::new(std::fs::File::open(path).expect("a sheet"));
+    let mut tiff = tiff::decoder::Decoder::new(file).expect("a TIFF file");
+    let mut list = |tag| tiff.find_tag_unsigned_vec::<u64>(tag).expect("a tag").unwrap_or_default();
+    let (offsets, counts) = (list(Tag::TileOffsets), list(Tag::TileByteCounts));
+    let tables: Vec<u8> = list(Tag::JPEGTables).into_iter().map(|byte| byte as u8).collect();
+    let colours = if list(Tag::PhotometricInterpretation) == [6] { Colours::YCbCr } else { Colours::Plain };
+    let side = list(Tag::TileWidth).first().map_or(256, |side| *side as usize);
+    let across = (list(Tag::ImageWidth).first().map_or(0, |width| *width as usize)).div_ceil(side);
+    let bytes = std::fs::read(path).expect("a sheet");
+    let tiles: Vec<&[u8]> = offsets.iter().zip(&counts).map(|(at, count)| &bytes[*at as usize..][..*count as usize]).collect();
+    let mut decoder = Decoder::new().expect("a decoder");
+    let mut source = Rgbx::empty(SIDE, SIDE);
+    let decode = rate(tiles.len() * side * side, || {
+        for (index, tile) in tiles.iter().enumerate() {
+            let (x, y) = (index % across * side % SIDE, index / across * side % SIDE);
+            let out = &mut source.pixels_mut()[(y * SIDE + x) * 4..];
+            decoder.decode_tile_into(&tables, tile, colours, [side, side], out, SIDE * 4).expect("a tile");
+        }
+    });
+    source.pixels_mut().chunks_exact_mut(4).for_each(|pixel| pixel[3] = 255);
+    let (grid, mut target) = (grid(SIDE), Rgbx::empty(SIDE, SIDE));
+    // Without the clearing: what the kernel has not drawn yet is what it draws.
+    let mut warping = |kernel| {
+        let clear = rate(SIDE * SIDE, || black_box(&mut target).pixels_mut().fill(0));
+        let both = rate(SIDE * SIDE, || {
+            target.pixels_mut().fill(0);
+            warp(&source, [0, 0], &grid, [0, 0], kernel, &mut target);
+        });
+        1.0 / (1.0 / both - 1.0 / clear)
+    };
+    let (bilinear, bicubic) = (warping(Kernel::Bilinear), warping(Kernel::Bicubic));
+    let mut encoder = Encoder::new(75).expect("an encoder");
+    let encode = rate(SIDE * SIDE, || {
+        for tile in 0..64 {
+            black_box(encoder.encode_part(&target, [tile % 8 * 256, tile / 8 * 256], [256, 256]).expect("a tile"));
+        }
+    });
+    let rates = serde_json::json!({ "decode": decode, "bilinear": bilinear, "bicubic": bicubic, "encode": encode });
+    println!("{rates}");
+}
+
+/// Megapixels for each CPU second, over two seconds: the clock has ticks of a hundredth.
+fn rate(pixels: usize, mut work: impl FnMut()) -> f64 {
+    work();
+    let start = messkette::io::machine::cpu_seconds();
+    let mut times = 0;
+    loop {
+        work();
+        times += 1;
+        let passed = messkette::io::machine::cpu_seconds() - start;
+        if passed >= 2.0 {
+            return (pixels * times) as f64 / 1e6 / passed;
+        }
+    }
+}
+
 criterion_group!(benches, kernels, block);
-criterion_main!(benches);
+
+fn main() {
+    if let Some(sheet) = std::env::var_os("ORTHOPHOTO_SHEET") {
+        primitives(Path::new(&sheet));
+    } else {
+        benches();
+        Criterion::default().configure_from_args().final_summary();
+    }
+}

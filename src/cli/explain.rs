@@ -11,7 +11,7 @@ use serde_json::json;
 pub struct Args {
     #[command(flatten)]
     pipeline: PipelineArg,
-    /// A tile as z/x/y, a Flurstückskennzeichen, or a gml:id.
+    /// A tile as z/x/y, a pixel of it as z/x/y/column/row, a Flurstückskennzeichen, or a gml:id.
     object: String,
 }
 

@@ -5,7 +5,11 @@ use crate::raster::Rgbx;
 use turbojpeg::{Colorspace, Compressor, Decompressor, Image, PixelFormat, Subsamp};
 
 /// Encodes pictures, baseline, with colour at half the resolution (4:2:0).
-pub struct Encoder(Compressor);
+pub struct Encoder {
+    library: Compressor,
+    /// Room for the largest picture so far: the library would else allocate as much, and the system clear it, for each.
+    room: Vec<u8>,
+}
 
 impl Encoder {
     /// An encoder of that quality, 1 to 100.
@@ -16,7 +20,7 @@ impl Encoder {
         let mut compressor = Compressor::new().map_err(encode)?;
         compressor.set_quality(i32::from(quality.clamp(1, 100))).map_err(encode)?;
         compressor.set_subsamp(Subsamp::Sub2x2).map_err(encode)?;
-        Ok(Self(compressor))
+        Ok(Self { library: compressor, room: Vec::new() })
     }
     /// Encodes the colours; validity is not looked at.
     ///
@@ -33,7 +37,12 @@ impl Encoder {
         let pitch = picture.width() * 4;
         let pixels = &picture.pixels()[y * pitch + x * 4..];
         let image = Image { pixels, width, pitch, height, format: PixelFormat::RGBX };
-        self.0.compress_to_vec(image).map_err(encode)
+        let most = self.library.buf_len(width, height).map_err(encode)?;
+        if self.room.len() < most {
+            self.room.resize(most, 0);
+        }
+        let length = self.library.compress_to_slice(image, &mut self.room).map_err(encode)?;
+        Ok(self.room[..length].to_vec())
     }
 }
 
@@ -44,7 +53,7 @@ pub enum Colours {
     Grey,
     /// Three channels, luminance and two colour differences.
     YCbCr,
-    /// Three or four channels as they are; of four the first three count.
+    /// Three or four channels as they are. Of four, the fourth comes out in the place of validity.
     Plain,
 }
 
@@ -73,15 +82,25 @@ impl Decoder {
     pub fn decode(&mut self, jpeg: &[u8], width: usize, height: usize) -> Result<Rgbx> {
         self.stream.clear();
         self.stream.extend_from_slice(jpeg);
-        self.decode_stream(width, height)
+        let mut picture = Rgbx::empty(width, height);
+        self.decode_stream([width, height], picture.pixels_mut(), width * 4)?;
+        Ok(picture)
     }
 
-    /// Decodes a TIFF tile: `tables` are the file's `JPEGTables` (empty when there are none), `tile` is the abbreviated stream
-    /// (TIFF Technical Note 2).
+    /// Decodes a TIFF tile to `out`, whose rows begin `pitch` bytes apart: `tables` are the file's `JPEGTables` (empty when there
+    /// are none), `tile` is the abbreviated stream (TIFF Technical Note 2).
     ///
     /// # Errors
     /// When the stream is broken, or not of the expected size.
-    pub fn decode_tile(&mut self, tables: &[u8], tile: &[u8], colours: Colours, width: usize, height: usize) -> Result<Rgbx> {
+    pub fn decode_tile_into(
+        &mut self,
+        tables: &[u8],
+        tile: &[u8],
+        colours: Colours,
+        size: [usize; 2],
+        out: &mut [u8],
+        pitch: usize,
+    ) -> Result<()> {
         let stream = &mut self.stream;
         stream.clear();
         // An Adobe marker (ITU-T T.872, 6.5.3) right after the start says which colours follow; without it the library guesses
@@ -100,10 +119,10 @@ impl Decoder {
             return Err(Error::new("mk::jpeg::decode", "a tile does not begin as a JPEG stream does"));
         };
         stream.extend_from_slice(rest);
-        self.decode_stream(width, height)
+        self.decode_stream(size, out, pitch)
     }
 
-    fn decode_stream(&mut self, width: usize, height: usize) -> Result<Rgbx> {
+    fn decode_stream(&mut self, [width, height]: [usize; 2], out: &mut [u8], pitch: usize) -> Result<()> {
         let header = self.library.read_header(&self.stream).map_err(decode)?;
         if (header.width, header.height) != (width, height) {
             return Err(Error::new(
@@ -112,22 +131,15 @@ impl Decoder {
             ));
         }
         let four = header.colorspace == Colorspace::CMYK;
-        let mut picture = Rgbx::empty(width, height);
         let image = Image {
-            pixels: picture.pixels_mut(),
+            pixels: out,
             width,
-            pitch: width * 4,
+            pitch,
             height,
             // Four channels come out as they are when they are taken for inks.
             format: if four { PixelFormat::CMYK } else { PixelFormat::RGBA },
         };
-        self.library.decompress(&self.stream, image).map_err(decode)?;
-        if four {
-            for pixel in picture.pixels_mut().chunks_exact_mut(4) {
-                pixel[3] = 255;
-            }
-        }
-        Ok(picture)
+        self.library.decompress(&self.stream, image).map_err(decode)
     }
 }
 
@@ -157,7 +169,8 @@ mod tests {
         assert!(back.is_full());
         insta::assert_snapshot!(decoder.decode(&bytes, 64, 64).unwrap_err(), @"a JPEG stream shows 64 × 32 pixels where 64 × 64 are expected");
         assert!(decoder.decode(&bytes[..40], 64, 32).is_err());
-        assert!(decoder.decode_tile(&[], b"nothing", Colours::YCbCr, 64, 32).is_err());
+        let mut out = [0; 64 * 32 * 4];
+        assert!(decoder.decode_tile_into(&[], b"nothing", Colours::YCbCr, [64, 32], &mut out, 64 * 4).is_err());
     }
 
     proptest::proptest! {
@@ -167,7 +180,8 @@ mod tests {
             let at = at % bytes.len();
             bytes[at] = value;
             let _ = Decoder::new().unwrap().decode(&bytes, 32, 32);
-            let _ = Decoder::new().unwrap().decode_tile(&tables, &bytes, Colours::YCbCr, 32, 32);
+            let mut out = [0; 32 * 32 * 4];
+            let _ = Decoder::new().unwrap().decode_tile_into(&tables, &bytes, Colours::YCbCr, [32, 32], &mut out, 32 * 4);
         }
     }
 }

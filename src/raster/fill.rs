@@ -1,30 +1,43 @@
 //! What stands in for invalid pixels in a format that has no transparency.
 
-use super::Rgbx;
+use super::{Coverage, Rgbx};
+use std::ops::Range;
 
 /// Side of the blocks that JPEG with 4:2:0 colour encodes as one, in pixels.
 pub const JPEG_BLOCK: usize = 16;
 
+/// An invalid pixel so far from a valid one, in pixels, has the colour of the background.
+const FADE: f32 = 5.0;
+
 /// Gives invalid pixels a colour and makes all pixels valid, for JPEG.
 ///
-/// Within a JPEG block that has valid pixels, an invalid one takes the colour of the nearest valid one: the block then holds no
-/// hard edge that would ring into the picture. A block without any is `background`, so that the colour at the mosaic's edge is not
-/// drawn out into streaks across the tile.
+/// The image ends where its mask does: what lies five pixels beyond is `background`. Between, within a JPEG block that has valid
+/// pixels, the colour of the nearest fades into it, so that the block holds no hard edge that would ring into the picture. A block
+/// without any is `background`.
 pub fn fill_invalid(picture: &mut Rgbx, background: [u8; 3]) {
     let (width, height) = (picture.width(), picture.height());
     for top in (0..height).step_by(JPEG_BLOCK) {
         for left in (0..width).step_by(JPEG_BLOCK) {
             let (right, bottom) = ((left + JPEG_BLOCK).min(width), (top + JPEG_BLOCK).min(height));
-            fill_block(picture, left..right, top..bottom, background);
+            match picture.coverage(left, top, right - left, bottom - top) {
+                Coverage::Full => {}
+                Coverage::Empty => {
+                    let [red, green, blue] = background;
+                    for row in top..bottom {
+                        picture.row_mut(row)[left * 4..right * 4].as_chunks_mut().0.fill([red, green, blue, 255]);
+                    }
+                }
+                Coverage::Part => fill_block(picture, left..right, top..bottom, background),
+            }
         }
     }
 }
 
-fn fill_block(picture: &mut Rgbx, columns: std::ops::Range<usize>, rows: std::ops::Range<usize>, [red, green, blue]: [u8; 3]) {
+/// Fills a block that has both.
+fn fill_block(picture: &mut Rgbx, columns: Range<usize>, rows: Range<usize>, background: [u8; 3]) {
     let width = columns.len();
     // For each pixel the nearest valid column in its row; `None` where the row has none.
     let mut nearest = vec![None::<usize>; width * rows.len()];
-    let (mut valid, mut invalid) = (false, false);
     for (line, y) in rows.clone().enumerate() {
         let row = &picture.row(y)[columns.start * 4..columns.end * 4];
         let line = &mut nearest[line * width..(line + 1) * width];
@@ -32,9 +45,6 @@ fn fill_block(picture: &mut Rgbx, columns: std::ops::Range<usize>, rows: std::op
         for x in 0..width {
             if row[x * 4 + 3] != 0 {
                 last = Some(x);
-                valid = true;
-            } else {
-                invalid = true;
             }
             line[x] = last;
         }
@@ -50,26 +60,37 @@ fn fill_block(picture: &mut Rgbx, columns: std::ops::Range<usize>, rows: std::op
             }
         }
     }
-    if !invalid {
-        return;
-    }
-    let mut filled = Vec::with_capacity(nearest.len());
-    for (line, _) in rows.clone().enumerate() {
+    for (line, y) in rows.clone().enumerate() {
         for x in 0..width {
+            if nearest[line * width + x] == Some(x) {
+                continue;
+            }
             let distance = |&(other, column): &(usize, usize)| column.abs_diff(x).pow(2) + other.abs_diff(line).pow(2);
-            let lines = nearest.chunks_exact(width).enumerate();
-            let best = lines.filter_map(|(other, line)| line[x].map(|column| (other, column))).min_by_key(distance);
-            filled.push(best.filter(|_| valid).map_or([red, green, blue, 255], |(other, column)| {
-                let [red, green, blue, _] = picture.pixel(columns.start + column, rows.start + other);
-                [red, green, blue, 255]
-            }));
+            let candidates = nearest.chunks_exact(width).enumerate();
+            let best = candidates.filter_map(|(other, line)| line[x].map(|column| (other, column))).min_by_key(distance);
+            let colour = best.map_or(background, |best| {
+                let [red, green, blue, _] = picture.pixel(columns.start + best.1, rows.start + best.0);
+                faded([red, green, blue], background, distance(&best))
+            });
+            let at = (columns.start + x) * 4;
+            // The fourth byte follows later: until all are filled it says which were valid.
+            picture.row_mut(y)[at..at + 3].copy_from_slice(&colour);
         }
     }
-    for (y, line) in rows.zip(filled.chunks_exact(width)) {
-        for (x, pixel) in columns.clone().zip(line) {
-            picture.row_mut(y)[x * 4..x * 4 + 4].copy_from_slice(pixel);
+    for y in rows {
+        for pixel in picture.row_mut(y)[columns.start * 4..columns.end * 4].as_chunks_mut::<4>().0 {
+            pixel[3] = 255;
         }
     }
+}
+
+/// A colour at a distance, given as its square: itself beside the edge, then more and more the background.
+fn faded(colour: [u8; 3], background: [u8; 3], squared: usize) -> [u8; 3] {
+    let share = (((squared as f32).sqrt() - 1.0) / (FADE - 1.0)).clamp(0.0, 1.0);
+    std::array::from_fn(|channel| {
+        let (near, far) = (f32::from(colour[channel]), f32::from(background[channel]));
+        (near + (far - near) * share + 0.5) as u8
+    })
 }
 
 #[cfg(test)]
@@ -77,15 +98,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_nearest_valid_pixel_of_the_block_fills_it_and_empty_blocks_are_background() {
+    fn the_nearest_valid_pixel_of_the_block_fades_into_the_background() {
         let mut picture = Rgbx::empty(32, 16);
         picture.row_mut(3)[5 * 4..6 * 4].copy_from_slice(&[9, 8, 7, 255]);
         picture.row_mut(12)[15 * 4..16 * 4].copy_from_slice(&[1, 2, 3, 255]);
         fill_invalid(&mut picture, [255; 3]);
         assert!(picture.is_full());
         assert_eq!(picture.pixel(5, 3), [9, 8, 7, 255]);
-        assert_eq!(picture.pixel(0, 0), [9, 8, 7, 255]);
-        assert_eq!(picture.pixel(15, 15), [1, 2, 3, 255]);
+        assert_eq!(picture.pixel(4, 3), [9, 8, 7, 255]);
+        assert_eq!(picture.pixel(5, 6), [132, 132, 131, 255], "half way");
+        assert_eq!(picture.pixel(0, 3), [255; 4]);
+        assert_eq!(picture.pixel(15, 11), [1, 2, 3, 255]);
         assert_eq!(picture.pixel(16, 12), [255; 4], "the next block has no valid pixel");
     }
 
@@ -102,7 +125,8 @@ mod tests {
                 let squared = |&(vx, vy, _): &(usize, usize, u8)| vx.abs_diff(x).pow(2) + vy.abs_diff(y).pow(2);
                 let least = valid.iter().map(squared).min().unwrap();
                 let grey = picture.pixel(x, y)[0];
-                assert!(valid.iter().any(|place| place.2 == grey && squared(place) == least), "{x} {y} is {grey}");
+                let fits = |place: &(usize, usize, u8)| squared(place) == least && faded([place.2; 3], [0; 3], least)[0] == grey;
+                assert!(valid.iter().any(fits), "{x} {y} is {grey}");
             }
         }
     }

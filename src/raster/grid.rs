@@ -23,7 +23,9 @@ pub struct Span {
     pub start: usize,
     /// Number of target columns.
     pub count: usize,
-    /// Source position of the stretch's left end (not of the first pixel's centre).
+    /// Target column of the mesh line to the left, at or before `start`.
+    pub mesh: usize,
+    /// Source position on that mesh line.
     pub at: [f64; 2],
     /// Change of the source position for one target pixel.
     pub step: [f64; 2],
@@ -124,10 +126,8 @@ impl Grid {
             }
             let column = (start / self.step).min(self.columns - 2);
             let end = ((column + 1) * self.step).min(columns.end);
-            let [left, step] = self.line(column, y);
-            let offset = (start - column * self.step) as f64;
-            let at = [left[0] + step[0] * offset, left[1] + step[1] * offset];
-            let span = Span { start, count: end - start, at, step };
+            let [at, step] = self.line(column, y);
+            let span = Span { start, count: end - start, mesh: column * self.step, at, step };
             start = end;
             Some(span)
         })
@@ -192,8 +192,8 @@ mod tests {
             for y in (0..2048).step_by(61) {
                 for span in grid.spans(0..2048, f64::from(y) + 0.5) {
                     for i in (0..span.count).step_by(7) {
-                        let offset = i as f64 + 0.5;
-                        let exact = f([span.start as f64 + offset, f64::from(y) + 0.5]);
+                        let offset = (span.start - span.mesh + i) as f64 + 0.5;
+                        let exact = f([(span.start + i) as f64 + 0.5, f64::from(y) + 0.5]);
                         worst = worst.max((span.at[0] + span.step[0] * offset - exact[0]).abs());
                         worst = worst.max((span.at[1] + span.step[1] * offset - exact[1]).abs());
                     }

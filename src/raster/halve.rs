@@ -13,27 +13,43 @@ pub fn halve(source: &Rgbx) -> Rgbx {
 pub fn halve_into(source: &Rgbx, target: &mut Rgbx, x: usize, y: usize) {
     let (width, height) = (source.width() / 2, source.height() / 2);
     for row in 0..height {
-        let (upper, lower) = (source.row(row * 2), source.row(row * 2 + 1));
-        let out = &mut target.row_mut(y + row)[x * 4..(x + width) * 4];
-        for ((upper, lower), out) in upper.chunks_exact(8).zip(lower.chunks_exact(8)).zip(out.chunks_exact_mut(4)) {
-            let valid = [upper[3], upper[7], lower[3], lower[7]];
-            if valid == [255; 4] {
-                for channel in 0..4 {
-                    let sum = u16::from(upper[channel])
-                        + u16::from(upper[channel + 4])
-                        + u16::from(lower[channel])
-                        + u16::from(lower[channel + 4]);
-                    out[channel] = ((sum + 2) / 4) as u8;
+        let (upper, lower) = (source.row(row * 2).as_chunks::<8>().0, source.row(row * 2 + 1).as_chunks::<8>().0);
+        let out = target.row_mut(y + row)[x * 4..(x + width) * 4].as_chunks_mut::<4>().0;
+        let parts = upper.chunks(CHUNK).zip(lower.chunks(CHUNK)).zip(out.chunks_mut(CHUNK));
+        for ((upper, lower), out) in parts {
+            let all = upper
+                .iter()
+                .zip(lower)
+                .fold(u64::MAX, |all, (upper, lower)| all & u64::from_le_bytes(*upper) & u64::from_le_bytes(*lower));
+            if all & VALID_PAIR == VALID_PAIR {
+                for ((upper, lower), out) in upper.iter().zip(lower).zip(out) {
+                    *out = mean_of_valid(u64::from_le_bytes(*upper), u64::from_le_bytes(*lower)).to_le_bytes();
                 }
             } else {
-                out.copy_from_slice(&mean(upper, lower));
+                for ((upper, lower), out) in upper.iter().zip(lower).zip(out) {
+                    *out = mean(*upper, *lower);
+                }
             }
         }
     }
 }
 
-#[cold]
-fn mean(upper: &[u8], lower: &[u8]) -> [u8; 4] {
+/// Pixels that are judged at once.
+const CHUNK: usize = 32;
+/// The bytes of two pixels that say that they are valid.
+const VALID_PAIR: u64 = 0xff00_0000_ff00_0000;
+
+/// The mean of four valid pixels: four sums of 16 bits in a word, without a branch, so that the compiler takes several at once.
+#[inline]
+fn mean_of_valid(upper: u64, lower: u64) -> u32 {
+    const EVEN: u64 = 0x00ff_00ff_00ff_00ff;
+    let even = (upper & EVEN) + (lower & EVEN);
+    let odd = (upper >> 8 & EVEN) + (lower >> 8 & EVEN);
+    let sum = |pair: u64| (pair as u32).wrapping_add((pair >> 32) as u32).wrapping_add(0x0002_0002) >> 2 & 0x00ff_00ff;
+    sum(even) | sum(odd) << 8
+}
+
+fn mean(upper: [u8; 8], lower: [u8; 8]) -> [u8; 4] {
     let mut sum = [0_u16; 3];
     let mut count = 0;
     for pixel in upper.chunks_exact(4).chain(lower.chunks_exact(4)).filter(|pixel| pixel[3] != 0) {
@@ -62,6 +78,18 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn the_mean_of_valid_pixels_is_rounded(bytes in proptest::array::uniform16(0_u8..)) {
+            let mut pixels = bytes;
+            pixels.iter_mut().skip(3).step_by(4).for_each(|valid| *valid = 255);
+            let half = halve(&Rgbx::from_pixels(2, 2, pixels.to_vec()).unwrap());
+            for channel in 0..3 {
+                let sum: u16 = pixels.iter().skip(channel).step_by(4).map(|value| u16::from(*value)).sum();
+                prop_assert_eq!(u16::from(half.pixels()[channel]), (sum + 2) / 4);
+            }
+            prop_assert_eq!(half.pixels()[3], 255);
+        }
+
         #[test]
         fn the_mean_lies_among_the_pixels(colours in proptest::collection::vec(0_u8.., 4 * 4 * 4)) {
             let pixels: Vec<u8> = colours

@@ -3,7 +3,11 @@
 //! Rules of validity, the same as GDAL's warper: a target pixel is valid when the source pixel that its centre falls on is valid;
 //! neighbours that are not valid have no weight. Where a target pixel covers more than one source pixel, it is the mean of the valid
 //! ones, weighted by area.
+//!
+//! Pixels are drawn in groups of eight neighbours, whose positions are linear, by the fastest instructions that the
+//! machine has ([`Lanes`]). A group that touches an invalid pixel or the source's edge is drawn one by one.
 
+use super::lanes::{GROUP, Lanes, Run, add, mean};
 use super::{Grid, Rgbx, Span};
 
 /// How colours between source pixels are found.
@@ -19,237 +23,164 @@ pub enum Kernel {
 
 /// Fills the pixels of `target` that are not valid yet from `source`.
 ///
-/// `grid` gives source positions for the target of which `target` is the part at `part` (columns, rows); `origin` is the position
-/// of the source window's upper left corner.
-pub fn warp(source: &Rgbx, origin: [f64; 2], grid: &Grid, part: [usize; 2], kernel: Kernel, target: &mut Rgbx) {
+/// `grid` gives source positions for the target of which `target` is the part at `part` (columns, rows); `origin` is the column and
+/// row of the source window's upper left corner. The result does not depend on how a target is cut into parts, or a source into
+/// windows.
+pub fn warp(source: &Rgbx, origin: [i64; 2], grid: &Grid, part: [usize; 2], kernel: Kernel, target: &mut Rgbx) {
+    warp_with(Lanes::best(), source, origin, grid, part, kernel, target);
+}
+
+/// [`warp`] with given instructions; all give the same bytes.
+pub(super) fn warp_with(
+    lanes: Lanes,
+    source: &Rgbx,
+    origin: [i64; 2],
+    grid: &Grid,
+    part: [usize; 2],
+    kernel: Kernel,
+    target: &mut Rgbx,
+) {
     let columns = part[0]..part[0] + target.width();
-    let sampler = Sampler::new(source);
+    let sampler = Sampler { window: Window::of(source), origin };
     for row in 0..target.height() {
         let y = (part[1] + row) as f64;
-        let out = target.row_mut(row);
-        match kernel {
-            Kernel::Bilinear => {
-                for span in grid.spans(columns.clone(), y + 0.5) {
-                    let (part, at) = centres(out, &span, part[0], origin);
-                    fill(part, at, span.step, |x, y| sampler.bilinear(x, y));
-                }
+        let out = target.row_mut(row).as_chunks_mut::<4>().0;
+        if kernel == Kernel::Area {
+            for (upper, lower) in grid.spans(columns.clone(), y).zip(grid.spans(columns.clone(), y + 1.0)) {
+                sampler.areas(&upper, &lower, &mut out[upper.start - part[0]..][..upper.count]);
             }
-            Kernel::Bicubic => {
-                for span in grid.spans(columns.clone(), y + 0.5) {
-                    let (part, at) = centres(out, &span, part[0], origin);
-                    fill(part, at, span.step, |x, y| sampler.bicubic(x, y));
-                }
-            }
-            Kernel::Area => {
-                for (upper, lower) in grid.spans(columns.clone(), y).zip(grid.spans(columns.clone(), y + 1.0)) {
-                    let out = &mut out[(upper.start - part[0]) * 4..(upper.start + upper.count - part[0]) * 4];
-                    // From the upper left to the lower right corner of the pixel, as GDAL takes its box.
-                    let across = [lower.at[0] + lower.step[0] - upper.at[0], lower.at[1] + lower.step[1] - upper.at[1]];
-                    let at = [upper.at[0] - origin[0], upper.at[1] - origin[1]];
-                    fill(out, at, upper.step, |x, y| sampler.area(x, y, x + across[0], y + across[1]));
-                }
+        } else {
+            for span in grid.spans(columns.clone(), y + 0.5) {
+                let out = &mut out[span.start - part[0]..][..span.count];
+                sampler.centres(lanes, kernel == Kernel::Bicubic, &span, out);
             }
         }
     }
 }
 
-/// The bytes of a span, and the source position of its first pixel's centre.
-fn centres<'a>(out: &'a mut [u8], span: &Span, first: usize, origin: [f64; 2]) -> (&'a mut [u8], [f64; 2]) {
-    let part = &mut out[(span.start - first) * 4..(span.start + span.count - first) * 4];
-    (part, [span.at[0] + span.step[0] * 0.5 - origin[0], span.at[1] + span.step[1] * 0.5 - origin[1]])
+/// The pixels of a source.
+#[derive(Clone, Copy)]
+pub(super) struct Window<'a> {
+    /// Four bytes each, row by row.
+    pub(super) pixels: &'a [u8],
+    /// Columns.
+    pub(super) width: i32,
+    /// Rows.
+    pub(super) height: i32,
 }
 
-#[inline]
-fn fill(out: &mut [u8], at: [f64; 2], step: [f64; 2], sample: impl Fn(f64, f64) -> u32) {
-    for (index, pixel) in out.chunks_exact_mut(4).enumerate() {
-        if pixel[3] == 0 {
-            let index = index as f64;
-            let colour = sample(at[0] + step[0] * index, at[1] + step[1] * index);
-            pixel.copy_from_slice(&colour.to_le_bytes());
-        }
-    }
-}
-
-struct Sampler<'a> {
-    pixels: &'a [u8],
-    width: isize,
-    height: isize,
-}
-
-/// Bits of a weight along one axis.
-const WEIGHT_BITS: u32 = 11;
-const ONE: u32 = 1 << WEIGHT_BITS;
-const VALID: u32 = 0xff00_0000;
-
-/// The largest whole number not above `value`, within a range that leaves room for arithmetic. `f64::floor` is a call into the
-/// maths library on plain x86-64.
-#[inline]
-fn floor(value: f64) -> isize {
-    let value = value.clamp(-1e12, 1e12);
-    let whole = value as isize;
-    whole - isize::from(value < whole as f64)
-}
-
-impl<'a> Sampler<'a> {
-    fn new(source: &'a Rgbx) -> Self {
-        Self { pixels: source.pixels(), width: source.width() as isize, height: source.height() as isize }
+impl<'a> Window<'a> {
+    fn of(source: &'a Rgbx) -> Self {
+        Self { pixels: source.pixels(), width: source.width() as i32, height: source.height() as i32 }
     }
 
     /// The pixel, or an invalid one outside.
     #[inline]
-    fn get(&self, x: isize, y: isize) -> u32 {
+    pub(super) fn get(&self, x: i32, y: i32) -> u32 {
         if x < 0 || y < 0 || x >= self.width || y >= self.height {
             return 0;
         }
-        let at = (y * self.width + x) as usize * 4;
-        self.pixels.get(at..at + 4).map_or(0, word)
+        let at = (y as usize * self.width as usize + x as usize) * 4;
+        self.pixels[at..].first_chunk().map_or(0, |bytes| u32::from_le_bytes(*bytes))
+    }
+}
+
+struct Sampler<'a> {
+    window: Window<'a>,
+    origin: [i64; 2],
+}
+
+impl Sampler<'_> {
+    /// Draws a span from what lies around the pixels' centres.
+    fn centres(&self, lanes: Lanes, bicubic: bool, span: &Span, out: &mut [[u8; 4]]) {
+        let run = Run::new(self.window, self.origin, span, bicubic);
+        let first = span.start - span.mesh;
+        // What does not fall on the window stays as it is.
+        let reach = run.reach(first + out.len());
+        let skipped = reach.start.saturating_sub(first).min(out.len());
+        let end = reach.end.saturating_sub(first).clamp(skipped, out.len());
+        let (first, out) = (first + skipped, &mut out[skipped..end]);
+        // Groups begin at multiples of eight: a pixel's place in its group never depends on how a target is cut into parts. Mesh
+        // lines are at multiples too, unless the mesh is finer than a group.
+        let lead = (first.next_multiple_of(GROUP) - first).min(out.len());
+        let (lead, rest) = out.split_at_mut(lead);
+        run.singles(first, lead);
+        let (groups, tail) = rest.as_chunks_mut::<GROUP>();
+        let at = first + lead.len();
+        lanes.draw(&run, at, groups);
+        run.singles(at + groups.len() * GROUP, tail);
     }
 
-    /// True when the pixel that the position falls on is valid.
-    #[inline]
-    fn hits(&self, x: f64, y: f64) -> bool {
-        // GDAL adds the same hair, so that positions on a pixel's border fall on the same side.
-        self.get(floor(x + 1e-10), floor(y + 1e-10)) & VALID != 0
-    }
-
-    #[inline]
-    fn bilinear(&self, x: f64, y: f64) -> u32 {
-        let (x, y) = (x - 0.5, y - 0.5);
-        let (column, row) = (floor(x), floor(y));
-        let (fx, fy) = (x - column as f64, y - row as f64);
-        if column >= 0 && row >= 0 && column + 1 < self.width && row + 1 < self.height {
-            let at = (row * self.width + column) as usize * 4;
-            let below = at + self.width as usize * 4;
-            let (upper, lower) = (&self.pixels[at..at + 8], &self.pixels[below..below + 8]);
-            let four = [word(&upper[..4]), word(&upper[4..]), word(&lower[..4]), word(&lower[4..])];
-            if four[0] & four[1] & four[2] & four[3] & VALID == VALID {
-                return mix(four, fx, fy);
-            }
+    /// Draws a span by the means of what the pixels cover: a box from the upper left to the lower right corner, as GDAL takes it.
+    fn areas(&self, upper: &Span, lower: &Span, out: &mut [[u8; 4]]) {
+        let across = [lower.at[0] + lower.step[0] - upper.at[0], lower.at[1] + lower.step[1] - upper.at[1]];
+        let [left, top] = self.origin.map(|origin| origin as f64);
+        for (index, pixel) in out.iter_mut().enumerate().filter(|(_, pixel)| pixel[3] == 0) {
+            let offset = (upper.start + index - upper.mesh) as f64;
+            let (x, y) = (upper.at[0] + upper.step[0] * offset - left, upper.at[1] + upper.step[1] * offset - top);
+            *pixel = self.area(x, y, x + across[0], y + across[1]).to_le_bytes();
         }
-        self.bilinear_at_edge(column, row, fx, fy)
-    }
-
-    #[cold]
-    fn bilinear_at_edge(&self, column: isize, row: isize, fx: f64, fy: f64) -> u32 {
-        if !self.hits(column as f64 + fx + 0.5, row as f64 + fy + 0.5) {
-            return 0;
-        }
-        let mut sum = Sum::default();
-        for (dx, dy, weight) in
-            [(0, 0, (1.0 - fx) * (1.0 - fy)), (1, 0, fx * (1.0 - fy)), (0, 1, (1.0 - fx) * fy), (1, 1, fx * fy)]
-        {
-            sum.add(self.get(column + dx, row + dy), weight as f32);
-        }
-        sum.mean()
-    }
-
-    #[inline]
-    fn bicubic(&self, x: f64, y: f64) -> u32 {
-        let (column, row) = (floor(x - 0.5), floor(y - 0.5));
-        if column >= 1 && row >= 1 && column + 2 < self.width && row + 2 < self.height {
-            let (fx, fy) = (x - 0.5 - column as f64, y - 0.5 - row as f64);
-            let (across, down) = (cubic_weights(fx as f32), cubic_weights(fy as f32));
-            let stride = self.width as usize * 4;
-            let first = (row - 1) as usize * stride + (column - 1) as usize * 4;
-            let mut valid = VALID;
-            let mut sum = [0.0_f32; 4];
-            for (line, weight) in down.iter().enumerate() {
-                let sixteen = &self.pixels[first + line * stride..first + line * stride + 16];
-                let mut part = [0.0_f32; 4];
-                for (pixel, weight) in sixteen.chunks_exact(4).zip(across) {
-                    valid &= word(pixel);
-                    for (part, &value) in part.iter_mut().zip(pixel) {
-                        *part += f32::from(value) * weight;
-                    }
-                }
-                for (sum, part) in sum.iter_mut().zip(part) {
-                    *sum += part * weight;
-                }
-            }
-            if valid == VALID {
-                return pack(sum);
-            }
-        }
-        self.bilinear(x, y)
     }
 
     fn area(&self, x0: f64, y0: f64, x1: f64, y1: f64) -> u32 {
-        let (x0, x1) = (x0.min(x1), x0.max(x1));
-        let (y0, y1) = (y0.min(y1), y0.max(y1));
-        let columns = floor(x0).max(0)..(floor(x1) + 1).min(self.width);
-        let rows = floor(y0).max(0)..(floor(y1) + 1).min(self.height);
-        let mut sum = Sum::default();
-        for row in rows {
-            let down = (y1.min(row as f64 + 1.0) - y0.max(row as f64)) as f32;
-            for column in columns.clone() {
-                let across = (x1.min(column as f64 + 1.0) - x0.max(column as f64)) as f32;
-                sum.add(self.get(column, row), across * down);
+        let columns = Covered::of(x0, x1, self.window.width);
+        let rows = Covered::of(y0, y1, self.window.height);
+        let mut sum = [0.0; 4];
+        for row in rows.from..rows.to {
+            let line = row * self.window.width as usize;
+            let pixels = self.window.pixels[(line + columns.from) * 4..(line + columns.to) * 4].as_chunks::<4>().0;
+            let down = rows.weight(row);
+            if let [first, middle @ .., last] = pixels {
+                let mut whole = [0.0; 4];
+                for pixel in middle {
+                    add(&mut whole, u32::from_le_bytes(*pixel), 1.0);
+                }
+                add(&mut whole, u32::from_le_bytes(*first), columns.first);
+                add(&mut whole, u32::from_le_bytes(*last), columns.last);
+                for (sum, whole) in sum.iter_mut().zip(whole) {
+                    *sum += whole * down;
+                }
+            } else if let [only] = pixels {
+                add(&mut sum, u32::from_le_bytes(*only), columns.first * down);
             }
         }
-        sum.mean()
+        mean(sum)
     }
 }
 
-#[inline]
-fn word(pixel: &[u8]) -> u32 {
-    u32::from(pixel[0]) | u32::from(pixel[1]) << 8 | u32::from(pixel[2]) << 16 | u32::from(pixel[3]) << 24
+/// The pixels that a stretch covers along an axis: `from` to before `to`, the first and the last of them in part.
+struct Covered {
+    from: usize,
+    to: usize,
+    first: f32,
+    last: f32,
 }
 
-/// The weighted mean of four valid pixels. Two channels share a 64-bit word: 8 bits of colour and 22 of weight fit in each half.
-#[inline]
-fn mix(four: [u32; 4], fx: f64, fy: f64) -> u32 {
-    let quantised = |fraction: f64| (fraction * f64::from(ONE) + 0.5) as u32;
-    let (fx, fy) = (quantised(fx), quantised(fy));
-    let weights = [(ONE - fx) * (ONE - fy), fx * (ONE - fy), (ONE - fx) * fy, fx * fy];
-    const HALF: u64 = 1 << (2 * WEIGHT_BITS - 1);
-    let (mut even, mut odd) = (HALF | HALF << 32, HALF | HALF << 32);
-    for (pixel, weight) in four.into_iter().zip(weights) {
-        let (pixel, weight) = (u64::from(pixel), u64::from(weight));
-        even += ((pixel & 0xff) | (pixel & 0xff_0000) << 16) * weight;
-        odd += ((pixel >> 8 & 0xff) | (pixel >> 24) << 32) * weight;
-    }
-    let shrink = |pair: u64| (pair >> (2 * WEIGHT_BITS)) & 0xff | (pair >> (2 * WEIGHT_BITS + 16)) & 0xff_0000;
-    (shrink(even) | shrink(odd) << 8) as u32
-}
-
-/// Weights of the four pixels around a place at `t` between the second and the third.
-#[inline]
-fn cubic_weights(t: f32) -> [f32; 4] {
-    let (t2, t3) = (t * t, t * t * t);
-    [0.5 * (-t + 2.0 * t2 - t3), 0.5 * (2.0 - 5.0 * t2 + 3.0 * t3), 0.5 * (t + 4.0 * t2 - 3.0 * t3), 0.5 * (t3 - t2)]
-}
-
-#[inline]
-fn pack(colour: [f32; 4]) -> u32 {
-    let byte = |value: f32| (value.clamp(0.0, 255.0) + 0.5) as i32 as u32;
-    byte(colour[0]) | byte(colour[1]) << 8 | byte(colour[2]) << 16 | VALID
-}
-
-/// A weighted sum of valid pixels.
-#[derive(Default)]
-struct Sum {
-    colour: [f32; 4],
-    weight: f32,
-}
-
-impl Sum {
-    #[inline]
-    fn add(&mut self, pixel: u32, weight: f32) {
-        if pixel & VALID != 0 {
-            for (sum, value) in self.colour.iter_mut().zip(pixel.to_le_bytes()) {
-                *sum += f32::from(value) * weight;
-            }
-            self.weight += weight;
+impl Covered {
+    fn of(a: f64, b: f64, length: i32) -> Self {
+        let (low, high) = (a.min(b).max(0.0), a.max(b).min(f64::from(length)));
+        if low >= high {
+            return Self { from: 0, to: 0, first: 0.0, last: 0.0 };
         }
+        let from = low as usize;
+        let to = ((high as usize) + usize::from(high > (high as usize) as f64)).max(from + 1);
+        let first = ((from + 1) as f64).min(high) - low;
+        Self { from, to, first: first as f32, last: (high - (to - 1) as f64) as f32 }
     }
-    #[inline]
-    fn mean(&self) -> u32 {
-        if self.weight < 1e-5 { 0 } else { pack(self.colour.map(|sum| sum / self.weight)) }
+    fn weight(&self, at: usize) -> f32 {
+        if at == self.from {
+            self.first
+        } else if at + 1 == self.to {
+            self.last
+        } else {
+            1.0
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::lanes::VALID;
     use super::*;
     use proptest::prelude::*;
 
@@ -278,7 +209,7 @@ mod tests {
 
     fn warped(source: &Rgbx, grid: &Grid, kernel: Kernel, size: usize) -> Rgbx {
         let mut target = Rgbx::empty(size, size);
-        warp(source, [0.0, 0.0], grid, [0, 0], kernel, &mut target);
+        warp(source, [0, 0], grid, [0, 0], kernel, &mut target);
         target
     }
 
@@ -312,38 +243,93 @@ mod tests {
             for (x, y) in [(0, 0), (128, 0), (0, 128), (128, 128)] {
                 let mut part = Rgbx::empty(128, 128);
                 let window = source.part(2, 4, 290, 290);
-                warp(&window, [2.0, 4.0], &grid, [x, y], kernel, &mut part);
+                warp(&window, [2, 4], &grid, [x, y], kernel, &mut part);
                 joined.put(x, y, &part);
             }
             assert!(whole == joined, "{kernel:?}");
         }
     }
 
-    proptest! {
-        /// The fixed-point kernel against floating-point arithmetic.
-        #[test]
-        fn bilinear_is_right_to_one_level(x in 0.0_f64..40.0, y in 0.0_f64..40.0) {
-            let source = noise(40, true);
-            let sampler = Sampler::new(&source);
-            let got = sampler.bilinear(x, y);
-            let (column, row) = (floor(x - 0.5), floor(y - 0.5));
-            let (fx, fy) = (x - 0.5 - column as f64, y - 0.5 - row as f64);
-            let mut sum = [0.0; 3];
-            let mut weight = 0.0;
-            for (dx, dy, w) in [(0, 0, (1.0 - fx) * (1.0 - fy)), (1, 0, fx * (1.0 - fy)), (0, 1, (1.0 - fx) * fy), (1, 1, fx * fy)] {
-                let pixel = sampler.get(column + dx, row + dy);
+    /// A grid that turns, stretches and shifts.
+    fn turned(size: usize, angle: f64, scale: f64, shift: [f64; 2]) -> Grid {
+        let (sin, cos) = angle.sin_cos();
+        let exact = |points: &mut [[f64; 2]]| -> Result<(), ()> {
+            for p in points.iter_mut() {
+                *p = [(cos * p[0] + sin * p[1]) * scale + shift[0], (cos * p[1] - sin * p[0]) * scale + shift[1]];
+            }
+            Ok(())
+        };
+        Grid::build(size, size, exact).unwrap()
+    }
+
+    fn floor(value: f64) -> i64 {
+        value.floor() as i64
+    }
+
+    /// In floating point, by the definition.
+    fn by_the_definition(source: &Rgbx, kernel: Kernel, x: f64, y: f64) -> Option<[f64; 3]> {
+        let window = Window::of(source);
+        let valid = |x: i64, y: i64| window.get(x as i32, y as i32) & VALID != 0;
+        let (column, row) = (floor(x - 0.5), floor(y - 0.5));
+        let (fx, fy) = (x - 0.5 - column as f64, y - 0.5 - row as f64);
+        if !valid(floor(x), floor(y)) {
+            return None;
+        }
+        let whole = (-1..3).all(|dy| (-1..3).all(|dx| valid(column + dx, row + dy)));
+        let weight = |distance: f64| match (kernel == Kernel::Bicubic && whole, distance.abs()) {
+            (true, d) if d <= 1.0 => 1.5 * d.powi(3) - 2.5 * d.powi(2) + 1.0,
+            (true, d) if d <= 2.0 => -0.5 * d.powi(3) + 2.5 * d.powi(2) - 4.0 * d + 2.0,
+            (true, _) => 0.0,
+            (false, d) => (1.0 - d).max(0.0),
+        };
+        let (mut sum, mut total) = ([0.0; 3], 0.0);
+        for dy in -1..3 {
+            for dx in -1..3 {
+                let pixel = window.get((column + dx) as i32, (row + dy) as i32);
                 if pixel & VALID != 0 {
-                    weight += w;
+                    let weight = weight(dx as f64 - fx) * weight(dy as f64 - fy);
+                    total += weight;
                     for (sum, value) in sum.iter_mut().zip(pixel.to_le_bytes()) {
-                        *sum += f64::from(value) * w;
+                        *sum += f64::from(value) * weight;
                     }
                 }
             }
-            let valid = sampler.get(x as isize, y as isize) & VALID != 0;
-            prop_assert_eq!(got & VALID != 0, valid);
-            if valid {
-                for (sum, value) in sum.iter().zip(got.to_le_bytes()) {
-                    prop_assert!((sum / weight - f64::from(value)).abs() < 0.65, "{} {}", sum / weight, value);
+        }
+        Some(sum.map(|sum| (sum / total).clamp(0.0, 255.0)))
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn all_instructions_give_the_same_bytes_and_those_of_the_definition(
+            angle in -3.2_f64..3.2, scale in 0.2_f64..1.05, shift in (-9.0_f64..40.0, -9.0_f64..40.0), holes in 0..2, at in 0..3_usize,
+        ) {
+            let source = noise(60, holes == 1);
+            let grid = turned(45, angle, scale, [shift.0, shift.1]);
+            for kernel in [Kernel::Bilinear, Kernel::Bicubic] {
+                let draw = |lanes: Lanes| {
+                    let mut target = Rgbx::empty(45 - at, 30);
+                    // What is there already stays.
+                    target.row_mut(3)[40..44].copy_from_slice(&[1, 2, 3, 255]);
+                    warp_with(lanes, &source, [-2, 3], &grid, [at, 0], kernel, &mut target);
+                    target
+                };
+                let portable = draw(Lanes::Portable);
+                prop_assert_eq!(portable.pixel(10, 3), [1, 2, 3, 255]);
+                for lanes in Lanes::of_this_machine() {
+                    prop_assert!(draw(lanes) == portable, "{:?} differs", lanes);
+                }
+                for y in (0..30).filter(|y| *y != 3) {
+                    for x in 0..45 - at {
+                        let place = grid.at((x + at) as f64 + 0.5, y as f64 + 0.5);
+                        let got = portable.pixel(x, y);
+                        let exact = by_the_definition(&source, kernel, place[0] + 2.0, place[1] - 3.0);
+                        prop_assert_eq!(got[3] != 0, exact.is_some());
+                        for (got, exact) in got.iter().zip(exact.unwrap_or_default()) {
+                            prop_assert!((f64::from(*got) - exact).abs() < 0.75, "{:?} {} {}", kernel, got, exact);
+                        }
+                    }
                 }
             }
         }

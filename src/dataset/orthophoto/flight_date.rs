@@ -3,6 +3,7 @@
 use crate::error::{Error, Place, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
@@ -77,9 +78,10 @@ impl fmt::Display for FlightDate {
     }
 }
 
-/// A tile index: GeoJSON whose features name a tile and may name the date of its flight.
+/// A tile index: GeoJSON whose features name a tile and may name the date of its flight. Dates by the names of the tiles; a state has
+/// tens of thousands.
 #[derive(Debug, Default)]
-pub struct TileIndex(Vec<(Vec<String>, FlightDate)>);
+pub struct TileIndex(HashMap<String, FlightDate>);
 
 /// Properties that hold the date, in the words of the state offices.
 const DATE_KEYS: [&str; 7] =
@@ -101,20 +103,29 @@ impl TileIndex {
             serde_json::from_str(&text).map_err(|error| failed("the tile index is no JSON").because(error))?;
         let features =
             json["features"].as_array().ok_or_else(|| failed("the tile index is no GeoJSON collection of features"))?;
-        Ok(Self(features.iter().filter_map(entry).collect()))
+        let mut dates = HashMap::new();
+        for (names, date) in features.iter().filter_map(entry) {
+            for name in names {
+                // Where two features have the same name, the later flight.
+                let known = dates.entry(name).or_insert_with(|| date.clone());
+                if *known < date {
+                    *known = date.clone();
+                }
+            }
+        }
+        Ok(Self(dates))
     }
     /// The date of the tile that a file's name belongs to.
     pub fn date(&self, file_name: &str) -> Option<FlightDate> {
         let stem = file_name.split_once('.').map_or(file_name, |(stem, _)| stem).to_lowercase();
-        // Of several that fit, the one that fits longest: `..._1` is also in `..._10`.
-        let fits = self.0.iter().filter_map(|(names, date)| {
-            names
-                .iter()
-                .filter(|name| stem == **name || stem.starts_with(&format!("{name}_")))
-                .map(|name| (name.len(), date))
-                .max()
-        });
-        fits.max().map(|(_, date)| date.clone())
+        // Of several that fit, the one that fits longest: the name as a whole, then without its last part, and so on.
+        let mut name = stem.as_str();
+        loop {
+            if let Some(date) = self.0.get(name) {
+                return Some(date.clone());
+            }
+            name = name.rsplit_once('_')?.0;
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Images through GDAL: their headers, and the pixels of all that the reader of tiled TIFF files does not decode.
 
-use super::header::{Header, Validity, refused};
+use super::beside::Beside;
+use super::header::{Bands, Header, Levels, Stretch, Validity, refused};
 use crate::crs::Crs;
 use crate::error::{Error, Result};
 use crate::io::gdal as rim;
@@ -43,20 +44,22 @@ impl GdalImage {
         u16::try_from(self.dataset.raster_count()).unwrap_or(u16::MAX)
     }
 
-    /// Checks that there are bands that make a picture.
+    /// Checks that there are bands that make a picture, and gives the stretch when they have 16 bit.
     ///
     /// # Errors
-    /// When there are none, too many, or of another type than 8 bit.
-    pub fn check_bands(&self) -> Result<()> {
+    /// When there are none, too many, or of another type than 8 bit, or 16 bit without a stretch.
+    pub fn check_bands(&self, stretch: Option<Stretch>) -> Result<Option<Stretch>> {
         let bands = self.bands();
         if bands == 0 || bands > 16 {
             return Err(refused(format!("an image of {bands} bands is no orthophoto")));
         }
+        let mut wide = 0;
         for index in 1..=usize::from(bands) {
             let band = self.dataset.rasterband(index).map_err(|error| unreadable("cannot read a band", error))?;
-            if band.band_type() != GdalDataType::UInt8 {
-                return Err(refused(format!("band {index} holds {}; only 8 bit are read", band.band_type().name()))
-                    .hint("stretch the image to 8 bit: gdal_translate -ot Byte -scale"));
+            wide += u16::from(band.band_type() == GdalDataType::UInt16);
+            if !matches!(band.band_type(), GdalDataType::UInt8 | GdalDataType::UInt16) || wide > 0 && usize::from(wide) != index {
+                let reason = format!("band {index} holds {}; 8 bit or 16 bit without sign are read", band.band_type().name());
+                return Err(refused(reason).hint("stretch the image to 8 bit: gdal_translate -ot Byte -scale"));
             }
             if band.color_interpretation() == ColorInterpretation::PaletteIndex {
                 return Err(
@@ -64,7 +67,11 @@ impl GdalImage {
                 );
             }
         }
-        Ok(())
+        if wide > 0 && stretch.is_none() {
+            return Err(refused("the image has 16 bit, and the pipeline does not say which levels are black and white")
+                .hint("set stretch = [0, 4095], or whatever the office says, in the dataset"));
+        }
+        Ok(stretch.filter(|_| wide > 0))
     }
 
     /// Bytes of the largest piece that is decoded at once: a tile or strip with all its bands.
@@ -74,22 +81,21 @@ impl GdalImage {
     pub fn piece_bytes(&self) -> Result<u64> {
         let band = self.dataset.rasterband(1).map_err(|error| unreadable("cannot read a band", error))?;
         let (width, height) = band.block_size();
-        Ok((width as u64).saturating_mul(height as u64).saturating_mul(u64::from(self.bands())))
+        let pixels = (width as u64).saturating_mul(height as u64);
+        Ok(pixels.saturating_mul(u64::from(self.bands())).saturating_mul(u64::from(band.band_type().bytes())))
     }
 
     /// Where the image lies.
     ///
     /// # Errors
     /// When it does not say, or the numbers make no place.
-    pub fn transform(&self) -> Result<[f64; 6]> {
+    pub fn transform(&self, beside: &Beside) -> Result<[f64; 6]> {
         let missing = || {
             refused("the image has no georeference: it does not say where it lies")
                 .hint("deliver GeoTIFF, or the world file beside the image")
         };
-        let transform = self.dataset.geo_transform().map_err(|_| missing())?;
-        if transform == [0.0, 1.0, 0.0, 0.0, 0.0, 1.0] {
-            return Err(missing());
-        }
+        let own = self.dataset.geo_transform().ok().filter(|own| *own != [0.0, 1.0, 0.0, 0.0, 0.0, 1.0]);
+        let transform = beside.transform.or(own).or(beside.world).ok_or_else(missing)?;
         let determinant = transform[1] * transform[5] - transform[2] * transform[4];
         let plausible = |value: &f64| value.is_finite() && value.abs() < 1e9;
         if !transform.iter().all(plausible) || determinant.abs() < 1e-18 {
@@ -98,13 +104,14 @@ impl GdalImage {
         Ok(transform)
     }
 
-    /// The CRS, from the image or else from the pipeline.
+    /// The CRS, from the image, from what lies `beside` it (WKT), or else from the pipeline.
     ///
     /// # Errors
     /// When neither says it, they contradict, or it has no EPSG code.
-    pub fn crs(&self, expected: Option<Crs>) -> Result<Crs> {
-        let own = self.dataset.spatial_ref().ok();
-        let Some(mut own) = own.filter(|own| own.to_wkt().is_ok_and(|text| !text.is_empty())) else {
+    pub fn crs(&self, expected: Option<Crs>, beside: Option<&str>) -> Result<Crs> {
+        let own = self.dataset.spatial_ref().ok().filter(|own| own.to_wkt().is_ok_and(|text| !text.is_empty()));
+        let beside = || beside.and_then(|text| SpatialRef::from_wkt(text).or_else(|_| SpatialRef::from_esri(text)).ok());
+        let Some(mut own) = own.or_else(beside) else {
             return expected.ok_or_else(|| {
                 refused("the image does not say its CRS")
                     .hint("set crs = \"EPSG:25832\" in the dataset, if all such images have it")
@@ -139,7 +146,7 @@ impl GdalImage {
     ///
     /// # Errors
     /// When the bands cannot be read.
-    pub fn validity(&self, expected: Option<u8>) -> Result<(Validity, bool)> {
+    pub fn validity(&self, expected: Option<u16>, beside: Option<f64>) -> Result<(Validity, bool)> {
         let failed = |error| unreadable("cannot read the image's mask", error);
         let band = self.dataset.rasterband(1).map_err(failed)?;
         let flags = band.mask_flags().map_err(failed)?;
@@ -154,8 +161,8 @@ impl GdalImage {
         if flags.is_per_dataset() {
             return Ok((Validity::Mask, false));
         }
-        let own = band.no_data_value().filter(|value| (0.0..=255.0).contains(value) && value.fract() == 0.0);
-        let Some(value) = expected.or(own.map(|value| value as u8)) else { return Ok((Validity::All, false)) };
+        let own = band.no_data_value().or(beside).filter(|value| (0.0..=65535.0).contains(value) && value.fract() == 0.0);
+        let Some(value) = expected.or(own.map(|value| value as u16)) else { return Ok((Validity::All, false)) };
         if self.is_lossy() { Ok((Validity::All, true)) } else { Ok((Validity::Nodata(value), false)) }
     }
 
@@ -172,21 +179,26 @@ impl GdalImage {
     /// Reads a window of pixels that lies within the image.
     ///
     /// # Errors
-    /// When GDAL cannot decode it, or says so while its functions succeed.
-    pub fn read(&self, header: &Header, from: [usize; 2], width: usize, height: usize) -> Result<Rgbx> {
-        rim::watched(&self.path, "the image cannot be decoded", || self.decode(header, from, width, height))
+    /// When GDAL cannot decode it, or says so while its functions succeed; when the image has not the bands to be shown.
+    pub fn read(&self, header: &Header, bands: Bands, from: [usize; 2], size: [usize; 2]) -> Result<Rgbx> {
+        let shown = bands.of(header.bands)?;
+        rim::watched(&self.path, "the image cannot be decoded", || self.decode(header, shown, from, size))
     }
 
-    fn decode(&self, header: &Header, [x, y]: [usize; 2], width: usize, height: usize) -> Result<Rgbx> {
+    fn decode(&self, header: &Header, shown: [usize; 3], [x, y]: [usize; 2], [width, height]: [usize; 2]) -> Result<Rgbx> {
         let failed = |error| unreadable("the image cannot be decoded", error);
         let mut picture = Rgbx::empty(width, height);
-        let mut values = vec![0_u8; width * height];
+        // GDAL gives 8 bit as 16 bit too; a copy more, on the slow way anyhow.
+        let mut values = vec![0_u16; width * height];
+        let levels = header.stretch.map(Levels::new);
+        let grey = |value: u16| levels.as_ref().map_or(value as u8, |levels| levels.of(value));
         let mut invalid_everywhere = vec![true; if matches!(header.validity, Validity::Nodata(_)) { values.len() } else { 0 }];
         let window = (x as isize, y as isize);
-        let colours = if header.bands >= 3 { 3 } else { 1 };
-        // A nodata pixel has the value in all bands, also in those that are not shown.
-        let bands = if invalid_everywhere.is_empty() { colours } else { usize::from(header.bands) };
-        for index in 0..bands {
+        for index in 0..usize::from(header.bands) {
+            // A nodata pixel has the value in all bands, also in those that are not shown.
+            if invalid_everywhere.is_empty() && !shown.contains(&index) {
+                continue;
+            }
             let band = self.dataset.rasterband(index + 1).map_err(failed)?;
             band.read_into_slice(window, (width, height), (width, height), &mut values, None).map_err(failed)?;
             if let Validity::Nodata(nodata) = header.validity {
@@ -194,13 +206,13 @@ impl GdalImage {
                     *invalid &= *value == nodata;
                 }
             }
-            if index < colours {
-                let channels = if colours == 1 { 0..3 } else { index..index + 1 };
+            for channel in (0..3).filter(|&channel| shown[channel] == index) {
                 for (pixel, value) in picture.pixels_mut().chunks_exact_mut(4).zip(&values) {
-                    pixel[channels.clone()].fill(*value);
+                    pixel[channel] = grey(*value);
                 }
             }
         }
+        let mut opaque = 128;
         match header.validity {
             Validity::All => values.fill(255),
             Validity::Nodata(_) => {
@@ -211,11 +223,15 @@ impl GdalImage {
             Validity::Mask | Validity::Alpha(_) => {
                 let band = self.dataset.rasterband(1).map_err(failed)?;
                 let mask = band.open_mask_band().map_err(failed)?;
+                // An alpha band of 16 bit is a mask of 16 bit.
+                if mask.band_type() == GdalDataType::UInt16 {
+                    opaque = 1 << 15;
+                }
                 mask.read_into_slice(window, (width, height), (width, height), &mut values, None).map_err(failed)?;
             }
         }
         for (pixel, value) in picture.pixels_mut().chunks_exact_mut(4).zip(&values) {
-            if *value >= 128 {
+            if *value >= opaque {
                 pixel[3] = 255;
             } else {
                 pixel.fill(0);

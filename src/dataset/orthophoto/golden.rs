@@ -1,7 +1,8 @@
 //! Pixels against GDAL's own warper (`gdalwarp -et 0`): at most one grey level apart, and the same pixels valid.
 
-use super::header::{self, Access, Expected, Header, Validity};
-use super::mosaic::Member;
+use super::beside::Beside;
+use super::header::{self, Access, Bands, Expected, Header, Validity};
+use super::mosaic::{self, Member, Reader};
 use super::options::{Drawing, Resampling, TileTarget};
 use super::render::Painter;
 use crate::crs::Operation;
@@ -73,7 +74,7 @@ pub(super) fn write_rgba(path: &Path, picture: &Rgbx, transform: [f64; 6]) {
 
 fn member(path: &Path) -> Member {
     let source = Source::of_file(path, "image.tif").unwrap();
-    let (header, _) = header::read(path, "image.tif", source.size, Expected::default()).unwrap();
+    let (header, _) = header::read(path, "image.tif", source.size, Expected::default(), &Beside::default()).unwrap();
     Member { header, source, path: path.to_owned() }
 }
 
@@ -81,7 +82,8 @@ fn read(path: &Path) -> Rgbx {
     let dataset = crate::io::gdal::open_raster(path, &["GTiff"], crate::io::gdal::RasterLimits::default()).unwrap();
     let (width, height) = dataset.raster_size();
     let mut picture = Rgbx::empty(width, height);
-    for index in 0..4 {
+    picture.pixels_mut().fill(255);
+    for index in 0..dataset.raster_count() {
         let band = dataset.rasterband(index + 1).unwrap().read_as::<u8>((0, 0), (width, height), (width, height), None).unwrap();
         for (pixel, value) in picture.pixels_mut().chunks_exact_mut(4).zip(band.data()) {
             pixel[index] = *value;
@@ -173,72 +175,101 @@ fn at_border(ours: &Rgbx, theirs: &Rgbx, index: usize) -> bool {
     around(y, ours.height()).any(|y| around(x, ours.width()).any(|x| ours.pixel(x, y)[3] == 0 || theirs.pixel(x, y)[3] == 0))
 }
 
-/// The same picture stored in every way that has a path of its own.
-fn variants(folder: &Path) -> Vec<(PathBuf, Access, Validity)> {
-    let plain = folder.join("rgba.tif");
-    synthetic(&plain, 1500, [565_100.0, 5_948_900.0]);
-    let name = |path: &Path| path.to_string_lossy().into_owned();
-    let mut made = vec![(plain.clone(), Access::Gdal, Validity::Alpha(4))];
-    let rgb = ["-b", "1", "-b", "2", "-b", "3"];
-    let variants: [(&str, Access, Validity, &[&str]); 6] = [
-        ("lzw", Access::TiledTiff, Validity::Alpha(4), &["-co", "TILED=YES", "-co", "COMPRESS=LZW", "-co", "PREDICTOR=2"]),
-        ("deflate", Access::TiledTiff, Validity::Nodata(0), &["-co", "TILED=YES", "-co", "COMPRESS=DEFLATE", "-a_nodata", "0"]),
-        (
-            "jpeg",
-            Access::TiledTiff,
-            Validity::Mask,
-            &[
-                "-mask",
-                "4",
-                "-co",
-                "TILED=YES",
-                "-co",
-                "COMPRESS=JPEG",
-                "-co",
-                "PHOTOMETRIC=YCBCR",
-                "--config",
-                "GDAL_TIFF_INTERNAL_MASK",
-                "YES",
-            ],
-        ),
-        (
-            "jpegrgb",
-            Access::TiledTiff,
-            Validity::All,
-            &["-mask", "none", "-co", "TILED=YES", "-co", "COMPRESS=JPEG", "-co", "PHOTOMETRIC=RGB"],
-        ),
-        (
-            "striped",
-            Access::Gdal,
-            Validity::Mask,
-            &["-mask", "4", "-co", "COMPRESS=LZW", "--config", "GDAL_TIFF_INTERNAL_MASK", "YES"],
-        ),
-        ("planar", Access::Gdal, Validity::All, &["-mask", "none", "-co", "TILED=YES", "-co", "INTERLEAVE=BAND"]),
-    ];
-    for (key, access, validity, options) in variants {
-        let path = folder.join(format!("{key}.tif"));
-        let bands: &[&str] = if key == "lzw" { &[] } else { &rgb };
-        let files = [name(&plain), name(&path)];
-        let arguments: Vec<&str> = ["-q"]
-            .into_iter()
-            .chain(bands.iter().copied())
-            .chain(options.iter().copied())
-            .chain(files.iter().map(String::as_str))
-            .collect();
-        if gdal("gdal_translate", &arguments) {
-            made.push((path, access, validity));
+/// How a picture is stored and what comes of it: name, options of `gdal_translate`, who decodes it, how its valid pixels are known.
+type Variant = (&'static str, &'static str, Access, Validity);
+
+const VARIANTS: [Variant; 11] = [
+    ("lzw.tif", "-co TILED=YES -co COMPRESS=LZW -co PREDICTOR=2", Access::TiledTiff, Validity::Alpha(4)),
+    ("strips.tif", "-co COMPRESS=LZW -co BIGTIFF=YES", Access::TiledTiff, Validity::Alpha(4)),
+    ("deflate.tif", "RGB -co TILED=YES -co COMPRESS=DEFLATE -a_nodata 0", Access::TiledTiff, Validity::Nodata(0)),
+    ("zstd.tif", "RGB -mask 4 -co TILED=YES -co COMPRESS=ZSTD -co BLOCKXSIZE=128", Access::TiledTiff, Validity::Mask),
+    ("striped_mask.tif", "RGB -mask 4 -co COMPRESS=LZW", Access::TiledTiff, Validity::Mask),
+    ("planar.tif", "-co TILED=YES -co INTERLEAVE=BAND", Access::Gdal, Validity::Alpha(4)),
+    ("cog.tif", "-of COG -co COMPRESS=DEFLATE -co PREDICTOR=YES", Access::TiledTiff, Validity::Alpha(4)),
+    ("jp2.jp2", "-of JP2OpenJPEG -co REVERSIBLE=YES -co QUALITY=100", Access::Gdal, Validity::Alpha(4)),
+    ("wide.tif", "WIDE -co TILED=YES -co COMPRESS=DEFLATE -co PREDICTOR=2", Access::TiledTiff, Validity::Nodata(0)),
+    ("wide_big_endian.tif", "WIDE -co COMPRESS=LZW -co ENDIANNESS=BIG", Access::TiledTiff, Validity::Nodata(0)),
+    ("wide_planar.tif", "WIDE -co INTERLEAVE=BAND", Access::Gdal, Validity::Nodata(0)),
+];
+
+#[test]
+fn every_way_to_store_a_picture_gives_its_pixels() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = |file: &str| folder.path().join(file).to_string_lossy().into_owned();
+    synthetic(Path::new(&name("rgba.tif")), 600, [565_100.0, 5_948_900.0]);
+    let truth = read(Path::new(&name("rgba.tif")));
+    for (file, options, access, validity) in VARIANTS {
+        let (source, stored) = (name("rgba.tif"), name(file));
+        let options = options.replace("WIDE", "RGB -ot UInt16 -scale 0 255 0 4080 -a_nodata 0").replace("RGB", "-b 1 -b 2 -b 3");
+        let mut arguments = vec!["-q", "--config", "GDAL_TIFF_INTERNAL_MASK", "YES"];
+        arguments.extend(options.split(' '));
+        arguments.extend([source.as_str(), stored.as_str()]);
+        if !gdal("gdal_translate", &arguments) {
+            return;
+        }
+        let expected = Expected { stretch: Some([0, 4080]), ..Expected::default() };
+        let source = Source::of_file(Path::new(&stored), file).unwrap();
+        let (header, _) = header::read(Path::new(&stored), file, source.size, expected, &Beside::default()).unwrap();
+        assert_eq!((header.access, header.validity), (access, validity), "{file}");
+        assert_eq!(header.stretch.is_some(), file.starts_with("wide"), "{file}");
+        let layers = mosaic::layers(&[&header]);
+        let mut reader = Reader::new(vec![Member { header, source, path: PathBuf::from(&stored) }], Bands::default());
+        for (from, size) in [([0, 0], [600, 600]), ([100, 37], [300, 400]), ([255, 255], [2, 2])] {
+            let ours = reader.window(&layers[0], from, size).unwrap();
+            let theirs = truth.part(from[0] as usize, from[1] as usize, size[0], size[1]);
+            assert!(ours == theirs, "{file} at {from:?}");
         }
     }
-    made
 }
 
 #[test]
-fn every_way_to_store_a_picture_is_read_as_gdal_reads_it() {
+fn lossy_pictures_are_warped_as_gdal_does_also_at_the_mask() {
     let folder = tempfile::tempdir().unwrap();
-    for (path, access, validity) in variants(folder.path()) {
-        let member = member(&path);
-        assert_eq!((member.header.access, member.header.validity), (access, validity), "{}", path.display());
-        compare(&path, 0, Resampling::Bilinear, "bilinear");
+    let name = |file: &str| folder.path().join(file).to_string_lossy().into_owned();
+    synthetic(Path::new(&name("rgba.tif")), 1500, [565_100.0, 5_948_900.0]);
+    for (file, options) in [("mask.tif", "-mask 4 -co PHOTOMETRIC=YCBCR"), ("plain.tif", "-mask none -co PHOTOMETRIC=RGB")] {
+        let (source, stored) = (name("rgba.tif"), name(file));
+        let jpeg = "-q -b 1 -b 2 -b 3 -co TILED=YES -co COMPRESS=JPEG --config GDAL_TIFF_INTERNAL_MASK YES";
+        let arguments: Vec<&str> = jpeg.split(' ').chain(options.split(' ')).chain([source.as_str(), stored.as_str()]).collect();
+        if !gdal("gdal_translate", &arguments) {
+            return;
+        }
+        assert_eq!(member(Path::new(&stored)).header.access, Access::TiledTiff);
+        for (resampling, gdal_name) in [(Resampling::Bilinear, "bilinear"), (Resampling::Bicubic, "cubic")] {
+            compare(Path::new(&stored), 0, resampling, gdal_name);
+        }
+    }
+}
+
+#[test]
+fn a_false_colour_picture_shows_the_bands_that_gdal_picks() {
+    let folder = tempfile::tempdir().unwrap();
+    let name = |file: &str| folder.path().join(file).to_string_lossy().into_owned();
+    synthetic(Path::new(&name("rgba.tif")), 600, [565_100.0, 5_948_900.0]);
+    let four = ["-q", "-colorinterp", "red,green,blue,undefined", "-mask", "none"];
+    let stored: [(&str, Access, &[&str]); 4] = [
+        ("lzw.tif", Access::TiledTiff, &["-co", "TILED=YES", "-co", "COMPRESS=LZW"]),
+        ("jpeg.tif", Access::TiledTiff, &["-co", "TILED=YES", "-co", "COMPRESS=JPEG"]),
+        ("planar.tif", Access::Gdal, &["-co", "INTERLEAVE=BAND"]),
+        ("strips.tif", Access::TiledTiff, &["-a_nodata", "0"]),
+    ];
+    for (file, access, options) in stored {
+        let (source, stored, picked) = (name("rgba.tif"), name(file), name("picked.tif"));
+        if !gdal("gdal_translate", &[&four[..], options, &[&source, &stored]].concat()) {
+            return;
+        }
+        gdal("gdal_translate", &["-q", "-b", "4", "-b", "1", "-b", "2", &stored, &picked]);
+        let member = member(Path::new(&stored));
+        assert_eq!(member.header.access, access, "{file}");
+        let layers = mosaic::layers(&[&member.header]);
+        let mut reader = Reader::new(vec![member], Bands([4, 1, 2]));
+        let ours = reader.window(&layers[0], [0, 0], [600, 600]).unwrap();
+        let theirs = read(Path::new(&picked));
+        let valid = |(ours, _): &(&[u8], &[u8])| ours[3] != 0;
+        let mut shown = ours.pixels().chunks_exact(4).zip(theirs.pixels().chunks_exact(4)).filter(valid);
+        assert!(shown.all(|(ours, theirs)| ours == theirs), "{file}");
+        let error = Bands([5, 1, 2]).of(4).unwrap_err();
+        assert_eq!(error.message(), "the image has 4 bands; band 5 is to be shown");
     }
 }
 

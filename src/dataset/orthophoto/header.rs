@@ -1,5 +1,7 @@
 //! What an image says about itself: size, bands, place, and which of its pixels count.
 
+use super::beside::{Beside, is_ecw};
+use super::cutline::Rings;
 use super::gdal_image::GdalImage;
 use crate::crs::{Bbox, Crs, Operation};
 use crate::error::{Error, Place, Result};
@@ -14,10 +16,10 @@ pub enum Validity {
     All,
     /// By a mask of one bit.
     Mask,
-    /// By an alpha channel in this band (from 1): valid from 128 on.
+    /// By an alpha channel in this band (from 1): valid from the middle of its range on.
     Alpha(u16),
     /// Those that do not have this grey level in all bands.
-    Nodata(u8),
+    Nodata(u16),
 }
 
 /// Who decodes an image.
@@ -28,6 +30,52 @@ pub enum Access {
     TiledTiff,
     /// GDAL.
     Gdal,
+}
+
+/// Which bands of an image are shown as red, green and blue, counted from 1. An image of one or two bands is shown grey.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Bands(pub [u16; 3]);
+
+impl Default for Bands {
+    fn default() -> Self {
+        Self([1, 2, 3])
+    }
+}
+
+impl Bands {
+    /// The bands of an image of `count` bands, counted from 0.
+    ///
+    /// # Errors
+    /// When the image has not all of them.
+    pub fn of(self, count: u16) -> Result<[usize; 3]> {
+        if count <= 2 && self == Self::default() {
+            return Ok([0; 3]);
+        }
+        if let Some(missing) = self.0.iter().find(|&&band| band == 0 || band > count) {
+            return Err(refused(format!("the image has {count} bands; band {missing} is to be shown")));
+        }
+        Ok(self.0.map(|band| usize::from(band) - 1))
+    }
+}
+
+/// The levels of an image of 16 bit that become 0 and 255; those between become what lies between, linearly.
+pub type Stretch = [u16; 2];
+
+/// What each level of an image of 16 bit becomes.
+pub struct Levels(Vec<u8>);
+
+impl Levels {
+    /// The table of a stretch.
+    pub fn new([low, high]: Stretch) -> Self {
+        let (low, range) = (i64::from(low), i64::from(high.max(low.saturating_add(1))) - i64::from(low));
+        let level = |value: i64| ((value - low).clamp(0, range) * 255 * 2 + range) / (2 * range);
+        Self((0..=i64::from(u16::MAX)).map(|value| level(value) as u8).collect())
+    }
+    /// What a level becomes.
+    #[inline]
+    pub fn of(&self, level: u16) -> u8 {
+        self.0.get(usize::from(level)).copied().unwrap_or(u8::MAX)
+    }
 }
 
 /// Size, bands, place and validity of an image. Part of the identity of the blocks it is drawn on.
@@ -44,8 +92,14 @@ pub struct Header {
     /// Easting = `t[0] + t[1]·column + t[2]·row`, northing = `t[3] + t[4]·column + t[5]·row`; whole numbers are pixel corners.
     #[serde(with = "exact")]
     pub transform: [f64; 6],
+    /// For an image of 16 bit: the levels that become 0 and 255.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stretch: Option<Stretch>,
     /// Which pixels count.
     pub validity: Validity,
+    /// What of it counts, in pixels; nothing when all does.
+    #[serde(default, skip_serializing_if = "Rings::is_empty")]
+    pub cutline: Rings,
     /// Who decodes it.
     pub access: Access,
     /// Largest piece that has to be decoded at once, in MiB, rounded up.
@@ -82,15 +136,23 @@ pub struct Expected {
     /// CRS of those that do not name theirs.
     pub crs: Option<Crs>,
     /// Grey level without data.
-    pub nodata: Option<u8>,
+    pub nodata: Option<u16>,
+    /// How images of 16 bit become 8 bit.
+    #[serde(default)]
+    pub stretch: Option<Stretch>,
 }
 
 /// Reads the header of an image; the second value is true when a nodata value is not used because the image is lossy.
 ///
 /// # Errors
 /// With the reason why the image cannot be used.
-pub fn read(path: &Path, name: &str, size: u64, expected: Expected) -> Result<(Header, bool)> {
+pub fn read(path: &Path, name: &str, size: u64, expected: Expected, beside: &Beside) -> Result<(Header, bool)> {
     let at = |error: Error| error.in_file(name);
+    if is_ecw(name) {
+        return Err(Error::new("mk::orthophoto::driver", "the image is ECW, and GDAL has no driver named ECW here")
+            .at(Place::file(name))
+            .hint("ask the office for GeoTIFF, or convert it on a machine that has the driver: gdal_translate -of GTiff"));
+    }
     let image = GdalImage::open(path).map_err(at)?;
     let (width, height) = image.size();
     if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
@@ -101,23 +163,25 @@ pub fn read(path: &Path, name: &str, size: u64, expected: Expected) -> Result<(H
         let reason = format!("the file claims {width} × {height} pixels in {size} bytes, which no image compression gives");
         return Err(refused(reason).at(Place::file(name)));
     }
-    image.check_bands().map_err(at)?;
+    let stretch = image.check_bands(expected.stretch).map_err(at)?;
     let piece = image.piece_bytes().map_err(at)?;
     if piece > MAX_PIECE {
         let reason = format!("the image is stored in pieces of {} MiB; at most {} are read", piece >> 20, MAX_PIECE >> 20);
         return Err(refused(reason).at(Place::file(name)).hint("store it in tiles: gdal_translate -co TILED=YES"));
     }
     super::tiled_tiff::check_whole(path).map_err(at)?;
-    let transform = image.transform().map_err(at)?;
-    let crs = image.crs(expected.crs).map_err(at)?;
-    let (validity, ignored) = image.validity(expected.nodata).map_err(at)?;
+    let transform = image.transform(beside).map_err(at)?;
+    let crs = image.crs(expected.crs, beside.crs.as_deref()).map_err(at)?;
+    let (validity, ignored) = image.validity(expected.nodata, beside.nodata).map_err(at)?;
     let mut header = Header {
         width: width as u32,
         height: height as u32,
         bands: image.bands(),
         crs,
         transform,
+        stretch,
         validity,
+        cutline: Rings::new(),
         access: Access::Gdal,
         piece_mb: piece.div_ceil(1 << 20),
     };
@@ -137,6 +201,13 @@ impl Header {
     pub fn to_map(&self, [column, row]: [f64; 2]) -> [f64; 2] {
         let t = &self.transform;
         [t[0] + t[1] * column + t[2] * row, t[3] + t[4] * column + t[5] * row]
+    }
+    /// Position in pixels of a place in the CRS.
+    pub fn to_pixel(&self, [east, north]: [f64; 2]) -> [f64; 2] {
+        let t = &self.transform;
+        let determinant = t[1] * t[5] - t[2] * t[4];
+        let [dx, dy] = [east - t[0], north - t[3]];
+        [(dx * t[5] - dy * t[2]) / determinant, (dy * t[1] - dx * t[4]) / determinant]
     }
     /// The four corners in the CRS: upper left, lower left, lower right, upper right of the picture.
     pub fn corners(&self) -> [[f64; 2]; 4] {

@@ -1,12 +1,15 @@
 //! The first stage: each image is opened, and what it says about itself is kept.
 
 use super::Orthophoto;
+use super::beside::{Beside, Finder};
+use super::cutline::{self, Cutlines, Rings};
 use super::flight_date::{FlightDate, TileIndex};
 use super::header::{self, Expected, Header};
 use crate::crs::{Bbox, Crs, Operation};
 use crate::dataset::{Area, Outcome, PlanContext, UnitContext, UnitResult};
 use crate::error::{Error, Place, Rejection, Result};
 use crate::format::tile_matrix::WEB_MERCATOR_QUAD;
+use crate::io::Source;
 use crate::plan::{Input, UnitSpec};
 use serde::{Deserialize, Serialize};
 
@@ -51,6 +54,8 @@ struct Params {
     extent: Option<Bbox>,
     /// Tile matrix sets beside WebMercatorQuad: name, CRS, area.
     areas: Vec<(String, Crs, Bbox)>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cutline: Option<(Crs, Rings)>,
 }
 
 pub fn units(dataset: &Orthophoto, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
@@ -67,19 +72,27 @@ pub fn units(dataset: &Orthophoto, context: &PlanContext<'_>) -> Result<Vec<Unit
             areas.push(area);
         }
     }
+    let cutlines = match &options.cutline {
+        Some(options) => Cutlines::read(&context.area.folder, options)?,
+        None => Cutlines::default(),
+    };
+    let cutline_crs = options.cutline.as_ref().and_then(|options| options.crs).unwrap_or(Crs::WGS84);
+    let mut beside = Finder::default();
     let units = context.sources.iter().map(|source| {
+        let files = beside.of(source)?;
         let name = source.file_name();
         let flight_date = options.flight_date.clone().or_else(|| index.date(name)).or_else(|| FlightDate::in_name(name));
         let params = Params {
-            expected: Expected { crs: options.crs, nodata: options.nodata },
+            expected: Expected { crs: options.crs, nodata: options.nodata, stretch: options.stretch },
             flight_date,
             crs: context.area.crs,
             extent: context.area.extent,
             areas: areas.clone(),
+            cutline: cutlines.of(name).map(|rings| (cutline_crs, rings.clone())),
         };
         Ok(UnitSpec {
             key: source.name.clone(),
-            inputs: vec![Input::source(source)],
+            inputs: std::iter::once(source).chain(&files).map(Input::source).collect(),
             params: super::to_json(&params)?,
             bbox: None,
             memory_mb: 96,
@@ -93,8 +106,13 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
     let params: Params = super::from_json(&unit.params)?;
     let source = super::source(unit, 0)?;
     let path = source.local(context.scratch)?;
-    let (header, nodata_ignored) = header::read(&path, &source.name, source.size, params.expected)?;
+    let files: Vec<Source> = unit.inputs.iter().skip(1).filter_map(Input::as_source).collect();
+    let beside = Beside::read(&files)?;
+    let (mut header, nodata_ignored) = header::read(&path, &source.name, source.size, params.expected, &beside)?;
     let grids = &context.area.grids;
+    if let Some((crs, rings)) = &params.cutline {
+        header.cutline = cutline::in_pixels(rings, *crs, &header, grids).map_err(|error| error.in_file(&source.name))?;
+    }
     let (image, bbox) = place(header, params, grids).map_err(|error| error.in_file(&source.name))?;
     let mut outcome = Outcome { bbox: Some(bbox), summary: super::to_json(&image)?, ..Outcome::default() };
     outcome.counts.kept(OBJECT);

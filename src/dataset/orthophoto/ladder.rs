@@ -117,7 +117,7 @@ pub fn blocks(product: &Product, images: &[Inspected<'_>], context: &PlanContext
         let near = product.images.iter().filter(|(_, place)| place.intersects(&reached)).map(|(index, _)| *index);
         let near: Vec<usize> = near.collect();
         let headers: Vec<Header> = near.iter().map(|&index| images[index].image.header.clone()).collect();
-        let mut inputs: Vec<Input> = near.iter().flat_map(|&index| images[index].result.inputs.clone()).collect();
+        let mut inputs: Vec<Input> = near.iter().filter_map(|&index| images[index].result.inputs.first().cloned()).collect();
         inputs.extend(grids.iter().cloned());
         let piece_mb = headers.iter().map(|header| header.piece_mb).max().unwrap_or(0);
         let covered: f64 = members.iter().map(|(_, place)| render::overlap(&bbox, place)).sum();

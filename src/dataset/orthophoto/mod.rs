@@ -6,6 +6,8 @@
 
 mod archive;
 mod assemble;
+mod beside;
+mod cutline;
 mod flight_date;
 mod footprints;
 mod gdal_image;
@@ -22,11 +24,14 @@ mod render;
 mod services;
 mod sheets;
 mod stac_items;
+mod tiff_pieces;
 mod tiled_tiff;
 mod tiles;
 
 #[cfg(test)]
 mod golden;
+#[cfg(test)]
+mod nights;
 #[cfg(test)]
 mod tests;
 
@@ -46,7 +51,7 @@ pub const KIND: Kind = Kind {
     name: "orthophoto",
     summary: "Orthophoto tiles to map tiles, footprints and STAC items",
     title: "Orthophotos",
-    patterns: &["*.tif", "*.tiff", "*.jp2", "*.jpg", "*.jpeg", "*.png"],
+    patterns: &["*.tif", "*.tiff", "*.jp2", "*.jpg", "*.jpeg", "*.png", "*.ecw"],
     options: || schemars::schema_for!(Options),
     open,
 };
@@ -73,8 +78,8 @@ const COG: usize = 4;
 impl Dataset for Orthophoto {
     fn stages(&self) -> &'static [Stage] {
         &[
-            Stage { name: "inspect", version: 1 },
-            Stage { name: "render", version: 1 },
+            Stage { name: "inspect", version: 2 },
+            Stage { name: "render", version: 2 },
             Stage { name: "overview", version: 1 },
             Stage { name: "root", version: 1 },
             Stage { name: "cog", version: 1 },

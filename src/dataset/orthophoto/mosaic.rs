@@ -5,11 +5,11 @@
 //! own, and shows where the layers before have nothing.
 
 use super::gdal_image::GdalImage;
-use super::header::{Access, Header, refused};
+use super::header::{Access, Bands, Header, refused};
 use super::tiled_tiff::TiledTiff;
 use crate::error::{Error, Place, Result};
 use crate::io::{Digest, Source};
-use crate::raster::{Coverage, Rgbx};
+use crate::raster::{self, Coverage, Rgbx};
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -96,14 +96,30 @@ enum Open {
 /// Reads windows of layers; images are opened when they are first needed.
 pub struct Reader {
     members: Vec<Member>,
+    bands: Bands,
     open: HashMap<usize, Open>,
     cache: Cache,
+    pieces: Pieces,
+}
+
+/// How often a tile of a TIFF file was decoded, and how often it was there already.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pieces {
+    /// Decoded.
+    pub decoded: u64,
+    /// Taken from the cache.
+    pub cached: u64,
 }
 
 impl Reader {
-    /// A reader of images in the order of priority.
-    pub fn new(members: Vec<Member>) -> Self {
-        Self { members, open: HashMap::new(), cache: Cache::new(CACHE_BYTES) }
+    /// A reader of images in the order of priority, of which those bands are shown.
+    pub fn new(members: Vec<Member>, bands: Bands) -> Self {
+        Self { members, bands, open: HashMap::new(), cache: Cache::new(CACHE_BYTES), pieces: Pieces::default() }
+    }
+
+    /// What was decoded so far.
+    pub fn pieces(&self) -> Pieces {
+        self.pieces
     }
 
     /// The window `[left, top]`, `[width, height]` of a layer.
@@ -112,6 +128,7 @@ impl Reader {
     /// When an image cannot be decoded.
     pub fn window(&mut self, layer: &Layer, [left, top]: [i64; 2], [width, height]: [usize; 2]) -> Result<Rgbx> {
         let mut window = Rgbx::empty(width, height);
+        let mut drawn = Vec::new();
         for &(index, [x, y]) in &layer.members {
             let header = &self.members[index].header;
             let (right, bottom) = (left + width as i64, top + height as i64);
@@ -123,24 +140,42 @@ impl Reader {
             let at = [(x0 - left) as usize, (y0 - top) as usize];
             let from = [(x0 - x) as usize, (y0 - y) as usize];
             let size = [(x1 - x0) as usize, (y1 - y0) as usize];
-            self.draw(index, &mut window, at, from, size).map_err(|error| error.in_file(&self.members[index].source.name))?;
+            self.draw(index, &mut window, &drawn, at, from, size)
+                .map_err(|error| error.in_file(&self.members[index].source.name))?;
+            drawn.push((at, size));
         }
         Ok(window)
     }
 
-    /// Puts a part of an image under what the window shows already.
-    fn draw(&mut self, index: usize, window: &mut Rgbx, at: [usize; 2], from: [usize; 2], size: [usize; 2]) -> Result<()> {
-        if window.coverage(at[0], at[1], size[0], size[1]) == Coverage::Full {
+    /// Puts a part of an image under what the window shows already, which is in the parts `drawn`.
+    fn draw(
+        &mut self,
+        index: usize,
+        window: &mut Rgbx,
+        drawn: &[Part],
+        at: [usize; 2],
+        from: [usize; 2],
+        size: [usize; 2],
+    ) -> Result<()> {
+        let coverage = |window: &Rgbx, at: [usize; 2], size: [usize; 2]| {
+            if drawn.iter().any(|part| overlap(part, &(at, size))) {
+                window.coverage(at[0], at[1], size[0], size[1])
+            } else {
+                Coverage::Empty
+            }
+        };
+        if coverage(window, at, size) == Coverage::Full {
             return Ok(());
         }
         let member = &self.members[index];
         let open = match self.open.entry(index) {
             std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::hash_map::Entry::Vacant(entry) => entry.insert(open(member)?),
+            std::collections::hash_map::Entry::Vacant(entry) => entry.insert(open(member, self.bands)?),
         };
         match open {
             Open::Gdal(image) => {
-                let part = image.read(&member.header, from, size[0], size[1])?;
+                let mut part = image.read(&member.header, self.bands, from, size)?;
+                cut(&mut part, [0, 0], size, from, &member.header);
                 window.put_under(at, &part, [0, 0], size);
             }
             Open::Tiff(image) => {
@@ -152,11 +187,28 @@ impl Reader {
                         let part =
                             [(from[0] + size[0]).min(left + tile_width) - x0, (from[1] + size[1]).min(top + tile_height) - y0];
                         let to = [at[0] + x0 - from[0], at[1] + y0 - from[1]];
-                        if window.coverage(to[0], to[1], part[0], part[1]) == Coverage::Full {
+                        let covered = coverage(window, to, part);
+                        if covered == Coverage::Full {
                             continue;
                         }
                         let tile = row * image.tiles_across() + column;
-                        let tile = self.cache.get((index, tile), || image.tile(tile))?;
+                        let whole = image.size_of(tile);
+                        if part == whole && covered == Coverage::Empty && !self.cache.has((index, tile)) {
+                            // No other window needs a tile that lies within this one.
+                            image.tile_into(tile, window, to)?;
+                            cut(window, to, whole, [left, top], &member.header);
+                            self.pieces.decoded += 1;
+                            continue;
+                        }
+                        self.pieces.cached += 1;
+                        let pieces = &mut self.pieces;
+                        let tile = self.cache.get((index, tile), || {
+                            (pieces.decoded, pieces.cached) = (pieces.decoded + 1, pieces.cached - 1);
+                            let mut picture = Rgbx::empty(whole[0], whole[1]);
+                            image.tile_into(tile, &mut picture, [0, 0])?;
+                            cut(&mut picture, [0, 0], whole, [left, top], &member.header);
+                            Ok(picture)
+                        })?;
                         window.put_under(to, &tile, [x0 - left, y0 - top], part);
                     }
                 }
@@ -166,15 +218,29 @@ impl Reader {
     }
 }
 
+/// Cuts pixels of an image, `from` that one on, to its cutline.
+fn cut(picture: &mut Rgbx, at: [usize; 2], size: [usize; 2], from: [usize; 2], header: &Header) {
+    if !header.cutline.is_empty() {
+        raster::clip(picture, at, size, from, &header.cutline);
+    }
+}
+
+/// Corner and size of a part of a window.
+type Part = ([usize; 2], [usize; 2]);
+
+fn overlap((at, size): &Part, (other_at, other_size): &Part) -> bool {
+    (0..2).all(|axis| at[axis] < other_at[axis] + other_size[axis] && other_at[axis] < at[axis] + size[axis])
+}
+
 /// Opens an image, after a check that the file is still the one that was planned with.
-fn open(member: &Member) -> Result<Open> {
+fn open(member: &Member, bands: Bands) -> Result<Open> {
     if member.source.member.is_none() && Digest::of_file(&member.path)? != member.source.digest {
         return Err(Error::new("mk::orthophoto::changed", "the image changed while the night ran")
             .at(Place::file(&member.source.name))
             .hint("run again; deliver files under another name and rename them when they are whole"));
     }
     Ok(match member.header.access {
-        Access::TiledTiff => Open::Tiff(Box::new(TiledTiff::open(&member.path, &member.header)?)),
+        Access::TiledTiff => Open::Tiff(Box::new(TiledTiff::open(&member.path, &member.header, bands)?)),
         Access::Gdal => {
             let image = GdalImage::open(&member.path)?;
             if image.size() != (member.header.width as usize, member.header.height as usize) {
@@ -196,6 +262,10 @@ struct Cache {
 impl Cache {
     fn new(limit: usize) -> Self {
         Self { tiles: HashMap::new(), bytes: 0, limit, clock: 0 }
+    }
+
+    fn has(&self, key: (usize, usize)) -> bool {
+        self.tiles.contains_key(&key)
     }
 
     fn get(&mut self, key: (usize, usize), decode: impl FnOnce() -> Result<Rgbx>) -> Result<Arc<Rgbx>> {
@@ -230,7 +300,9 @@ mod tests {
             bands: 3,
             crs,
             transform: [east, pixel, 0.0, north, 0.0, -pixel],
+            stretch: None,
             validity: Validity::All,
+            cutline: Vec::new(),
             access: Access::Gdal,
             piece_mb: 1,
         }

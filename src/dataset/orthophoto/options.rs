@@ -1,6 +1,8 @@
 //! The options of the kind in the pipeline file.
 
+use super::cutline::CutlineOptions;
 use super::flight_date::FlightDate;
+use super::header::{Bands, Stretch};
 use super::tiles::BACKGROUND;
 use crate::crs::Crs;
 use crate::error::{Error, Exit, Place, Result};
@@ -27,10 +29,16 @@ pub struct Options {
     #[serde(default)]
     #[schemars(with = "Option<String>")]
     pub crs: Option<Crs>,
-    /// Grey level, 0 to 255, that marks pixels without data when all bands have it. Defaults to what the file says; not used for
+    /// For images of 16 bit: the levels that become black and white, as `[0, 4095]`. Images of 8 bit are shown as they are.
+    #[serde(default)]
+    pub stretch: Option<Stretch>,
+    /// Polygons that say which part of an image counts; an image without one counts as a whole.
+    #[serde(default)]
+    pub cutline: Option<CutlineOptions>,
+    /// Grey level that marks pixels without data when all bands have it. Defaults to what the file says; not used for
     /// images with lossy compression, whose mask has to say it.
     #[serde(default)]
-    pub nodata: Option<u8>,
+    pub nodata: Option<u16>,
 }
 
 /// One set of map tiles.
@@ -131,6 +139,16 @@ pub enum Shown {
     Cir,
 }
 
+impl Shown {
+    /// The bands that are shown as red, green and blue.
+    pub fn bands(self) -> Bands {
+        match self {
+            Self::Rgb => Bands::default(),
+            Self::Cir => Bands([4, 1, 2]),
+        }
+    }
+}
+
 /// Names that other artefacts have.
 const TAKEN: [&str; 6] = ["cog", "footprints", "mosaic", "preview", "stac", "wmts"];
 
@@ -155,6 +173,11 @@ impl Options {
                 return Err(wrong(format!("two sets of tiles are named '{name}'")).hint("give one of them a name = \"...\""));
             }
             named.push((name, target.clone()));
+        }
+        if let Some([low, high]) = self.stretch
+            && low >= high
+        {
+            return Err(wrong(format!("stretch = [{low}, {high}] is no range")).hint("write the level that becomes black first"));
         }
         Ok(named)
     }

@@ -5,7 +5,7 @@
 
 use super::inspect::{self, Inspected};
 use super::ladder;
-use super::mosaic::{self, Layer, Member, Reader};
+use super::mosaic::{self, Layer, Member, Pieces, Reader};
 use super::options::{Drawing, Resampling, TileTarget};
 use super::products::{Product, products};
 use super::tiles::{self, TOP, TileSink};
@@ -122,7 +122,9 @@ fn blocks(product: &Product, images: &[Inspected<'_>], context: &PlanContext<'_>
             drawing: product.drawing(),
             headers: members.iter().map(|&(index, _)| images[index].image.header.clone()).collect(),
         };
-        let mut inputs: Vec<Input> = members.iter().flat_map(|&(index, _)| images[index].result.inputs.clone()).collect();
+        // The image itself: what lies beside it is in its header.
+        let mut inputs: Vec<Input> =
+            members.iter().filter_map(|&(index, _)| images[index].result.inputs.first().cloned()).collect();
         inputs.extend(grids.iter().cloned());
         let piece_mb = params.headers.iter().map(|header| header.piece_mb).max().unwrap_or(0);
         let bbox = matrix.bbox(tile);
@@ -206,7 +208,10 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
     if let Some(top) = &top {
         context.pack.add(TOP, &tiles::pack_top(top)?)?;
     }
-    let summary = serde_json::json!({ "tiles": count, "images": params.headers.len() });
+    let pieces = painter.pieces();
+    let summary = serde_json::json!({
+        "tiles": count, "images": params.headers.len(), "decoded": pieces.decoded, "cached": pieces.cached,
+    });
     Ok(Outcome { bbox: unit.bbox, summary, ..Outcome::default() })
 }
 
@@ -273,7 +278,12 @@ impl Painter {
             Resampling::Bilinear => Kernel::Bilinear,
             Resampling::Bicubic => Kernel::Bicubic,
         };
-        Ok(Self { matrix, kernel, max_zoom, layers, reader: Reader::new(members) })
+        Ok(Self { matrix, kernel, max_zoom, layers, reader: Reader::new(members, drawing.bands.bands()) })
+    }
+
+    /// What was decoded so far.
+    pub(super) fn pieces(&self) -> Pieces {
+        self.reader.pieces()
     }
 
     /// The pixels of all tiles of the highest zoom within a tile, as one picture.
@@ -312,12 +322,11 @@ fn draw(drawn: &Drawn, reader: &mut Reader, kernel: Kernel, corner: [f64; 2], ce
             }
             let Some((from, size)) = window(grid.bounds(x, y, part, part), drawn.extent)? else { continue };
             let source = reader.window(&drawn.layer, from, size)?;
-            let origin = from.map(|at| at as f64);
             if part == side {
-                raster::warp(&source, origin, &grid, [x, y], kernel, target);
+                raster::warp(&source, from, &grid, [x, y], kernel, target);
             } else {
                 let mut piece = target.part(x, y, part, part);
-                raster::warp(&source, origin, &grid, [x, y], kernel, &mut piece);
+                raster::warp(&source, from, &grid, [x, y], kernel, &mut piece);
                 target.put(x, y, &piece);
             }
         }
@@ -327,16 +336,13 @@ fn draw(drawn: &Drawn, reader: &mut Reader, kernel: Kernel, corner: [f64; 2], ce
 
 /// Source positions, in pixels of the layer, for the pixels of a square of the map.
 fn grid(drawn: &Drawn, [east, north]: [f64; 2], cell: f64, side: usize) -> Result<Grid> {
-    let t = drawn.layer.frame.transform;
-    let determinant = t[1] * t[5] - t[2] * t[4];
     Grid::build(side, side, |points| {
         for point in points.iter_mut() {
             *point = [east + point[0] * cell, north - point[1] * cell];
         }
         drawn.operation.inverse(points)?;
         for point in points.iter_mut() {
-            let [dx, dy] = [point[0] - t[0], point[1] - t[3]];
-            *point = [(dx * t[5] - dy * t[2]) / determinant, (dy * t[1] - dx * t[4]) / determinant];
+            *point = drawn.layer.frame.to_pixel(*point);
         }
         Ok(())
     })

@@ -41,7 +41,7 @@ pub fn units(dataset: &Orthophoto, context: &PlanContext<'_>) -> Result<Vec<Unit
         let memory_mb = 96 + 3 * header.piece_mb + (u64::from(header.width) * TILE as u64 * 12 + pixels / 2) / (1 << 20);
         Ok(UnitSpec {
             key: inspected.result.key.clone(),
-            inputs: inspected.result.inputs.clone(),
+            inputs: inspected.result.inputs.first().cloned().into_iter().collect(),
             params: super::to_json(&Params { header, quality: QUALITY })?,
             bbox: inspected.result.outcome.bbox,
             memory_mb,
@@ -59,7 +59,7 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
     let layers = mosaic::layers(&[&header]);
     let picture =
         Picture { width, height, crs: header.crs, geographic: is_geographic(header.crs)?, transform: header.transform, quality };
-    let mut reader = Reader::new(vec![Member { header, source, path }]);
+    let mut reader = Reader::new(vec![Member { header, source, path }], super::header::Bands::default());
     let mut writer = Writer::new(picture, &context.scratch.join("tiles"))?;
     for top in (0..height).step_by(TILE) {
         context.check()?;

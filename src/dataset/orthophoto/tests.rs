@@ -142,6 +142,42 @@ fn the_later_flight_shows_and_the_earlier_fills_its_holes() {
 }
 
 #[test]
+fn cutlines_divide_images_that_overlap() {
+    let folder = tempfile::tempdir().unwrap();
+    let flat = |grey: u8| {
+        let mut picture = Rgbx::empty(400, 400);
+        picture.pixels_mut().as_chunks_mut().0.fill([grey, grey, grey, 255]);
+        picture
+    };
+    let files = [
+        sheet(folder.path(), "a_2023.tif", &flat(50), [0, 0], [400, 400]),
+        sheet(folder.path(), "b_2023.tif", &flat(200), [0, 0], [400, 400]),
+    ];
+    // By name the first shows; its cutline leaves the eastern quarter to the other.
+    let west = serde_json::json!([[[564_000, 5_948_000], [565_600, 5_948_000], [565_600, 5_950_000], [564_000, 5_950_000]]]);
+    let cutlines = json!({ "type": "FeatureCollection", "features": [
+        { "type": "Feature", "properties": { "bild": "A_2023.tif" }, "geometry": { "type": "Polygon", "coordinates": west } },
+    ]});
+    let file = folder.path().join("cutlines.geojson");
+    std::fs::write(&file, cutlines.to_string()).unwrap();
+    let options = json!({ "tiles": [{ "zoom": [16, 16], "quality": 95 }], "cutline": { "file": file, "crs": "EPSG:25832" } });
+    let harness = run_kind("orthophoto", &options, &files);
+    assert!(harness.errors.is_empty(), "{:?}", harness.errors);
+    let mut tiles = archive(&harness);
+    let all: Vec<_> = tiles.tiles().collect();
+    let mut seen = [0_usize; 2];
+    for (z, x, y) in all {
+        let bytes = tiles.tile(z, x, y).unwrap().unwrap();
+        for pixel in jpeg::Decoder::new().unwrap().decode(&bytes, 256, 256).unwrap().pixels().chunks_exact(4) {
+            seen[0] += usize::from(pixel[0].abs_diff(50) < 6);
+            seen[1] += usize::from(pixel[0].abs_diff(200) < 6);
+        }
+    }
+    let ratio = seen[0] as f64 / seen[1] as f64;
+    assert!((2.9..3.1).contains(&ratio), "{seen:?}");
+}
+
+#[test]
 fn a_collar_does_not_ring_into_the_picture() {
     let folder = tempfile::tempdir().unwrap();
     let mut dark = Rgbx::empty(400, 400);
@@ -153,10 +189,15 @@ fn a_collar_does_not_ring_into_the_picture() {
     for (z, x, y) in all {
         let bytes = tiles.tile(z, x, y).unwrap().unwrap();
         let picture = jpeg::Decoder::new().unwrap().decode(&bytes, 256, 256).unwrap();
-        for pixel in picture.pixels().chunks_exact(4) {
-            // Either the picture's colour or paper: nothing between, in blocks of 16 pixels.
-            let dark = pixel[0].abs_diff(30) <= 4;
-            assert!(dark || pixel[0] >= 251, "{z}/{x}/{y} has {pixel:?}");
+        // The picture's colour to its very edge, then a narrow fade, then paper: nothing else, so nothing rings.
+        let dark = |x: usize, y: usize| picture.pixel(x, y)[0].abs_diff(30) <= 5;
+        for (y, x) in (0..256_usize).flat_map(|y| (0..256_usize).map(move |x| (y, x))) {
+            if dark(x, y) || picture.pixel(x, y)[0] >= 240 {
+                continue;
+            }
+            let around = |at: usize| at.saturating_sub(6)..(at + 7).min(256);
+            let near = around(y).any(|y| around(x).any(|x| dark(x, y)));
+            assert!(near, "{z}/{x}/{y} has {:?} at {x} {y}", picture.pixel(x, y));
         }
     }
 }
@@ -270,6 +311,9 @@ fn naip_of_five_dates_is_one_mosaic_with_the_latest_on_top() {
     assert_eq!(located[0].key, "10/229/360");
     assert!(located[1].key.contains("20200831"), "{located:?}");
     assert_eq!(harness.locate("3/1/2").unwrap(), []);
+    // The pixel in the tile's middle, by PROJ and the image's georeference.
+    let pixel = harness.locate("15/7358/11522/128/128").unwrap();
+    assert!(pixel[0].key.contains("20200831") && pixel[0].what.starts_with("shows: column "), "{pixel:?}");
 }
 
 #[test]
@@ -307,10 +351,10 @@ fn broken_tiffs_are_refused_with_a_reason() {
     }
     let reasons: Vec<String> = reasons.iter().map(|(reason, count)| format!("{count} {reason}")).collect();
     insta::assert_snapshot!(reasons.join("\n"), @"
-    2 a picture with a colour table is no orthophoto
-    2 band 1 holds Int16; only 8 bit are read
-    14 band 1 holds UInt16; only 8 bit are read
+    12 a picture with a colour table is no orthophoto
+    2 band 1 holds Int16; 8 bit or 16 bit without sign are read
     106 the file is no image that can be read
+    4 the image has 16 bit, and the pipeline does not say which levels are black and white
     1 the image has no georeference: it does not say where it lies
     ");
     let assembly = harness.assembly.as_ref().unwrap_err();

@@ -1,65 +1,67 @@
-//! The fast way to the pixels of tiled TIFF files: tiles are decoded alone, JPEG by libjpeg-turbo, all others by the `tiff` crate.
+//! The fast way to the pixels of TIFF files: tiles or strips are decoded alone, JPEG by libjpeg-turbo, straight to where they are
+//! wanted.
 //!
 //! Only files that GDAL has opened before come here, and only in the layouts that are common for orthophotos. What differs goes
 //! through GDAL.
 
-use super::header::{Header, Validity, refused};
-use crate::error::{Error, Result};
+use super::header::{Bands, Header, Levels, Validity, refused};
+use super::tiff_pieces::{Packing, Stored, TiffDecoder, broken, undo_differences, undo_differences_16};
+use crate::error::Result;
 use crate::format::jpeg;
 use crate::raster::Rgbx;
-use flate2::read::ZlibDecoder;
 use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::BufReader;
 use std::path::Path;
-use tiff::decoder::{ChunkType, DecodingResult, Limits};
-use tiff::tags::Tag;
+use tiff::decoder::{ChunkType, Limits};
+use tiff::tags::{ByteOrder, Tag};
 
-type TiffDecoder = tiff::decoder::Decoder<BufReader<File>>;
-
-/// A tiled TIFF file opened for decoding.
+/// A TIFF file opened for decoding. "Tiles" are its tiles, or its strips, which are tiles as wide as the image.
 pub struct TiledTiff {
+    stored: Stored,
     pixels: Pixels,
     mask: Option<MaskTiles>,
     tile: [usize; 2],
+    strips: bool,
     across: usize,
     size: [usize; 2],
     samples: usize,
+    shown: [usize; 3],
     validity: Validity,
 }
 
 enum Pixels {
-    /// Any lossless compression.
-    Plain(Box<TiffDecoder>),
-    Jpeg(JpegTiles),
+    Lossless(Box<Lossless>),
+    Jpeg { tables: Vec<u8>, colours: jpeg::Colours, decoder: Box<jpeg::Decoder>, scratch: Rgbx },
 }
 
-struct JpegTiles {
-    stored: Stored,
-    tables: Vec<u8>,
-    colours: jpeg::Colours,
-    decoder: jpeg::Decoder,
+struct Lossless {
+    packing: Packing,
+    differences: bool,
+    /// For 16 bit: the byte order, and what each level becomes.
+    wide: Option<(ByteOrder, Levels)>,
+    bytes: Vec<u8>,
+    values: Vec<u16>,
 }
 
-// TIFF 6.0, sections 8, 10, 14, 22; Adobe's supplement for Deflate; GDAL's and libtiff's use of the same tags.
-const NONE: u16 = 1;
-const LZW: u16 = 5;
+// TIFF 6.0, sections 8 and 22; GDAL's and libtiff's use of the same tags.
+const UNPACKED: u16 = 1;
 const JPEG: u16 = 7;
-const DEFLATE: u16 = 8;
-const OLD_DEFLATE: u16 = 32_946;
 const PHOTOMETRIC_WHITE_IS_ZERO: u16 = 0;
 const PHOTOMETRIC_BLACK_IS_ZERO: u16 = 1;
 const PHOTOMETRIC_RGB: u16 = 2;
 const PHOTOMETRIC_YCBCR: u16 = 6;
 /// `NewSubfileType` of a transparency mask.
 const SUBFILE_MASK: u32 = 4;
-/// Widest and highest tile.
-const MAX_TILE: usize = 4096;
-/// Largest tile as stored, in bytes.
-const MAX_TILE_BYTES: u64 = 64 << 20;
+/// Most pixels of a tile.
+const MAX_TILE: usize = 16 << 20;
 
 /// True when this reader can decode the file; tries a tile.
 pub fn suits(path: &Path, header: &Header) -> bool {
-    TiledTiff::open(path, header).and_then(|mut image| image.tile(0)).is_ok()
+    let try_one = |mut image: TiledTiff| {
+        let [width, height] = image.size_of(0);
+        image.tile_into(0, &mut Rgbx::empty(width, height), [0, 0])
+    };
+    TiledTiff::open(path, header, Bands::default()).and_then(try_one).is_ok()
 }
 
 /// Checks that the file holds all the tiles or strips of its first picture: a transfer that was cut off leaves a good header.
@@ -88,35 +90,32 @@ pub fn check_whole(path: &Path) -> Result<()> {
 fn decoder(path: &Path) -> Result<TiffDecoder> {
     let file = File::open(path).map_err(|error| refused("cannot read the file").because(error))?;
     let mut limits = Limits::default();
-    limits.decoding_buffer_size = MAX_TILE * MAX_TILE * 4;
     limits.ifd_value_size = 64 << 20;
-    limits.intermediate_buffer_size = 64 << 20;
     Ok(tiff::decoder::Decoder::new(BufReader::new(file)).map_err(broken)?.with_limits(limits))
 }
 
+fn number(tiff: &mut TiffDecoder, tag: Tag, default: u16) -> Result<u16> {
+    Ok(tiff.find_tag_unsigned(tag).map_err(broken)?.unwrap_or(default))
+}
+
 impl TiledTiff {
-    /// Opens the file.
+    /// Opens the file to show those bands of it.
     ///
     /// # Errors
     /// When it is broken, or of a layout that this reader does not decode.
-    pub fn open(path: &Path, header: &Header) -> Result<Self> {
+    pub fn open(path: &Path, header: &Header, bands: Bands) -> Result<Self> {
         let mut tiff = decoder(path)?;
         let other = |what: &str| refused(format!("a TIFF file with {what} is not decoded here"));
-        if tiff.get_chunk_type() != ChunkType::Tile {
-            return Err(other("strips"));
-        }
         let (width, height) = tiff.dimensions().map_err(broken)?;
         if (width, height) != (header.width, header.height) {
             return Err(other("another size than expected"));
         }
-        let number = |tiff: &mut TiffDecoder, tag, default| {
-            Ok::<u16, Error>(tiff.find_tag_unsigned(tag).map_err(broken)?.unwrap_or(default))
-        };
-        let compression = number(&mut tiff, Tag::Compression, NONE)?;
+        let compression = number(&mut tiff, Tag::Compression, UNPACKED)?;
         let photometric = number(&mut tiff, Tag::PhotometricInterpretation, PHOTOMETRIC_WHITE_IS_ZERO)?;
         let samples = usize::from(number(&mut tiff, Tag::SamplesPerPixel, 1)?);
         let bits: Vec<u16> = tiff.find_tag_unsigned_vec(Tag::BitsPerSample).map_err(broken)?.unwrap_or_else(|| vec![1]);
-        if bits.iter().any(|&bits| bits != 8) || samples != usize::from(header.bands) || !(1..=4).contains(&samples) {
+        let depth = if header.stretch.is_some() { 16 } else { 8 };
+        if bits.iter().any(|&bits| bits != depth) || samples != usize::from(header.bands) || !(1..=4).contains(&samples) {
             return Err(other("such bands"));
         }
         if samples > 1 && number(&mut tiff, Tag::PlanarConfiguration, 1)? != 1 {
@@ -124,13 +123,12 @@ impl TiledTiff {
         }
         let (tile_width, tile_height) = tiff.chunk_dimensions();
         let tile = [tile_width as usize, tile_height as usize];
-        if tile.iter().any(|&side| side == 0 || side > MAX_TILE) {
+        if tile.contains(&0) || tile[0].checked_mul(tile[1]).is_none_or(|pixels| pixels > MAX_TILE) {
             return Err(other("such tiles"));
         }
         let across = (width as usize).div_ceil(tile[0]);
         let tiles = across * (height as usize).div_ceil(tile[1]);
         let pixels = match (compression, photometric) {
-            (NONE | LZW | DEFLATE | OLD_DEFLATE, PHOTOMETRIC_BLACK_IS_ZERO | PHOTOMETRIC_RGB) => Pixels::Plain(Box::new(tiff)),
             (JPEG, PHOTOMETRIC_BLACK_IS_ZERO | PHOTOMETRIC_RGB | PHOTOMETRIC_YCBCR) => {
                 let colours = match (photometric, samples) {
                     (PHOTOMETRIC_YCBCR, 3) => jpeg::Colours::YCbCr,
@@ -139,19 +137,30 @@ impl TiledTiff {
                     _ => jpeg::Colours::Plain,
                 };
                 // Four JPEG channels are red, green, blue and another; an alpha among them goes through GDAL.
-                if matches!(header.validity, Validity::Alpha(_)) {
-                    return Err(other("an alpha channel in JPEG"));
+                if matches!(header.validity, Validity::Alpha(_)) || depth != 8 {
+                    return Err(other("such bands in JPEG"));
                 }
                 let tables = tiff.find_tag_unsigned_vec(Tag::JPEGTables).map_err(broken)?.unwrap_or_default();
-                let stored = Stored::open(path, &mut tiff, tiles)?;
-                Pixels::Jpeg(JpegTiles { stored, tables, colours, decoder: jpeg::Decoder::new()? })
+                Pixels::Jpeg { tables, colours, decoder: Box::new(jpeg::Decoder::new()?), scratch: Rgbx::empty(0, 0) }
             }
-            _ => return Err(other("such a compression")),
+            (_, PHOTOMETRIC_BLACK_IS_ZERO | PHOTOMETRIC_RGB) => {
+                let packing = Packing::of(compression).ok_or_else(|| other("such a compression"))?;
+                let predictor = number(&mut tiff, Tag::Predictor, 1)?;
+                if !matches!(predictor, 1 | 2) || number(&mut tiff, Tag::FillOrder, 1)? != 1 {
+                    return Err(other("such a predictor"));
+                }
+                let wide = header.stretch.map(|stretch| (tiff.byte_order(), Levels::new(stretch)));
+                let (bytes, values) = (Vec::new(), Vec::new());
+                Pixels::Lossless(Box::new(Lossless { packing, differences: predictor == 2, wide, bytes, values }))
+            }
+            _ => return Err(other("such colours")),
         };
+        let strips = tiff.get_chunk_type() == ChunkType::Strip;
+        let stored = Stored::open(path, &mut tiff, tiles)?;
         let mask =
             if header.validity == Validity::Mask { Some(MaskTiles::open(path, (width, height), tile, tiles)?) } else { None };
-        let size = [width as usize, height as usize];
-        Ok(Self { pixels, mask, tile, across, size, samples, validity: header.validity })
+        let (size, shown) = ([width as usize, height as usize], bands.of(header.bands)?);
+        Ok(Self { stored, pixels, mask, tile, strips, across, size, samples, shown, validity: header.validity })
     }
 
     /// Width and height of a tile.
@@ -162,40 +171,177 @@ impl TiledTiff {
     pub fn tiles_across(&self) -> usize {
         self.across
     }
+    /// Width and height of that part of a tile which lies within the image.
+    pub fn size_of(&self, index: usize) -> [usize; 2] {
+        let left = index % self.across * self.tile[0];
+        let top = index / self.across * self.tile[1];
+        [self.tile[0].min(self.size[0].saturating_sub(left)), self.tile[1].min(self.size[1].saturating_sub(top))]
+    }
 
-    /// Decodes a tile: as much of it as lies within the image.
+    /// Decodes a tile into a part of a picture, which has to have room for [`TiledTiff::size_of`] it there. All its pixels are
+    /// written.
     ///
     /// # Errors
     /// When it is broken.
-    pub fn tile(&mut self, index: usize) -> Result<Rgbx> {
-        let left = index % self.across * self.tile[0];
-        let top = index / self.across * self.tile[1];
-        let width = self.tile[0].min(self.size[0].saturating_sub(left));
-        let height = self.tile[1].min(self.size[1].saturating_sub(top));
-        let chunk = u32::try_from(index).map_err(|_| refused("there are too many tiles"))?;
-        let mut picture = match &mut self.pixels {
-            Pixels::Jpeg(tiles) => {
-                let whole = tiles.tile(index, self.tile)?;
-                if [width, height] == self.tile { whole } else { whole.part(0, 0, width, height) }
+    pub fn tile_into(&mut self, index: usize, picture: &mut Rgbx, at: [usize; 2]) -> Result<()> {
+        let size = self.size_of(index);
+        // The last strip is as high as what is left; tiles are padded.
+        let stored_size = if self.strips { [self.tile[0], size[1]] } else { self.tile };
+        let bytes = self.stored.read(index)?;
+        match &mut self.pixels {
+            Pixels::Jpeg { .. } if bytes.is_empty() => fill(picture, at, size, [0, 0, 0, 255]),
+            Pixels::Jpeg { tables, colours, decoder, scratch } => {
+                if stored_size == size {
+                    let pitch = picture.width() * 4;
+                    let out = &mut picture.pixels_mut()[at[1] * pitch + at[0] * 4..];
+                    decoder.decode_tile_into(tables, bytes, *colours, size, out, pitch)?;
+                } else {
+                    if [scratch.width(), scratch.height()] != stored_size {
+                        *scratch = Rgbx::empty(stored_size[0], stored_size[1]);
+                    }
+                    decoder.decode_tile_into(tables, bytes, *colours, stored_size, scratch.pixels_mut(), stored_size[0] * 4)?;
+                    for y in 0..size[1] {
+                        picture.row_mut(at[1] + y)[at[0] * 4..(at[0] + size[0]) * 4]
+                            .copy_from_slice(&scratch.row(y)[..size[0] * 4]);
+                    }
+                }
+                if self.samples == 4 || self.samples == 3 && self.shown != [0, 1, 2] {
+                    show(picture, at, size, self.shown);
+                }
             }
-            Pixels::Plain(tiff) => {
-                let DecodingResult::U8(values) = tiff.read_chunk(chunk).map_err(broken)? else {
-                    return Err(refused("a tile holds other numbers than bytes"));
-                };
-                unpack(&values, width, height, self.samples, self.validity)?
+            Pixels::Lossless(pixels) => {
+                pixels.unpack(bytes, stored_size, self.samples, self.validity)?;
+                let layout = Drawing { stored_width: stored_size[0], size, shown: self.shown, validity: self.validity, at };
+                pixels.draw(self.samples, &layout, picture);
             }
-        };
-        if let Some(mask) = &mut self.mask {
-            mask.apply(index, self.tile, &mut picture)?;
         }
-        Ok(picture)
+        if let Some(mask) = &mut self.mask {
+            mask.apply(index, stored_size, size, picture, at)?;
+        }
+        Ok(())
+    }
+}
+
+fn fill(picture: &mut Rgbx, [x, y]: [usize; 2], [width, height]: [usize; 2], value: [u8; 4]) {
+    for row in y..y + height {
+        picture.row_mut(row)[x * 4..(x + width) * 4].as_chunks_mut().0.fill(value);
+    }
+}
+
+/// Puts the bands in their places where four bytes of a pixel are four bands.
+fn show(picture: &mut Rgbx, [x, y]: [usize; 2], [width, height]: [usize; 2], [red, green, blue]: [usize; 3]) {
+    for row in y..y + height {
+        for pixel in picture.row_mut(row)[x * 4..(x + width) * 4].as_chunks_mut::<4>().0 {
+            *pixel = [pixel[red & 3], pixel[green & 3], pixel[blue & 3], 255];
+        }
+    }
+}
+
+/// Where a tile's samples go.
+struct Drawing {
+    stored_width: usize,
+    size: [usize; 2],
+    shown: [usize; 3],
+    validity: Validity,
+    at: [usize; 2],
+}
+
+impl Lossless {
+    /// Unpacks a tile to `bytes`, or to `values` where it has 16 bit. One that a sparse file leaves out has no data, or is black.
+    fn unpack(&mut self, packed: &[u8], [width, height]: [usize; 2], samples: usize, validity: Validity) -> Result<()> {
+        let row = width * samples;
+        let nodata = if let Validity::Nodata(value) = validity { value } else { 0 };
+        let Some((order, _)) = &self.wide else {
+            self.bytes.resize(row * height, 0);
+            if packed.is_empty() {
+                self.bytes.fill(nodata as u8);
+                return Ok(());
+            }
+            self.packing.unpack(packed, &mut self.bytes)?;
+            if self.differences {
+                undo_differences(&mut self.bytes, row, samples);
+            }
+            return Ok(());
+        };
+        self.values.resize(row * height, 0);
+        if packed.is_empty() {
+            self.values.fill(nodata);
+            return Ok(());
+        }
+        self.bytes.resize(row * height * 2, 0);
+        self.packing.unpack(packed, &mut self.bytes)?;
+        let read = match order {
+            ByteOrder::LittleEndian => u16::from_le_bytes,
+            ByteOrder::BigEndian => u16::from_be_bytes,
+        };
+        for (value, bytes) in self.values.iter_mut().zip(self.bytes.as_chunks().0) {
+            *value = read(*bytes);
+        }
+        if self.differences {
+            undo_differences_16(&mut self.values, row, samples);
+        }
+        Ok(())
+    }
+
+    fn draw(&self, samples: usize, drawing: &Drawing, picture: &mut Rgbx) {
+        match &self.wide {
+            None => draw(&self.bytes, samples, drawing, |value| value, u8::MAX, picture),
+            Some((_, levels)) => draw(&self.values, samples, drawing, |value| levels.of(value), u16::MAX, picture),
+        }
+    }
+}
+
+fn draw<T: Copy + Into<u16>>(
+    values: &[T],
+    samples: usize,
+    drawing: &Drawing,
+    grey: impl Fn(T) -> u8,
+    most: T,
+    picture: &mut Rgbx,
+) {
+    match samples {
+        1 => draw_samples::<1, T>(values, drawing, grey, most, picture),
+        2 => draw_samples::<2, T>(values, drawing, grey, most, picture),
+        3 => draw_samples::<3, T>(values, drawing, grey, most, picture),
+        _ => draw_samples::<4, T>(values, drawing, grey, most, picture),
+    }
+}
+
+fn draw_samples<const SAMPLES: usize, T: Copy + Into<u16>>(
+    values: &[T],
+    drawing: &Drawing,
+    grey: impl Fn(T) -> u8,
+    most: T,
+    picture: &mut Rgbx,
+) {
+    let [x, y] = drawing.at;
+    let [width, height] = drawing.size;
+    let [red, green, blue] = drawing.shown.map(|band| band.min(SAMPLES - 1));
+    let half = most.into() / 2 + 1;
+    let rows = values.chunks_exact(drawing.stored_width * SAMPLES).take(height);
+    for (line, row) in rows.enumerate() {
+        let out = picture.row_mut(y + line)[x * 4..(x + width) * 4].as_chunks_mut::<4>().0;
+        let pixels = out.iter_mut().zip(row.as_chunks::<SAMPLES>().0);
+        let colour = |values: &[T; SAMPLES]| [grey(values[red]), grey(values[green]), grey(values[blue]), 255];
+        match drawing.validity {
+            Validity::All | Validity::Mask => pixels.for_each(|(out, values)| *out = colour(values)),
+            Validity::Alpha(band) => {
+                let band = usize::from(band).saturating_sub(1).min(SAMPLES - 1);
+                pixels.for_each(|(out, values)| *out = if values[band].into() >= half { colour(values) } else { [0; 4] });
+            }
+            Validity::Nodata(nodata) => {
+                let has_data = |values: &[T; SAMPLES]| values.iter().any(|&value| value.into() != nodata);
+                pixels.for_each(|(out, values)| *out = if has_data(values) { colour(values) } else { [0; 4] });
+            }
+        }
     }
 }
 
 /// The tiles of a mask of one bit. The `tiff` crate has no such pictures, so that they are unpacked here.
 struct MaskTiles {
     stored: Stored,
-    packed: bool,
+    packing: Packing,
+    bits: Vec<u8>,
 }
 
 impl MaskTiles {
@@ -213,127 +359,47 @@ impl MaskTiles {
             if kind & SUBFILE_MASK == 0 || tiff.dimensions().map_err(broken)? != size {
                 continue;
             }
-            let number = |tiff: &mut TiffDecoder, tag, default| {
-                Ok::<u16, Error>(tiff.find_tag_unsigned(tag).map_err(broken)?.unwrap_or(default))
-            };
-            let compression = number(&mut tiff, Tag::Compression, NONE)?;
             let plain = number(&mut tiff, Tag::BitsPerSample, 1)? == 1
                 && number(&mut tiff, Tag::Predictor, 1)? == 1
-                && number(&mut tiff, Tag::FillOrder, 1)? == 1
-                && matches!(compression, NONE | DEFLATE | OLD_DEFLATE);
+                && number(&mut tiff, Tag::FillOrder, 1)? == 1;
             let (width, height) = tiff.chunk_dimensions();
-            if !plain || tiff.get_chunk_type() != ChunkType::Tile || [width as usize, height as usize] != tile {
+            if !plain || [width as usize, height as usize] != tile {
                 return Err(other());
             }
-            return Ok(Self { stored: Stored::open(path, &mut tiff, tiles)?, packed: compression != NONE });
+            let packing = Packing::of(number(&mut tiff, Tag::Compression, UNPACKED)?).ok_or_else(other)?;
+            return Ok(Self { stored: Stored::open(path, &mut tiff, tiles)?, packing, bits: Vec::new() });
         }
         Err(other())
     }
 
     /// Makes pixels invalid where the mask has a zero. Rows are padded to bytes, the highest bit first (TIFF 6.0, section 3).
-    fn apply(&mut self, index: usize, tile: [usize; 2], picture: &mut Rgbx) -> Result<()> {
-        let stride = tile[0].div_ceil(8);
-        let expected = stride * tile[1];
-        let bytes = self.stored.read(index)?;
-        let mut unpacked = Vec::new();
-        let bits = if self.packed && !bytes.is_empty() {
-            let packed = ZlibDecoder::new(bytes).take(expected as u64).read_to_end(&mut unpacked);
-            packed.map_err(|error| refused("a tile of the mask is broken").because(error))?;
-            unpacked.as_slice()
+    fn apply(
+        &mut self,
+        index: usize,
+        stored_size: [usize; 2],
+        size: [usize; 2],
+        picture: &mut Rgbx,
+        [left, top]: [usize; 2],
+    ) -> Result<()> {
+        let stride = stored_size[0].div_ceil(8);
+        let packed = self.stored.read(index)?;
+        self.bits.resize(stride * stored_size[1], 0);
+        if packed.is_empty() {
+            // A sparse file leaves out tiles of zeros.
+            self.bits.fill(0);
         } else {
-            bytes
-        };
-        // A sparse file leaves out tiles of zeros.
-        if !bits.is_empty() && bits.len() != expected {
-            return Err(refused("a tile of the mask has another size than its image"));
+            self.packing.unpack(packed, &mut self.bits)?;
         }
-        for y in 0..picture.height() {
-            for (x, pixel) in picture.row_mut(y).chunks_exact_mut(4).enumerate() {
-                if bits.get(y * stride + x / 8).is_none_or(|bits| bits & (0x80 >> (x % 8)) == 0) {
-                    pixel.fill(0);
+        for (y, bits) in self.bits.chunks_exact(stride).take(size[1]).enumerate() {
+            let row = picture.row_mut(top + y)[left * 4..(left + size[0]) * 4].as_chunks_mut::<4>().0;
+            for (pixels, byte) in row.chunks_mut(8).zip(bits) {
+                if *byte != 0xff {
+                    for (_, pixel) in pixels.iter_mut().enumerate().filter(|(x, _)| byte & (0x80 >> x) == 0) {
+                        *pixel = [0; 4];
+                    }
                 }
             }
         }
         Ok(())
     }
-}
-
-fn unpack(values: &[u8], width: usize, height: usize, samples: usize, validity: Validity) -> Result<Rgbx> {
-    if values.len() != width * height * samples {
-        return Err(refused("a tile has another size than it should"));
-    }
-    let mut picture = Rgbx::empty(width, height);
-    for (pixel, values) in picture.pixels_mut().chunks_exact_mut(4).zip(values.chunks_exact(samples)) {
-        let valid = match validity {
-            Validity::All | Validity::Mask => true,
-            Validity::Alpha(band) => values.get(usize::from(band).wrapping_sub(1)).is_none_or(|&alpha| alpha >= 128),
-            Validity::Nodata(nodata) => values.iter().any(|&value| value != nodata),
-        };
-        if valid {
-            match values {
-                [red, green, blue, ..] => pixel.copy_from_slice(&[*red, *green, *blue, 255]),
-                [grey, ..] => pixel.copy_from_slice(&[*grey, *grey, *grey, 255]),
-                [] => {}
-            }
-        }
-    }
-    Ok(picture)
-}
-
-impl JpegTiles {
-    fn tile(&mut self, index: usize, size: [usize; 2]) -> Result<Rgbx> {
-        let bytes = self.stored.read(index)?;
-        if bytes.is_empty() {
-            // A sparse file: GDAL reads such a tile as zeros.
-            let mut black = Rgbx::empty(size[0], size[1]);
-            for pixel in black.pixels_mut().chunks_exact_mut(4) {
-                pixel[3] = 255;
-            }
-            return Ok(black);
-        }
-        self.decoder.decode_tile(&self.tables, bytes, self.colours, size[0], size[1])
-    }
-}
-
-/// Tiles as they are stored.
-struct Stored {
-    file: File,
-    offsets: Vec<u64>,
-    counts: Vec<u64>,
-    bytes: Vec<u8>,
-}
-
-impl Stored {
-    fn open(path: &Path, tiff: &mut TiffDecoder, tiles: usize) -> Result<Self> {
-        let list = |tiff: &mut TiffDecoder, tag| {
-            let list: Option<Vec<u64>> = tiff.find_tag_unsigned_vec(tag).map_err(broken)?;
-            list.filter(|list| list.len() == tiles).ok_or_else(|| refused("the TIFF file does not list all its tiles"))
-        };
-        let (offsets, counts) = (list(tiff, Tag::TileOffsets)?, list(tiff, Tag::TileByteCounts)?);
-        let file = File::open(path).map_err(|error| refused("cannot read the file").because(error))?;
-        Ok(Self { file, offsets, counts, bytes: Vec::new() })
-    }
-
-    /// The bytes of a tile; none for one that a sparse file leaves out.
-    fn read(&mut self, index: usize) -> Result<&[u8]> {
-        let (Some(&offset), Some(&count)) = (self.offsets.get(index), self.counts.get(index)) else {
-            return Err(refused("there is no such tile"));
-        };
-        if count > MAX_TILE_BYTES {
-            return Err(refused("a tile of the TIFF file is larger than is read"));
-        }
-        self.bytes.clear();
-        self.file
-            .seek(SeekFrom::Start(offset))
-            .and_then(|_| (&mut self.file).take(count).read_to_end(&mut self.bytes))
-            .map_err(|error| refused("cannot read the file").because(error))?;
-        if self.bytes.len() as u64 != count {
-            return Err(refused("the file ends before its last tile: it is incomplete"));
-        }
-        Ok(&self.bytes)
-    }
-}
-
-fn broken(error: tiff::TiffError) -> Error {
-    refused("the TIFF file is broken").because(error)
 }
