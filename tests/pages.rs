@@ -293,7 +293,9 @@ fn publishers_take_their_own_options_and_no_others() {
     for publisher in PUBLISHERS {
         let wrong = PublishConfig { kind: publisher.name.to_owned(), options: options(serde_json::json!({"colour": 1})) };
         assert_eq!((publisher.check)(&wrong).unwrap_err().code(), "mk::config::option");
-        assert!(serde_json::to_value((publisher.options)()).unwrap()["properties"]["title"].is_object());
+        let schema = serde_json::to_value((publisher.options)()).unwrap();
+        assert!(schema["properties"].as_object().is_some_and(|options| !options.is_empty()), "{}", publisher.name);
+        assert_eq!(schema["additionalProperties"], serde_json::json!(false), "{}", publisher.name);
     }
 }
 
