@@ -23,6 +23,8 @@ pub struct Area {
     pub folder: PathBuf,
     /// Address under which the release's folder `public` is served, where the pipeline says it.
     pub base_url: Option<String>,
+    /// The only artefact that is wanted, by its short name, when a conversion asks for just one.
+    pub only: Option<String>,
 }
 
 /// The result of a unit that ran, tonight or earlier.

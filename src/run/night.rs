@@ -137,6 +137,7 @@ impl<'a> Night<'a> {
             grids: pipeline.config.grids.iter().map(|path| folder.join(path)).collect(),
             folder,
             base_url: pipeline.config.base_url.clone(),
+            only: options.artefact.clone(),
         };
         let mut works = Vec::new();
         for config in &pipeline.datasets {

@@ -16,6 +16,7 @@ mod completeness;
 mod demo;
 mod faults;
 mod kill;
+mod map;
 mod oracles;
 mod privacy;
 mod real_data;

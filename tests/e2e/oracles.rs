@@ -34,6 +34,11 @@ pub fn node(script: &str) -> Option<Command> {
     Some(command)
 }
 
+/// True when a file of a package is there; else the reason is printed.
+pub fn has(file: &Path, what: &str) -> bool {
+    file.exists() || missing::<()>(what).is_some()
+}
+
 fn missing<T>(what: &str) -> Option<T> {
     assert!(
         std::env::var_os("MESSKETTE_REQUIRE_ORACLES").is_none_or(|value| value != "1"),

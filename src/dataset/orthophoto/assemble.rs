@@ -21,7 +21,8 @@ pub fn assemble(dataset: &Orthophoto, context: &AssembleContext<'_>) -> Result<A
     };
     let made: Vec<(Product, usize)> =
         products.into_iter().map(|product| (tiles(&product), product)).map(|(n, p)| (p, n)).collect();
-    if images.is_empty() || made.iter().all(|(_, tiles)| *tiles == 0) {
+    let drawn = ["pmtiles", "tree", "preview"].iter().any(|artefact| context.wants(artefact));
+    if images.is_empty() || drawn && made.iter().all(|(_, tiles)| *tiles == 0) {
         return Err(Error::new("mk::orthophoto::empty", "no image can be used, so there are no tiles")
             .hint("the report lists each image with the reason why it was refused"));
     }

@@ -33,6 +33,8 @@ mod golden;
 #[cfg(test)]
 mod nights;
 #[cfg(test)]
+mod target_tests;
+#[cfg(test)]
 mod tests;
 
 pub use flight_date::FlightDate;
@@ -86,12 +88,22 @@ impl Dataset for Orthophoto {
         ]
     }
     fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
+        // Whoever asks for one artefact does not wait for another's units.
+        let needed = match (context.area.only.as_deref(), stage) {
+            (None, COG) => self.options.cog,
+            (Some(only), COG) => only == "cog",
+            (Some(only), RENDER | OVERVIEW | ROOT) => matches!(only, "pmtiles" | "tree" | "preview"),
+            _ => true,
+        };
+        if !needed {
+            return Ok(Vec::new());
+        }
         match stage {
             INSPECT => inspect::units(self, context),
             RENDER => render::units(self, context),
             OVERVIEW => overview::units(self, context),
             ROOT => overview::root(self, context),
-            _ => sheets::units(self, context),
+            _ => sheets::units(context),
         }
     }
     fn execute(&self, stage: usize, unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {

@@ -2,10 +2,10 @@
 //!
 //! A unit is an image. It depends on nothing but the image's file, its header and the form of the output.
 
+use super::COG;
 use super::header::Header;
 use super::inspect::{self, Inspected};
 use super::mosaic::{self, Member, Reader};
-use super::{COG, Orthophoto};
 use crate::crs::is_geographic;
 use crate::dataset::{AssembleContext, Outcome, PlanContext, UnitContext};
 use crate::error::Result;
@@ -29,10 +29,7 @@ struct Params {
     quality: u8,
 }
 
-pub fn units(dataset: &Orthophoto, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
-    if !dataset.options.cog {
-        return Ok(Vec::new());
-    }
+pub fn units(context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
     let images = inspect::images(&context.earlier[0])?;
     let units = images.iter().map(|inspected| {
         let header = inspected.image.header.clone();
