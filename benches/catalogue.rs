@@ -5,13 +5,11 @@
 
 use messkette::catalogue::{Catalogue, CswOptions, Desired, Report, Step};
 use messkette::ledger::Ledger;
-use messkette::metadata::{CatalogueLock, RecordInput, Tree};
-use messkette::pipeline::Audience;
+use messkette::metadata::Tree;
 use messkette::serve::{Entry, Holdings, Server, respond};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 use uuid::Uuid;
@@ -21,23 +19,7 @@ mod samples;
 
 /// A record that meets all rules.
 fn record(n: u32, title: &str) -> String {
-    static TEMPLATE: OnceLock<(String, String, String)> = OnceLock::new();
-    let (xml, id, old) = TEMPLATE.get_or_init(|| {
-        let pipeline = samples::pipeline();
-        let sample = samples::datasets().remove(1);
-        let input = RecordInput {
-            pipeline: &pipeline,
-            dataset: &sample.config,
-            kind: sample.kind,
-            facts: &sample.facts,
-            artefacts: &sample.artefacts,
-            sources: &sample.sources,
-            stale_units: 0,
-            audience: Audience::Public,
-        };
-        let record = CatalogueLock::new(&pipeline).render(&input, "2026-11-20".parse().unwrap()).unwrap();
-        (record.xml, record.uuid.to_string(), record.title)
-    });
+    let (xml, id, old) = samples::record_template();
     let uuid = Uuid::new_v5(&Uuid::NAMESPACE_URL, &n.to_le_bytes());
     xml.replace(id, &uuid.to_string()).replace(&format!(">{old}<"), &format!(">{title}<"))
 }

@@ -2,6 +2,7 @@
 //!
 //! Records, portal pages and reports are written with it. Nothing here opens files.
 
+use std::borrow::Cow;
 use std::fmt::Write;
 
 /// An element with attributes and children.
@@ -13,8 +14,8 @@ use std::fmt::Write;
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Element {
-    name: &'static str,
-    attributes: Vec<(&'static str, String)>,
+    name: Cow<'static, str>,
+    attributes: Vec<(Cow<'static, str>, String)>,
     children: Vec<Node>,
 }
 
@@ -31,13 +32,13 @@ const VOID: &[&str] = &["br", "hr", "img", "input", "link", "meta", "source", "w
 
 impl Element {
     /// An empty element.
-    pub fn new(name: &'static str) -> Self {
-        Self { name, attributes: Vec::new(), children: Vec::new() }
+    pub fn new(name: impl Into<Cow<'static, str>>) -> Self {
+        Self { name: name.into(), attributes: Vec::new(), children: Vec::new() }
     }
     /// Adds an attribute.
     #[must_use]
-    pub fn attr(mut self, name: &'static str, value: impl Into<String>) -> Self {
-        self.attributes.push((name, value.into()));
+    pub fn attr(mut self, name: impl Into<Cow<'static, str>>, value: impl Into<String>) -> Self {
+        self.attributes.push((name.into(), value.into()));
         self
     }
     /// Adds the attribute `class`.
@@ -106,7 +107,7 @@ impl Element {
 
     fn write_start(&self, out: &mut String) {
         out.push('<');
-        out.push_str(self.name);
+        out.push_str(&self.name);
         for (name, value) in &self.attributes {
             out.push(' ');
             out.push_str(name);
@@ -119,7 +120,7 @@ impl Element {
     fn write_html(&self, out: &mut String) {
         self.write_start(out);
         out.push('>');
-        if VOID.contains(&self.name) {
+        if VOID.contains(&self.name.as_ref()) {
             return;
         }
         for child in &self.children {

@@ -166,14 +166,8 @@ impl Town {
         let mut published = Vec::new();
         for (index, sample) in self.samples.iter().enumerate() {
             let input = messkette::metadata::RecordInput {
-                pipeline: &self.pipeline.config,
-                dataset: &sample.config,
-                kind: sample.kind,
-                facts: &sample.facts,
-                artefacts: &sample.artefacts,
-                sources: &sample.sources,
-                stale_units: 0,
                 audience: Audience::Internal,
+                ..samples::input(&self.pipeline.config, sample)
             };
             published.push(PublishedDataset {
                 config: &sample.config,

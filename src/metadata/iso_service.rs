@@ -1,15 +1,57 @@
-//! ISO 19139 of services (ISO 19119): the download service that the feeds are, coupled with the datasets by `operatesOn`.
+//! ISO 19139 of services (ISO 19119): the download service that the feeds are, and view services of map tiles, coupled with the
+//! datasets by `operatesOn`.
 
-use super::iso19139::{anchor, character_set, code, contact, date, el, extent, language, namespaces, text, wrap};
+use super::iso_parts::{anchor, character_set, code, contact, date, el, extent, language, namespaces, text, wrap};
 use super::record::Record;
 use crate::markup::Element;
+
+/// What a service is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ServiceKind {
+    /// ATOM feeds: download of pre-defined datasets.
+    Atom,
+    /// Map tiles (WMTS 1.0.0).
+    Wmts,
+}
+
+impl ServiceKind {
+    /// The category of services and the kind of service in INSPIRE's lists, and the service's own version.
+    fn codes(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Atom => ("infoFeatureAccessService", "download", "ATOM 1.0"),
+            Self::Wmts => ("infoMapAccessService", "view", "OGC:WMTS 1.0.0"),
+        }
+    }
+    /// Name and version of what it answers.
+    pub fn format(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Atom => ("ATOM", "1.0"),
+            Self::Wmts => ("WMTS", "1.0.0"),
+        }
+    }
+    fn operation(self) -> &'static str {
+        match self {
+            Self::Atom => "Get Download Service Metadata",
+            Self::Wmts => "GetCapabilities",
+        }
+    }
+    /// What its address leads to.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Atom => "ATOM-Feed",
+            Self::Wmts => "WMTS-Capabilities",
+        }
+    }
+}
 
 /// A service.
 #[derive(Debug, Clone)]
 pub struct Service<'a> {
+    /// What it is.
+    pub kind: ServiceKind,
     /// Identity, texts, contact and extent; its dataset's parts are not used.
     pub about: Record,
-    /// Address of the top feed.
+    /// Address of the top feed or of the capabilities.
     pub endpoint: String,
     /// Records of the datasets that it serves, with the addresses of these records.
     pub datasets: Vec<(&'a Record, String)>,
@@ -20,7 +62,6 @@ pub fn write(service: &Service<'_>) -> String {
     let about = &service.about;
     let scope = || code("gmd:hierarchyLevel", "gmd:MD_ScopeCode", "MD_ScopeCode", "service");
     namespaces(el("gmd:MD_Metadata"))
-        .attr("xmlns:srv", "http://www.isotc211.org/2005/srv")
         .child(text("gmd:fileIdentifier", about.uuid.to_string()))
         .child(language())
         .child(character_set())
@@ -35,34 +76,40 @@ pub fn write(service: &Service<'_>) -> String {
             "gmd:distributionInfo",
             "gmd:MD_Distribution",
             [
-                wrap("gmd:distributionFormat", "gmd:MD_Format", [text("gmd:name", "ATOM"), text("gmd:version", "1.0")]),
                 wrap(
-                    "gmd:transferOptions",
-                    "gmd:MD_DigitalTransferOptions",
-                    [el("gmd:onLine").child(online(service, "ATOM-Feed"))],
+                    "gmd:distributionFormat",
+                    "gmd:MD_Format",
+                    [text("gmd:name", service.kind.format().0), text("gmd:version", service.kind.format().1)],
                 ),
+                wrap("gmd:transferOptions", "gmd:MD_DigitalTransferOptions", [el("gmd:onLine").child(online(service))]),
             ],
         ))
         .child(wrap("gmd:dataQualityInfo", "gmd:DQ_DataQuality", quality()))
         .to_xml()
 }
 
-fn online(service: &Service<'_>, name: &str) -> Element {
+fn online(service: &Service<'_>) -> Element {
+    let function = if service.kind == ServiceKind::Atom { "download" } else { "information" };
     el("gmd:CI_OnlineResource")
         .child(el("gmd:linkage").with("gmd:URL", &service.endpoint))
-        .child(text("gmd:name", name))
-        .child(code("gmd:function", "gmd:CI_OnLineFunctionCode", "CI_OnLineFunctionCode", "download"))
+        .child(text("gmd:name", service.kind.name()))
+        .child(code("gmd:function", "gmd:CI_OnLineFunctionCode", "CI_OnLineFunctionCode", function))
 }
 
 fn identification(service: &Service<'_>) -> Vec<Element> {
     let about = &service.about;
-    let citation = [text("gmd:title", &about.title), date(&about.published.to_string(), "publication")];
+    let (category, kind, version) = service.kind.codes();
+    let citation = [
+        text("gmd:title", &about.title),
+        text("gmd:alternateTitle", &about.dataset_id),
+        date(&about.published.to_string(), "publication"),
+    ];
     let restriction = |name| code(name, "gmd:MD_RestrictionCode", "MD_RestrictionCode", "otherRestrictions");
     let free = |word: &str| wrap("gmd:descriptiveKeywords", "gmd:MD_Keywords", [text("gmd:keyword", word)]);
     let category = anchor(
         "gmd:keyword",
-        "http://inspire.ec.europa.eu/metadata-codelist/SpatialDataServiceCategory/infoFeatureAccessService",
-        "infoFeatureAccessService",
+        &format!("http://inspire.ec.europa.eu/metadata-codelist/SpatialDataServiceCategory/{category}"),
+        category,
     );
     let thesaurus = wrap(
         "gmd:thesaurusName",
@@ -88,8 +135,8 @@ fn identification(service: &Service<'_>) -> Vec<Element> {
     // The service has no terms of its own; those of the data stand in their records.
     let usage = [restriction("gmd:useConstraints"), anchor("gmd:otherConstraints", conditions, "Es gelten keine Bedingungen")];
     parts.push(wrap("gmd:resourceConstraints", "gmd:MD_LegalConstraints", usage));
-    parts.push(el("srv:serviceType").with("gco:LocalName", "download"));
-    parts.push(text("srv:serviceTypeVersion", "ATOM 1.0"));
+    parts.push(el("srv:serviceType").with("gco:LocalName", kind));
+    parts.push(text("srv:serviceTypeVersion", version));
     let extent = extent(about);
     if !extent.is_empty() {
         parts.push(wrap("srv:extent", "gmd:EX_Extent", extent));
@@ -109,11 +156,7 @@ fn identification(service: &Service<'_>) -> Vec<Element> {
     parts.push(wrap(
         "srv:containsOperations",
         "srv:SV_OperationMetadata",
-        [
-            text("srv:operationName", "Get Download Service Metadata"),
-            platform,
-            el("srv:connectPoint").child(online(service, "ATOM-Feed")),
-        ],
+        [text("srv:operationName", service.kind.operation()), platform, el("srv:connectPoint").child(online(service))],
     ));
     for (record, address) in &service.datasets {
         parts.push(el("srv:operatesOn").attr("uuidref", &record.resource_id).attr("xlink:href", address));

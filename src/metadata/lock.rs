@@ -3,11 +3,10 @@
 //! It is small TOML that can be kept under version control. A UUID is made once and never changes: harvesters know a record by it,
 //! and a new one would be a second record of the same data. Lost, the file is restored from the published records.
 
-use super::iso_service::{self, Service};
+use super::derived;
 use super::record::{Identity, Record, RecordInput};
 use super::tree::Tree;
 use super::{content_digest, iso19139};
-use crate::crs::Bbox;
 use crate::error::{Error, Exit, Place, Result};
 use crate::io::Digest;
 use crate::pipeline::{Audience, PipelineConfig};
@@ -138,7 +137,8 @@ impl CatalogueLock {
     pub fn render(&mut self, input: &RecordInput<'_>, today: Date) -> Result<RenderedRecord> {
         let wanted = input.dataset.metadata.uuid.as_ref().and_then(|uuid| Uuid::parse_str(uuid.as_str()).ok());
         let write = |identity| Ok(iso19139::write(&Record::build(input, identity)?));
-        let (identity, changed, xml) = self.settle(&input.dataset.id, wanted, input.audience, today, write)?;
+        let first = input.existing.and_then(|existing| existing.published).unwrap_or(today);
+        let (identity, changed, xml) = self.settle(&input.dataset.id, wanted, input.audience, (first, today), write)?;
         let record = Record::build(input, identity)?;
         Ok(RenderedRecord {
             uuid: identity.uuid,
@@ -151,16 +151,17 @@ impl CatalogueLock {
         })
     }
 
-    /// The identity of a record and its document; `write` makes the document for an identity.
-    fn settle(
+    /// The identity of a record and its document; `write` makes the document for an identity. `first` is the day of the first
+    /// publication where the lock does not know it yet.
+    pub(super) fn settle(
         &mut self,
         id: &str,
         wanted: Option<Uuid>,
         audience: Audience,
-        today: Date,
+        (first, today): (Date, Date),
         write: impl Fn(Identity) -> Result<String>,
     ) -> Result<(Identity, bool, String)> {
-        let mut locked = self.locked(id, wanted, today)?;
+        let mut locked = self.locked(id, wanted, first)?;
         let old = *locked.stamp(audience);
         let mut identity =
             Identity { uuid: locked.uuid, published: locked.published, date_stamp: old.map_or(today, |stamp| stamp.date) };
@@ -178,52 +179,8 @@ impl CatalogueLock {
         Ok((identity, changed, xml))
     }
 
-    /// The record of the download service for these datasets, at `metadata/dienst-download.xml`. `base` is the address of the
-    /// audience's folder.
-    ///
-    /// # Errors
-    /// When the record cannot be built.
-    pub fn render_download_service(&mut self, records: &[&Record], base: &str, today: Date) -> Result<Option<RenderedRecord>> {
-        let Some(first) = records.first() else { return Ok(None) };
-        let mut about = (*first).clone();
-        about.title = match &first.contact {
-            Some(contact) => format!("Downloaddienst (ATOM) – {}", contact.organisation),
-            None => "Downloaddienst (ATOM)".to_owned(),
-        };
-        let titles: Vec<&str> = records.iter().map(|record| record.title.as_str()).collect();
-        about.abstract_text =
-            format!("Herunterladen der veröffentlichten Geodaten als vordefinierte Datensätze: {}.", titles.join("; "));
-        about.extent = records.iter().filter_map(|record| record.extent).reduce(Bbox::union);
-        about.period = None;
-        "dienst-download".clone_into(&mut about.dataset_id);
-        about.links = Vec::new();
-        let address = |record: &Record| format!("{base}/metadata/{}.xml", record.dataset_id);
-        let build = |identity: Identity| {
-            let mut about = about.clone();
-            (about.uuid, about.published, about.date_stamp) = (identity.uuid, identity.published, identity.date_stamp);
-            Service {
-                about,
-                endpoint: format!("{base}/atom/service.xml"),
-                datasets: records.iter().map(|record| (*record, address(record))).collect(),
-            }
-        };
-        // The colon keeps it apart from every dataset's identifier.
-        let write = |identity| Ok(iso_service::write(&build(identity)));
-        let (identity, changed, xml) = self.settle("service:download", None, Audience::Public, today, write)?;
-        let about = build(identity).about;
-        Ok(Some(RenderedRecord {
-            uuid: identity.uuid,
-            path: format!("metadata/{}.xml", about.dataset_id),
-            title: about.title.clone(),
-            date_stamp: identity.date_stamp,
-            changed,
-            xml,
-            record: about,
-        }))
-    }
-
     /// What is locked for a dataset, or would be.
-    fn locked(&self, id: &str, wanted: Option<Uuid>, today: Date) -> Result<LockedDataset> {
+    pub(super) fn locked(&self, id: &str, wanted: Option<Uuid>, first: Date) -> Result<LockedDataset> {
         match (self.datasets.get(id), wanted) {
             (Some(locked), Some(wanted)) if locked.uuid != wanted => Err(Error::new(
                 "mk::metadata::uuid",
@@ -238,7 +195,7 @@ impl CatalogueLock {
                     return Err(Error::new("mk::metadata::uuid", format!("datasets '{id}' and '{other}' have the same UUID"))
                         .exit(Exit::Usage));
                 }
-                Ok(LockedDataset { uuid, published: today, public: None, internal: None })
+                Ok(LockedDataset { uuid, published: first, public: None, internal: None })
             }
         }
     }
@@ -268,13 +225,13 @@ impl CatalogueLock {
 fn read(xml: &str) -> Result<(String, LockedDataset, Stamp)> {
     let root = Tree::parse(xml)?;
     let get = |path: &str| root.first(path).map(Tree::value).filter(|text| !text.is_empty());
-    let citation = "gmd:identificationInfo/gmd:MD_DataIdentification/gmd:citation/gmd:CI_Citation";
+    let citation = "gmd:identificationInfo/*/gmd:citation/gmd:CI_Citation";
     let published = root.all(&format!("{citation}/gmd:date/gmd:CI_Date")).into_iter().find_map(|date| {
         let kind = date.first("gmd:dateType/gmd:CI_DateTypeCode")?.attribute("codeListValue")?;
         (kind == "publication").then(|| date.first("gmd:date").map(Tree::value))?
     });
     let parts = (|| {
-        let id = get(&format!("{citation}/gmd:alternateTitle"))?.to_owned();
+        let id = derived::lock_key(get(&format!("{citation}/gmd:alternateTitle"))?);
         let uuid = Uuid::parse_str(get("gmd:fileIdentifier")?).ok()?;
         let date: Date = get("gmd:dateStamp")?.parse().ok()?;
         let published = published?.parse().ok()?;

@@ -7,10 +7,15 @@
 //! the one and notice changes by the other (GDI-DE conventions, chapter 1).
 
 pub mod atom;
+mod config;
 mod content;
 pub mod dcat;
+mod derived;
+mod existing;
+mod from_data;
 pub mod hvd;
 pub mod iso19139;
+mod iso_parts;
 mod iso_service;
 mod licence;
 mod lock;
@@ -23,9 +28,13 @@ mod theme;
 pub(crate) mod tree;
 pub mod waf;
 
+pub use config::check_config;
 pub use content::{content_digest, content_digest_of};
+pub use derived::{SERIES_PREFIX, SERVICE_PREFIX, WMTS_FILE};
+pub use existing::{Existing, Kept};
+pub use iso_service::ServiceKind;
 pub use licence::{LICENCES, Licence, licence};
 pub use lock::{CatalogueLock, LockedDataset, RenderedRecord, Stamp};
-pub use record::{Format, Identity, LineageSource, Link, LinkRole, PublishedArtefact, Record, RecordInput, check_config};
+pub use record::{Format, Identity, Level, LineageSource, Link, LinkRole, PublishedArtefact, Record, RecordInput};
 pub use theme::{THEMES, Theme, theme};
 pub use tree::Tree;

@@ -18,7 +18,7 @@ pub fn write(record: &Record, own: &str) -> Value {
         .filter(|(a, b)| a.len() == 10 && b.len() == 10)
         .map(|(first, last)| if first == last { json!({ "date": first }) } else { json!({ "interval": [first, last] }) });
     let mut properties = json!({
-        "type": "dataset",
+        "type": record.level.code(),
         "title": record.title,
         "description": record.abstract_text,
         "created": format!("{}T00:00:00Z", record.published),
@@ -26,8 +26,10 @@ pub fn write(record: &Record, own: &str) -> Value {
         "language": { "code": "de", "name": "Deutsch" },
         "keywords": record.keywords,
         "formats": record.formats.iter().map(|format| json!({ "name": format.name })).collect::<Vec<_>>(),
-        "externalIds": [{ "value": record.resource_id }],
     });
+    if !record.resource_id.is_empty() {
+        properties["externalIds"] = json!([{ "value": record.resource_id }]);
+    }
     if let Some(licence) = record.licence {
         properties["license"] = json!(licence.url);
     }
@@ -47,7 +49,11 @@ pub fn write(record: &Record, own: &str) -> Value {
     }
     let link = |link: &super::record::Link| {
         let rel = if link.role == LinkRole::Download { "enclosure" } else { "describedby" };
-        json!({ "rel": rel, "href": link.url, "title": link.title, "length": (link.size_mb * 1e6).round() as u64 })
+        let mut value = json!({ "rel": rel, "href": link.url, "type": link.media_type, "title": link.title });
+        if link.size_mb > 0.0 {
+            value["length"] = json!((link.size_mb * 1e6).round() as u64);
+        }
+        value
     };
     let mut links = vec![json!({ "rel": "self", "href": own, "type": "application/geo+json" })];
     links.extend(record.links.iter().map(link));

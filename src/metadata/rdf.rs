@@ -34,6 +34,8 @@ pub enum Value {
     Iri(String),
     /// Text in German.
     German(String),
+    /// Text in English.
+    English(String),
     /// Text in no language.
     Plain(String),
     /// A value of a type, by its prefixed name.
@@ -89,6 +91,9 @@ fn statements(node: &Node, depth: usize, out: &mut String) {
             Value::German(text) => {
                 let _ = write!(out, "{}@de", literal(text));
             }
+            Value::English(text) => {
+                let _ = write!(out, "{}@en", literal(text));
+            }
             Value::Plain(text) => out.push_str(&literal(text)),
             Value::Typed(text, kind) => {
                 let _ = write!(out, "{}^^{kind}", literal(text));
@@ -139,7 +144,7 @@ fn literal(text: &str) -> String {
 pub fn xml(nodes: &[Node]) -> String {
     let mut root = Element::new("rdf:RDF");
     for (name, namespace) in XMLNS.iter().zip(PREFIXES.iter().map(|(_, namespace)| namespace)) {
-        root = root.attr(name, *namespace);
+        root = root.attr(*name, *namespace);
     }
     root.children(nodes.iter().map(description)).to_xml()
 }
@@ -167,10 +172,11 @@ fn description(node: &Node) -> Element {
         element = element.child(Element::new("rdf:type").attr("rdf:resource", full(kind)));
     }
     for (property, value) in &node.statements {
-        let child = Element::new(property);
+        let child = Element::new(*property);
         element = element.child(match value {
             Value::Iri(address) => child.attr("rdf:resource", iri(address)),
             Value::German(text) => child.attr("xml:lang", "de").text(text),
+            Value::English(text) => child.attr("xml:lang", "en").text(text),
             Value::Plain(text) => child.text(text),
             Value::Typed(text, kind) => child.attr("rdf:datatype", full(kind)).text(text),
             Value::Node(inner) => child.child(description(inner)),

@@ -1,13 +1,15 @@
 //! The record model: what a catalogue wants to know of a dataset, independent of the format it is written in.
 
-use super::hvd::{CATEGORIES, Category, category};
-use super::licence::{LICENCES, Licence, licence};
-use super::theme::{THEMES, Theme, theme};
+use super::config::{check_config, check_contact};
+use super::existing::{Existing, Kept};
+use super::from_data::{contents, day, describe, extent, formats, lineage, link, steps};
+use super::hvd::{Category, category};
+use super::licence::{Licence, licence};
+use super::theme::{Theme, theme};
 use crate::crs::{Bbox, Crs};
 use crate::dataset::{Artefact, ArtefactRole, Facts, Kind, Representation};
-use crate::error::{Error, Exit, Place, Result};
+use crate::error::{Error, Result};
 use crate::io::{Digest, Source};
-use crate::markup::is_text;
 use crate::pipeline::model::ContactConfig;
 use crate::pipeline::{Audience, DatasetConfig, PipelineConfig};
 use jiff::civil::Date;
@@ -45,6 +47,33 @@ pub struct RecordInput<'a> {
     pub stale_units: u64,
     /// Who reads the record.
     pub audience: Audience,
+    /// The office's own record, from which what people wrote is kept. See [`Existing::beside`].
+    pub existing: Option<&'a Existing>,
+    /// The record of the series it belongs to.
+    pub series: Option<Uuid>,
+}
+
+/// What a record describes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Level {
+    /// A dataset.
+    #[default]
+    Dataset,
+    /// A series of datasets.
+    Series,
+    /// A service.
+    Service,
+}
+
+impl Level {
+    /// `MD_ScopeCode`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Dataset => "dataset",
+            Self::Series => "series",
+            Self::Service => "service",
+        }
+    }
 }
 
 /// What the lock file adds: see [`super::CatalogueLock`].
@@ -69,6 +98,10 @@ pub struct Record {
     pub published: Date,
     /// Day of the last change that the data shows.
     pub revised: Option<String>,
+    /// What it describes.
+    pub level: Level,
+    /// `gmd:parentIdentifier`: the record of its series.
+    pub series: Option<Uuid>,
     /// The dataset's identifier in the pipeline: `gmd:alternateTitle`.
     pub dataset_id: String,
     /// `MD_Identifier/code`: unlike addresses, it never changes.
@@ -77,6 +110,10 @@ pub struct Record {
     pub title: String,
     /// Abstract.
     pub abstract_text: String,
+    /// Title in English.
+    pub title_en: Option<String>,
+    /// Abstract in English.
+    pub abstract_en: Option<String>,
     /// Who answers questions.
     pub contact: Option<ContactConfig>,
     /// Who may see the dataset.
@@ -105,6 +142,8 @@ pub struct Record {
     pub extent: Option<Bbox>,
     /// First and last day that the data holds for.
     pub period: Option<(String, String)>,
+    /// How many objects of which types, a sentence.
+    pub contents: Option<String>,
     /// Formats, each once.
     pub formats: Vec<Format>,
     /// Where to get it.
@@ -115,6 +154,8 @@ pub struct Record {
     pub steps: Vec<String>,
     /// What it was made from.
     pub sources: Vec<LineageSource>,
+    /// What is kept of an existing record, as it was.
+    pub kept: Kept,
 }
 
 /// A format in which the dataset is published.
@@ -163,9 +204,6 @@ pub struct LineageSource {
     pub description: String,
 }
 
-/// Sources that are named one by one; a record of a whole state stays readable.
-const MAX_SOURCES: usize = 100;
-
 impl Record {
     /// Builds a record. What the data says of itself never fails it: a date that is none and an extent beyond the globe are left
     /// out, and the rules tell; control characters are replaced.
@@ -198,11 +236,15 @@ impl Record {
             date_stamp: identity.date_stamp,
             published: identity.published,
             revised: period.as_ref().map(|(_, last)| last.clone()),
+            level: input.existing.map_or(Level::Dataset, |existing| existing.level),
+            series: input.series,
             dataset_id: dataset.id.clone(),
-            resource_id: match pipeline.contact.as_ref().and_then(|contact| contact.namespace.as_deref()) {
-                Some(namespace) => format!("https://registry.gdi-de.org/id/{namespace}/{}", identity.uuid),
-                None => format!("urn:uuid:{}", identity.uuid),
+            resource_id: match input.existing.and_then(|existing| existing.resource_id.clone()) {
+                Some(known) => known,
+                None => resource_id(pipeline, identity.uuid),
             },
+            title_en: metadata.title_en.clone(),
+            abstract_en: metadata.abstract_en.clone(),
             abstract_text: metadata.abstract_text.clone().unwrap_or_else(|| describe(&title, facts, period.as_ref())),
             title,
             contact: pipeline.contact.clone(),
@@ -223,6 +265,7 @@ impl Record {
             vertical: facts.vertical.clone(),
             extent: extent(facts.bbox_lonlat),
             period,
+            contents: contents(facts),
             formats: formats(&artefacts),
             links: artefacts.iter().filter_map(|published| link(published)).collect(),
             overview: artefacts
@@ -231,6 +274,7 @@ impl Record {
                 .and_then(|published| published.url.as_ref().map(|url| (url.clone(), published.artefact.media_type.clone()))),
             steps: steps(input),
             sources: lineage(input.sources),
+            kept: kept(input),
         })
     }
 
@@ -244,227 +288,22 @@ impl Record {
     }
 }
 
-/// What is wrong with the texts for records in the pipeline file; no I/O. `check` shows it. The object of each error's place is the
-/// key it speaks of, as `metadata.licence`.
-pub fn check_config(dataset: &DatasetConfig) -> Vec<Error> {
-    let metadata = &dataset.metadata;
-    let mut errors = Vec::new();
-    let texts = [("title", &metadata.title), ("abstract", &metadata.abstract_text), ("attribution", &metadata.attribution)];
-    let texts = texts.into_iter().filter_map(|(key, text)| Some((key, text.as_ref()?)));
-    for (key, text) in texts.chain(metadata.keywords.iter().map(|keyword| ("keywords", keyword))) {
-        errors.extend(control_character(text).map(|error| error.at(Place::default().object(format!("metadata.{key}")))));
+/// The identifier of a dataset or series, as registered with the GDI-DE where the office is.
+pub(super) fn resource_id(pipeline: &PipelineConfig, uuid: Uuid) -> String {
+    match pipeline.contact.as_ref().and_then(|contact| contact.namespace.as_deref()) {
+        Some(namespace) => format!("https://registry.gdi-de.org/id/{namespace}/{uuid}"),
+        None => format!("urn:uuid:{uuid}"),
     }
-    if let Some(code) = metadata.licence.as_deref().filter(|code| licence(code).is_none()) {
-        errors.push(unknown("licence", code, LICENCES.iter().map(|licence| licence.code)));
-    }
-    if let Some(code) = metadata.theme.as_deref().filter(|code| theme(code).is_none()) {
-        errors.push(unknown("theme", code, THEMES.iter().map(|theme| theme.code)));
-    }
-    if let Some(code) = metadata.hvd.as_deref().filter(|code| category(code).is_none()) {
-        errors.push(unknown("hvd", code, CATEGORIES.iter().map(|category| category.code)));
-    }
-    let licence = metadata.licence.as_deref().and_then(licence);
-    if licence.is_some_and(|licence| licence.attribution) && metadata.attribution.is_none() {
-        errors.push(
-            Error::new("mk::metadata::attribution", format!("the licence of dataset '{}' asks for an attribution", dataset.id))
-                .at(Place::default().object("metadata.licence"))
-                .hint("add `attribution = \"© ...\"` beside `licence`")
-                .exit(Exit::Usage),
-        );
-    }
-    errors
 }
 
-/// What is wrong with the contact in the pipeline file.
-fn check_contact(pipeline: &PipelineConfig) -> Vec<Error> {
-    let contact = pipeline.contact.iter().flat_map(|contact| {
-        [Some(&contact.organisation), Some(&contact.email), contact.url.as_ref(), contact.namespace.as_ref()]
-            .into_iter()
-            .flatten()
+/// What is kept of the existing record, without links to what is released here anyway.
+fn kept(input: &RecordInput<'_>) -> Kept {
+    let Some(existing) = input.existing else { return Kept::default() };
+    let mut kept = existing.kept.clone();
+    let base = input.pipeline.base_url.as_deref().map(|base| base.trim_end_matches('/'));
+    kept.distribution.retain(|element| {
+        let urls = element.find_all("URL");
+        !base.is_some_and(|base| urls.iter().any(|url| url.text.trim().starts_with(base)))
     });
-    contact.filter_map(|text| control_character(text)).map(|error| error.at(Place::default().object("contact"))).collect()
-}
-
-fn control_character(text: &str) -> Option<Error> {
-    let bad = text.chars().find(|c| !is_text(*c))?;
-    Some(
-        Error::new("mk::metadata::text", format!("a text for records has the control character U+{:04X}", bad as u32))
-            .hint("take it out: XML has no way to write it")
-            .exit(Exit::Usage),
-    )
-}
-
-fn unknown(key: &str, code: &str, known: impl Iterator<Item = &'static str>) -> Error {
-    let best = known.map(|other| (strsim::damerau_levenshtein(code, other), other)).min();
-    let error = Error::new("mk::metadata::code", format!("unknown {key} '{code}'"))
-        .at(Place::default().object(format!("metadata.{key}")))
-        .exit(Exit::Usage);
-    match best {
-        Some((_, other)) => error.hint(format!("did you mean '{other}'?")),
-        None => error,
-    }
-}
-
-/// The day of an ISO 8601 date, with what is known of month and day.
-fn day(text: &str) -> Option<String> {
-    let date = text.get(..10).unwrap_or(text);
-    let well_formed = match date.len() {
-        4 => date.bytes().all(|byte| byte.is_ascii_digit()),
-        7 => format!("{date}-01").parse::<Date>().is_ok(),
-        _ => date.parse::<Date>().is_ok(),
-    };
-    well_formed.then(|| date.to_owned())
-}
-
-/// Four decimals, outwards: a last-digit difference in a projection does not change the record.
-fn extent(lonlat: Bbox) -> Option<Bbox> {
-    let globe = Bbox::new([-180.0, -90.0], [180.0, 90.0]);
-    if lonlat.is_empty() || !globe.contains(lonlat.min) || !globe.contains(lonlat.max) {
-        return None;
-    }
-    let outwards = |value: f64, up: bool| {
-        let scaled = (value * 1e4).clamp(-1.8e6, 1.8e6);
-        // A value on the grid but for its last bits stays where it is.
-        let grid = scaled.round();
-        let near = if (scaled - grid).abs() < 1e-6 { grid } else { scaled };
-        (if up { near.ceil() } else { near.floor() }) / 1e4
-    };
-    Some(Bbox::new(lonlat.min.map(|value| outwards(value, false)), lonlat.max.map(|value| outwards(value, true))))
-}
-
-fn describe(title: &str, facts: &Facts, period: Option<&(String, String)>) -> String {
-    let mut text = format!("{title}.");
-    if let Some(metres) = facts.resolution_m {
-        text.push_str(&format!(" Bodenauflösung {} m.", metres.to_string().replace('.', ",")));
-    }
-    match period {
-        Some((first, last)) if first == last => text.push_str(&format!(" Stand {last}.")),
-        Some((first, last)) => text.push_str(&format!(" Stand {first} bis {last}.")),
-        None => {}
-    }
-    text.push_str(&format!(" Bezugssystem {}", facts.crs));
-    if let Some(vertical) = &facts.vertical {
-        text.push_str(&format!(", Höhen in {vertical}"));
-    }
-    text.push('.');
-    text
-}
-
-fn formats(artefacts: &[&PublishedArtefact]) -> Vec<Format> {
-    let mut formats: Vec<Format> = Vec::new();
-    for published in artefacts.iter().filter(|p| matches!(p.artefact.role, ArtefactRole::Data | ArtefactRole::Tiles)) {
-        let text = &published.artefact.format;
-        let split = text.rsplit_once(' ').filter(|(_, version)| version.starts_with(|c: char| c.is_ascii_digit()));
-        let format = match split {
-            Some((name, version)) => Format { name: name.to_owned(), version: Some(version.to_owned()) },
-            None => Format { name: text.clone(), version: None },
-        };
-        if !formats.contains(&format) {
-            formats.push(format);
-        }
-    }
-    formats
-}
-
-fn link(published: &PublishedArtefact) -> Option<Link> {
-    let role = match published.artefact.role {
-        ArtefactRole::Data | ArtefactRole::Tiles => LinkRole::Download,
-        ArtefactRole::Index => LinkRole::Information,
-        ArtefactRole::Preview | ArtefactRole::Part => return None,
-    };
-    Some(Link {
-        url: published.url.clone()?,
-        title: published.artefact.title.clone(),
-        description: format!("{}, BLAKE3 {}", published.artefact.format, published.digest),
-        media_type: published.artefact.media_type.clone(),
-        size_mb: published.size as f64 / 1e6,
-        role,
-    })
-}
-
-fn steps(input: &RecordInput<'_>) -> Vec<String> {
-    let mut steps = input.facts.steps.clone();
-    for operation in input.facts.operations.iter().filter(|operation| operation.from != operation.to) {
-        let mut text = format!("Koordinaten von {} nach {} überführt", operation.from, operation.to);
-        if !operation.name.is_empty() {
-            text.push_str(&format!(" ({})", operation.name));
-        }
-        if let Some(metres) = operation.accuracy_m {
-            text.push_str(&format!(", Genauigkeit der Transformation {} m", metres.to_string().replace('.', ",")));
-        }
-        for grid in &operation.grids {
-            text.push_str(&format!(", Gitter {} (BLAKE3 {})", grid.name, grid.digest));
-            if !grid.attribution.is_empty() {
-                text.push_str(&format!(", {}", grid.attribution));
-            }
-        }
-        text.push('.');
-        steps.push(text);
-    }
-    match input.stale_units {
-        0 => {}
-        1 => steps
-            .push("Ein Teil zeigt einen älteren Stand, weil die letzte Lieferung nicht verarbeitet werden konnte.".to_owned()),
-        n => steps
-            .push(format!("{n} Teile zeigen einen älteren Stand, weil die letzte Lieferung nicht verarbeitet werden konnte.")),
-    }
-    steps
-}
-
-fn lineage(sources: &[Source]) -> Vec<LineageSource> {
-    let mut sorted: Vec<&Source> = sources.iter().collect();
-    sorted.sort_by(|a, b| (a.file_name(), a.digest).cmp(&(b.file_name(), b.digest)));
-    if sorted.len() > MAX_SOURCES {
-        let all = Digest::of_parts(sorted.iter().map(|source| source.digest.as_bytes().as_slice()));
-        return vec![LineageSource {
-            name: format!("{} Dateien", sorted.len()),
-            identifier: format!("blake3:{all}"),
-            description: format!("{} gelieferte Dateien; die Prüfsumme ist die ihrer sortierten Prüfsummen", sorted.len()),
-        }];
-    }
-    let source = |source: &Source| LineageSource {
-        name: source.file_name().to_owned(),
-        identifier: format!("blake3:{}", source.digest),
-        description: format!("Gelieferte Datei {}", source.file_name()),
-    };
-    sorted.into_iter().map(source).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    #[test]
-    fn days_are_days() {
-        for (text, want) in
-            [("2023-05-14", "2023-05-14"), ("2023-05", "2023-05"), ("2023", "2023"), ("2023-05-14T10:00:00Z", "2023-05-14")]
-        {
-            assert_eq!(day(text).unwrap(), want);
-        }
-        for text in ["", "2023-13", "14.05.2023", "2023-02-30", "äöüäöü", "20x3"] {
-            assert_eq!(day(text), None, "{text}");
-        }
-    }
-
-    #[test]
-    fn an_extent_beyond_the_globe_is_none() {
-        for bad in
-            [Bbox::EMPTY, Bbox::new([556_000.0, 5_946_000.0], [557_000.0, 5_947_000.0]), Bbox::new([f64::NAN; 2], [1.0; 2])]
-        {
-            assert_eq!(extent(bad), None);
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_rounded_extent_contains_the_exact_one(w in -180.0..180.0, s in -90.0..90.0, dx in 0.0..1.0, dy in 0.0..1.0) {
-            let exact = Bbox::new([w, s], [f64::min(w + dx, 180.0), f64::min(s + dy, 90.0)]);
-            let rounded = extent(exact).unwrap();
-            for axis in 0..2 {
-                prop_assert!(rounded.min[axis] <= exact.min[axis] + 1e-9 && rounded.max[axis] >= exact.max[axis] - 1e-9);
-                prop_assert!(exact.min[axis] - rounded.min[axis] < 1.1e-4 && rounded.max[axis] - exact.max[axis] < 1.1e-4);
-            }
-        }
-    }
+    kept
 }

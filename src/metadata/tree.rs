@@ -1,6 +1,7 @@
 //! A parsed record: a small tree of elements with resolved namespaces, read from text that may come from anybody.
 
 use crate::error::{Error, Result};
+use crate::markup::Element;
 use quick_xml::XmlVersion;
 use quick_xml::events::{BytesStart, Event};
 use quick_xml::name::ResolveResult;
@@ -183,12 +184,45 @@ impl Tree {
         }
         out.push_str(&format!("</{name}>"));
     }
-    /// The text of a property: that of its `gco:CharacterString`, `gmx:Anchor` or any other only child, trimmed.
+    /// The text of a property: that of its `gco:CharacterString`, `gmx:Anchor` or any other only child, trimmed. Of several
+    /// languages, that of the record.
     pub fn value(&self) -> &str {
         match self.children.as_slice() {
             [only] => only.text.trim(),
+            [first, ..] if first.is("gco:CharacterString") => first.text.trim(),
             _ => self.text.trim(),
         }
+    }
+    /// The same as an element to be written within a record, where the namespaces of ISO 19139 are declared; any other is declared
+    /// where it is used.
+    pub fn to_element(&self) -> Element {
+        let usual = |namespace: &str| NAMESPACES.iter().find(|(_, known)| *known == namespace).map(|(prefix, _)| *prefix);
+        let mut element = match (usual(&self.namespace), self.namespace.is_empty()) {
+            (Some(prefix), _) => Element::new(format!("{prefix}:{}", self.name)),
+            (None, true) => Element::new(self.name.clone()),
+            (None, false) => Element::new(self.name.clone()).attr("xmlns", &self.namespace),
+        };
+        let mut unusual = 0;
+        for (namespace, name, value) in &self.attributes {
+            element = match namespace.as_str() {
+                "" => element.attr(name.clone(), value),
+                "http://www.w3.org/XML/1998/namespace" => element.attr(format!("xml:{name}"), value),
+                "http://www.w3.org/2001/XMLSchema-instance" => element.attr(format!("xsi:{name}"), value),
+                other => {
+                    if let Some(prefix) = usual(other) {
+                        element.attr(format!("{prefix}:{name}"), value)
+                    } else {
+                        unusual += 1;
+                        let prefix = format!("a{unusual}");
+                        element.attr(format!("xmlns:{prefix}"), other).attr(format!("{prefix}:{name}"), value)
+                    }
+                }
+            };
+        }
+        if self.children.is_empty() && !self.text.is_empty() {
+            element = element.text(&self.text);
+        }
+        element.children(self.children.iter().map(Self::to_element))
     }
 }
 

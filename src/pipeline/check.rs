@@ -10,7 +10,10 @@ use crate::publish;
 use std::path::{Component, Path, PathBuf};
 
 /// Folders beside the datasets' in a release.
-const RESERVED: &[&str] = &["metadata", "portal", "atom", "dienst-download"];
+const RESERVED: &[&str] = &["metadata", "portal", "atom"];
+
+/// Beginnings of the names of records that belong to no dataset.
+const RESERVED_PREFIXES: [&str; 2] = [crate::metadata::SERVICE_PREFIX, crate::metadata::SERIES_PREFIX];
 
 /// Finds what is wrong in the `[pipeline]` table.
 pub(super) fn pipeline(table: &Node, findings: &mut Vec<Finding>) {
@@ -126,6 +129,23 @@ fn identifier(id: &str, node: &Node, findings: &mut Vec<Finding>) {
             Finding::new("mk::config::id", &node.span, format!("the id `{id}` is taken: a release has a folder of that name"))
                 .hint(format!("write \"{id}-1\" or another name")),
         );
+    } else if let Some(prefix) = RESERVED_PREFIXES.into_iter().find(|prefix| id.starts_with(prefix)) {
+        let message = format!("the id `{id}` is taken: records of services and series begin with `{prefix}`");
+        findings.push(Finding::new("mk::config::id", &node.span, message).hint("choose another beginning"));
+    }
+}
+
+/// A dataset names a series that there is.
+pub(super) fn series(known: Option<&Node>, tables: &[Node], findings: &mut Vec<Finding>) {
+    for table in tables {
+        let Some(node) = table.get("metadata").and_then(|metadata| metadata.get("series")) else { continue };
+        let Some(name) = node.text() else { continue };
+        if known.and_then(|series| series.get(name)).is_none() {
+            findings.push(
+                Finding::new("mk::config::series", &node.span, format!("there is no series `{name}`"))
+                    .hint(format!("add [pipeline.series.{name}] with its `title`")),
+            );
+        }
     }
 }
 

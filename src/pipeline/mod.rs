@@ -13,7 +13,9 @@ mod tree;
 mod walk;
 
 pub use finding::did_you_mean;
-pub use model::{Audience, DatasetConfig, Expect, MetadataConfig, OnReject, Pipeline, PipelineConfig, PublishConfig};
+pub use model::{
+    Audience, DatasetConfig, Expect, MetadataConfig, OnReject, Pipeline, PipelineConfig, PublishConfig, SeriesConfig,
+};
 pub use schema::{common_keys, schema};
 pub use secret::{Revealed, Secret};
 

@@ -60,6 +60,9 @@ pub struct PipelineConfig {
     /// Who publishes: name and e-mail address for records.
     #[serde(default)]
     pub contact: Option<ContactConfig>,
+    /// Series of datasets by name; a dataset says by `metadata.series` to which one it belongs.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub series: BTreeMap<String, SeriesConfig>,
     /// Words planted in personal data (a person that does not exist, in the register of owners): a release that holds one in
     /// anything public is refused. Defaults to `["KANARI"]`.
     #[serde(default = "default_canaries")]
@@ -163,7 +166,7 @@ pub struct Expect {
 }
 
 /// What only people know about a dataset. Everything else in a record comes from the data.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct MetadataConfig {
     /// Title, in German. Defaults to a title of the kind.
@@ -172,6 +175,12 @@ pub struct MetadataConfig {
     /// Abstract, in German.
     #[serde(default, rename = "abstract")]
     pub abstract_text: Option<String>,
+    /// Title in English, where there is one.
+    #[serde(default)]
+    pub title_en: Option<String>,
+    /// Abstract in English, where there is one.
+    #[serde(default)]
+    pub abstract_en: Option<String>,
     /// Licence by its DCAT-AP.de code, as `dl-by-de/2.0`.
     #[serde(default)]
     pub licence: Option<String>,
@@ -189,6 +198,27 @@ pub struct MetadataConfig {
     #[serde(default)]
     pub keywords: Vec<String>,
     /// Identifier of the record (UUID) where one exists already; else one is made once and kept in the lock file.
+    #[serde(default)]
+    pub uuid: Option<uuid_text::UuidText>,
+    /// An existing record of this dataset, ISO 19139, relative to this file: what people wrote in it is kept, under its UUID. What
+    /// stands here goes before it.
+    #[serde(default)]
+    pub record: Option<PathBuf>,
+    /// Name of the series it belongs to, one of `[pipeline.series]`.
+    #[serde(default)]
+    pub series: Option<String>,
+}
+
+/// A series of datasets, such as the orthophotos of several years: it has a record of its own.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SeriesConfig {
+    /// Title, in German.
+    pub title: String,
+    /// Abstract, in German. Defaults to the title and the titles of its datasets.
+    #[serde(default, rename = "abstract")]
+    pub abstract_text: Option<String>,
+    /// Identifier of the record (UUID) where one exists already.
     #[serde(default)]
     pub uuid: Option<uuid_text::UuidText>,
 }

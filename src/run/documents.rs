@@ -3,19 +3,17 @@
 use super::night::{Night, now};
 use super::work::Work;
 use crate::dataset::ArtefactRole;
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Exit, Place, Result};
 use crate::io::{Digest, atomic};
 use crate::ledger::{AssemblyRow, StoredFile};
-use crate::metadata::{self, CatalogueLock, PublishedArtefact, RecordInput, RenderedRecord};
-use crate::pipeline::Audience;
+use crate::metadata::{self, CatalogueLock, Existing, PublishedArtefact, RecordInput, RenderedRecord};
+use crate::pipeline::{Audience, DatasetConfig};
 use crate::publish::{self, PortalInput, PublishedDataset};
 use crate::report::Picture;
 use std::collections::BTreeMap;
 use std::path::Path;
 use uuid::Uuid;
 
-/// Name of the download service's record.
-const SERVICE: &str = "dienst-download";
 const LOCK: &str = "catalogue.lock";
 
 impl Night<'_> {
@@ -59,16 +57,21 @@ impl Night<'_> {
             })
             .collect();
         let mut records: Vec<RenderedRecord> = Vec::new();
+        let series = &self.pipeline.config.series;
         for (work, row, artefacts) in &seen {
+            let (config, existing) = self.with_existing(&work.config)?;
+            let belongs = config.metadata.series.as_deref().and_then(|name| Some((name, series.get(name)?)));
             let input = RecordInput {
                 pipeline: &self.pipeline.config,
-                dataset: &work.config,
+                dataset: &config,
                 kind: work.kind,
                 facts: &row.assembly.facts,
                 artefacts,
                 sources: &row.sources,
                 stale_units: work.tally.stale,
                 audience,
+                existing: existing.as_ref(),
+                series: belongs.map(|(name, config)| lock.series_uuid(name, config, today)).transpose()?,
             };
             records.push(lock.render(&input, today)?);
         }
@@ -90,52 +93,77 @@ impl Night<'_> {
         for file in publish::files(self.pipeline, &input)? {
             documents.insert(format!("{folder}/{}", file.path), file.bytes);
         }
-        if let (Audience::Public, Some(base)) = (audience, base_url) {
-            let service = self.public_services(&records, base.trim_end_matches('/'), lock, today, documents)?;
-            records.extend(service);
+        let base = base_url.map(|base| base.trim_end_matches('/'));
+        for (name, config) in series {
+            let uuid = lock.series_uuid(name, config, today)?;
+            let members: Vec<&metadata::Record> =
+                records.iter().map(|record| &record.record).filter(|record| record.series == Some(uuid)).collect();
+            let rendered = lock.render_series((name, config), &self.pipeline.config, &members, (audience, base), today)?;
+            records.extend(rendered);
+        }
+        if let (Audience::Public, Some(base)) = (audience, base) {
+            self.public_services(&mut records, base, lock, today, documents)?;
         }
         documents.insert(format!("{folder}/metadata/index.html"), metadata::waf::index(&records).into_bytes());
         for record in records {
             let name = format!("{folder}/metadata/{}", record.record.dataset_id);
-            if record.record.dataset_id == SERVICE {
-                documents.insert(format!("{folder}/{}", record.path), record.xml.into_bytes());
-                continue;
-            }
             let json = metadata::ogc_record::write(&record.record, &format!("{}.json", record.record.dataset_id));
             documents.insert(format!("{name}.json"), (json.to_string() + "\n").into_bytes());
-            documents.insert(format!("{name}.html"), metadata::page::write(&record.record, metadata::waf::STYLE).into_bytes());
+            documents.insert(format!("{name}.html"), metadata::page::write(&record.record).into_bytes());
             documents.insert(format!("{folder}/{}", record.path), record.xml.into_bytes());
         }
         Ok(())
     }
 
-    /// What everybody may find: the catalogue as DCAT-AP.de, the feeds of the download service, and the record of that service.
+    /// A dataset's configuration with what its existing record adds.
+    fn with_existing(&self, config: &DatasetConfig) -> Result<(DatasetConfig, Option<Existing>)> {
+        let mut config = config.clone();
+        let Some(path) = &config.metadata.record else { return Ok((config, None)) };
+        let file = self.pipeline.folder().join(path);
+        let name = path.display().to_string();
+        let (metadata, existing) = Existing::read(&read_record(&file, &name)?, &name)?.beside(&config.metadata);
+        config.metadata = metadata;
+        Ok((config, Some(existing)))
+    }
+
+    /// What everybody may find: the records of the services, the feeds of the download service, the catalogue as DCAT-AP.de.
     fn public_services(
         &self,
-        records: &[RenderedRecord],
+        records: &mut Vec<RenderedRecord>,
         base: &str,
         lock: &mut CatalogueLock,
         today: jiff::civil::Date,
         documents: &mut BTreeMap<String, Vec<u8>>,
-    ) -> Result<Option<RenderedRecord>> {
+    ) -> Result<()> {
+        let datasets: Vec<metadata::Record> = records
+            .iter()
+            .filter(|r| !r.record.dataset_id.starts_with(metadata::SERIES_PREFIX))
+            .map(|r| r.record.clone())
+            .collect();
+        let datasets: Vec<&metadata::Record> = datasets.iter().collect();
+        for record in &datasets {
+            records.extend(lock.render_view_service(record, base, today)?);
+        }
+        if let Some(service) = lock.render_download_service(&datasets, base, today)? {
+            let contact = self.pipeline.config.contact.as_ref();
+            let file = format!("{}.xml", service.record.dataset_id);
+            let feeds = metadata::atom::Feeds {
+                title: &service.title,
+                author: contact.map_or((self.pipeline.config.name.as_str(), ""), |c| (c.organisation.as_str(), c.email.as_str())),
+                base,
+                service: (service.uuid, &file),
+                records: &datasets,
+            };
+            for (path, xml) in metadata::atom::write(&feeds) {
+                documents.insert(format!("public/{path}"), xml.into_bytes());
+            }
+            records.push(service);
+        }
         let all: Vec<&metadata::Record> = records.iter().map(|record| &record.record).collect();
         let dcat = metadata::dcat::write(&self.pipeline.config, base, &all);
         documents.insert("public/metadata/dcat.ttl".to_owned(), dcat.turtle.into_bytes());
         documents.insert("public/metadata/dcat.rdf".to_owned(), dcat.xml.into_bytes());
-        let Some(service) = lock.render_download_service(&all, base, today)? else { return Ok(None) };
-        let contact = self.pipeline.config.contact.as_ref();
-        let file = format!("{SERVICE}.xml");
-        let feeds = metadata::atom::Feeds {
-            title: &service.title,
-            author: contact.map_or((self.pipeline.config.name.as_str(), ""), |c| (c.organisation.as_str(), c.email.as_str())),
-            base,
-            service: (service.uuid, &file),
-            records: &all,
-        };
-        for (path, xml) in metadata::atom::write(&feeds) {
-            documents.insert(format!("public/{path}"), xml.into_bytes());
-        }
-        Ok(Some(service))
+        Ok(())
     }
 
     /// The small picture of a dataset.
@@ -173,9 +201,9 @@ impl Night<'_> {
     fn published_records(&self) -> Vec<(Audience, String)> {
         let mut records = Vec::new();
         for (audience, folder) in [(Audience::Public, "public"), (Audience::Internal, "internal")] {
-            for work in &self.works {
-                let path = self.workspace.join("current").join(folder).join(format!("metadata/{}.xml", work.config.id));
-                records.extend(std::fs::read_to_string(path).ok().map(|xml| (audience, xml)));
+            let files = walkdir::WalkDir::new(self.workspace.join("current").join(folder).join("metadata")).sort_by_file_name();
+            for file in files.into_iter().flatten().filter(|file| file.path().extension().is_some_and(|end| end == "xml")) {
+                records.extend(std::fs::read_to_string(file.path()).ok().map(|xml| (audience, xml)));
             }
         }
         records
@@ -187,6 +215,32 @@ pub fn record_ids(workspace: &Path) -> BTreeMap<String, Uuid> {
     let text = std::fs::read_to_string(workspace.join(LOCK)).unwrap_or_default();
     let lock = CatalogueLock::parse(&text, LOCK).ok();
     lock.map(|lock| lock.datasets.into_iter().map(|(id, locked)| (id, locked.uuid)).collect()).unwrap_or_default()
+}
+
+/// Bytes of an existing record that are read at most.
+const MOST_RECORD: u64 = 16 << 20;
+
+/// The text of an existing record.
+fn read_record(file: &Path, name: &str) -> Result<String> {
+    use std::io::Read;
+    let unreadable = |error: std::io::Error| {
+        Error::new("mk::metadata::existing", "cannot read the existing record")
+            .at(Place::file(name))
+            .hint("`metadata.record` names an XML file, relative to the pipeline file")
+            .because(error)
+            .exit(Exit::Usage)
+    };
+    let mut text = String::new();
+    let opened = std::fs::File::open(file).map_err(unreadable)?;
+    opened.take(MOST_RECORD).read_to_string(&mut text).map_err(unreadable)?;
+    Ok(text)
+}
+
+/// The digest of a dataset's existing record: with another text, another release. None where it cannot be read, which is told when it
+/// is needed.
+pub(crate) fn record_digest(folder: &Path, config: &DatasetConfig) -> Option<Digest> {
+    let path = config.metadata.record.as_ref()?;
+    Digest::of_file(&folder.join(path)).ok()
 }
 
 /// The artefacts that an audience sees, with their sizes: a folder counts with all its files.

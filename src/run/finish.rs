@@ -1,6 +1,7 @@
 //! The end of a night: what is released, and what is told about it.
 
 use super::Event;
+use super::documents::record_digest;
 use super::night::{Night, now, utc};
 use super::summary::{Summary, UnitCounts};
 use super::work::Work;
@@ -23,7 +24,7 @@ const KEEP_RUNS: u32 = 400;
 const KEEP_REPORTS: usize = 60;
 
 /// Raised when records or portal are written differently.
-const DOCUMENTS_VERSION: u32 = 2;
+const DOCUMENTS_VERSION: u32 = 3;
 
 /// The release that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,7 +101,10 @@ impl Night<'_> {
 
     /// What a release would be made from; cheap, so that a night without changes ends here.
     fn content_id(&self) -> Digest {
-        let dataset = |work: &Work| serde_json::json!([work.config, work.assembly.as_ref().map(|row| row.id), work.tally.stale]);
+        let dataset = |work: &Work| {
+            let record = record_digest(self.pipeline.folder(), &work.config);
+            serde_json::json!([work.config, work.assembly.as_ref().map(|row| row.id), work.tally.stale, record])
+        };
         let datasets: Vec<_> = self.works.iter().map(dataset).collect();
         let (config, publish) = (&self.pipeline.config, &self.pipeline.publish);
         let text =

@@ -235,7 +235,7 @@ fn framed(name: &str, attributes: &str, inner: &str) -> String {
 }
 
 fn root(name: &'static str) -> Element {
-    NAMESPACES.iter().fold(Element::new(name), |root, (name, url)| root.attr(name, *url))
+    NAMESPACES.iter().fold(Element::new(name), |root, (name, url)| root.attr(*name, *url))
 }
 
 fn exception(code: &str, locator: &str, text: &str) -> String {

@@ -4,8 +4,7 @@ use crate::http::{Request, call};
 use crate::pycsw::{Pycsw, python};
 use crate::samples;
 use crate::world::listing;
-use messkette::metadata::{CatalogueLock, RecordInput, ogc_record};
-use messkette::pipeline::Audience;
+use messkette::metadata::{CatalogueLock, ogc_record};
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -35,17 +34,7 @@ fn serve() -> Served {
     let mut lock = CatalogueLock::new(&pipeline);
     let mut records = BTreeMap::new();
     for sample in samples::datasets() {
-        let input = RecordInput {
-            pipeline: &pipeline,
-            dataset: &sample.config,
-            kind: sample.kind,
-            facts: &sample.facts,
-            artefacts: &sample.artefacts,
-            sources: &sample.sources,
-            stale_units: 0,
-            audience: Audience::Public,
-        };
-        let rendered = lock.render(&input, "2026-11-20".parse().unwrap()).unwrap();
+        let rendered = lock.render(&samples::input(&pipeline, &sample), "2026-11-20".parse().unwrap()).unwrap();
         let json = ogc_record::write(&rendered.record, "x.json").to_string();
         std::fs::write(metadata.join(format!("{}.xml", sample.config.id)), &rendered.xml).unwrap();
         std::fs::write(metadata.join(format!("{}.json", sample.config.id)), json).unwrap();

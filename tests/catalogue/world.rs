@@ -8,33 +8,14 @@ use messkette::catalogue::{
     Actual, Catalogue, Choices, Client, CswOptions, Drift, Journal, Known, Outcome, Plan, Report, State, Step,
 };
 use messkette::ledger::Ledger;
-use messkette::metadata::{CatalogueLock, RecordInput};
-use messkette::pipeline::Audience;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use uuid::Uuid;
 
 /// A record of a dataset that meets all rules, with this identifier and title.
 pub fn record(uuid: Uuid, title: &str) -> String {
-    static TEMPLATE: OnceLock<(String, String, String)> = OnceLock::new();
-    let (xml, id, old) = TEMPLATE.get_or_init(|| {
-        let pipeline = samples::pipeline();
-        let sample = samples::datasets().remove(1);
-        let input = RecordInput {
-            pipeline: &pipeline,
-            dataset: &sample.config,
-            kind: sample.kind,
-            facts: &sample.facts,
-            artefacts: &sample.artefacts,
-            sources: &sample.sources,
-            stale_units: 0,
-            audience: Audience::Public,
-        };
-        let record = CatalogueLock::new(&pipeline).render(&input, "2026-11-20".parse().unwrap()).unwrap();
-        (record.xml, record.uuid.to_string(), record.title)
-    });
+    let (xml, id, old) = samples::record_template();
     xml.replace(id, &uuid.to_string()).replace(&format!(">{old}<"), &format!(">{title}<"))
 }
 

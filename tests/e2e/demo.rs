@@ -184,23 +184,6 @@ pub fn open_in_other_programs(release: &Release) {
 }
 
 #[test]
-fn metadata_records_follow_their_schema() {
-    let Some(schema) = oracles::shared_data("metadata/xsd-2007/gdi-de-2007.xsd") else { return };
-    let Some(mut command) = oracles::system("xmllint", "--version") else { return };
-    let town = Town::quick();
-    town.run(&[]).expect(0);
-    let release = town.release();
-    let records: Vec<_> = release
-        .ending(".xml")
-        .into_iter()
-        .filter(|path| path.parent().is_some_and(|folder| folder.ends_with("metadata")))
-        .collect();
-    assert_ne!(records.len(), 0, "no record");
-    command.args(["--noout", "--nonet", "--schema"]).arg(schema).args(records);
-    oracles::run(command);
-}
-
-#[test]
 fn a_broken_tile_is_quarantined_and_its_last_good_result_stays() {
     let town = Town::quick();
     town.run(&[]).expect(0);

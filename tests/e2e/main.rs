@@ -20,4 +20,7 @@ mod map;
 mod oracles;
 mod privacy;
 mod real_data;
+mod records;
 mod town;
+#[path = "../validators/mod.rs"]
+mod validators;

@@ -44,6 +44,7 @@ def main(shapes, turtle, xml):
         "marked": len(marked),
         "same": isomorphic(data, Graph().parse(xml, format="xml")),
         "datasets": len(list(data.subjects(RDF.type, DCAT.Dataset))),
+        "services": len(list(data.subjects(RDF.type, DCAT.DataService))),
         "distributions": len(list(data.subjects(RDF.type, DCAT.Distribution))),
     }))
 

@@ -8,7 +8,7 @@ pub mod night;
 use messkette::crs::{Bbox, Crs, GridFact, OperationFact};
 use messkette::dataset::{Artefact, ArtefactRole, Counts, Facts, Kind, PortalLayer, Representation, kind};
 use messkette::io::{Digest, Source};
-use messkette::metadata::PublishedArtefact;
+use messkette::metadata::{CatalogueLock, PublishedArtefact, RecordInput};
 use messkette::pipeline::model::ContactConfig;
 use messkette::pipeline::{Audience, DatasetConfig, MetadataConfig, PipelineConfig};
 
@@ -30,6 +30,7 @@ pub fn pipeline() -> PipelineConfig {
             url: Some("https://www.example.org/geo".to_owned()),
             namespace: Some("de.sh.beispielstadt".to_owned()),
         }),
+        series: std::collections::BTreeMap::new(),
         canaries: vec!["KANARI".to_owned()],
     }
 }
@@ -41,6 +42,33 @@ pub struct Sample {
     pub facts: Facts,
     pub artefacts: Vec<PublishedArtefact>,
     pub sources: Vec<Source>,
+}
+
+/// A public record of a sample is made from this.
+pub fn input<'a>(pipeline: &'a PipelineConfig, sample: &'a Sample) -> RecordInput<'a> {
+    RecordInput {
+        pipeline,
+        dataset: &sample.config,
+        kind: sample.kind,
+        facts: &sample.facts,
+        artefacts: &sample.artefacts,
+        sources: &sample.sources,
+        stale_units: 0,
+        audience: Audience::Public,
+        existing: None,
+        series: None,
+    }
+}
+
+/// A record that meets all rules, its identifier and its title.
+pub fn record_template() -> &'static (String, String, String) {
+    static TEMPLATE: std::sync::OnceLock<(String, String, String)> = std::sync::OnceLock::new();
+    TEMPLATE.get_or_init(|| {
+        let (pipeline, sample) = (pipeline(), datasets().remove(1));
+        let today = "2026-11-20".parse().unwrap();
+        let record = CatalogueLock::new(&pipeline).render(&input(&pipeline, &sample), today).unwrap();
+        (record.xml, record.uuid.to_string(), record.title)
+    })
 }
 
 pub fn datasets() -> Vec<Sample> {
@@ -131,7 +159,7 @@ fn orthophoto() -> Sample {
         theme: Some("oi".to_owned()),
         hvd: Some("geospatial".to_owned()),
         keywords: vec!["Luftbild".to_owned(), "DOP20".to_owned()],
-        uuid: None,
+        ..MetadataConfig::default()
     };
     let mut facts = facts(Representation::Grid);
     facts.resolution_m = Some(0.2);
@@ -197,7 +225,7 @@ fn cadastre() -> Sample {
         theme: Some("cp".to_owned()),
         hvd: None,
         keywords: vec!["ALKIS".to_owned(), "Flurstück".to_owned()],
-        uuid: None,
+        ..MetadataConfig::default()
     };
     let mut facts = facts(Representation::Vector);
     facts.dates = Some(("1996-02-01".to_owned(), "2026-11-20".to_owned()));
@@ -282,7 +310,7 @@ fn city_model() -> Sample {
         theme: Some("bu".to_owned()),
         hvd: None,
         keywords: Vec::new(),
-        uuid: None,
+        ..MetadataConfig::default()
     };
     let mut facts = facts(Representation::Tin);
     facts.vertical = Some("DHHN2016".to_owned());

@@ -8,6 +8,7 @@
 mod gdi_de;
 mod inspire;
 
+use super::existing::holds_credentials;
 use super::tree::Tree;
 use crate::error::Result;
 use serde::Serialize;
@@ -87,6 +88,7 @@ pub(crate) fn check_tree(root: &Tree) -> Vec<RuleFinding> {
     if root.is("gmd:MD_Metadata") {
         checker.gdi_de();
         checker.inspire();
+        checker.secrets();
     } else {
         checker.fail("ISO 19139", ".", "Das Wurzelelement ist nicht gmd:MD_Metadata.");
     }
@@ -102,6 +104,12 @@ impl<'a> Checker<'a> {
     }
     fn push(&mut self, severity: Severity, rule: &'static str, xpath: &'static str, message: String) {
         self.findings.push(RuleFinding { rule, severity, message, xpath, remedy: remedy(rule) });
+    }
+    /// An address that lets everybody in who reads it: whoever harvests the record would publish it.
+    fn secrets(&mut self) {
+        if self.root.find_all("URL").iter().any(|url| holds_credentials(&url.text)) {
+            self.fail("Zugangsdaten", "//gmd:URL", "Eine Adresse enthält ein Passwort oder ein Zugriffstoken.");
+        }
     }
     fn in_data(&self, path: &str) -> Vec<&'a Tree> {
         self.data.map_or_else(Vec::new, |data| data.all(path))
