@@ -96,10 +96,10 @@ pub fn write(output: impl Write, batch: &RecordBatch, options: &Options<'_>) -> 
     Ok(count)
 }
 
-/// As [`write`], to a file.
+/// As [`write()`], to a file.
 ///
 /// # Errors
-/// Those of [`write`], and when the file cannot be created.
+/// Those of [`write()`], and when the file cannot be created.
 pub fn write_file(path: &std::path::Path, batch: &RecordBatch, options: &Options<'_>) -> Result<u64> {
     let at = |error: Error| error.at(Place::file(path.display().to_string()));
     let mut file = std::io::BufWriter::new(std::fs::File::create(path).map_err(failed).map_err(at)?);

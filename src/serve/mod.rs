@@ -1,5 +1,5 @@
-//! The pull side: what is released, answered to those who come for it. CSW 2.0.2 ([`csw`]) for catalogues that harvest and portals
-//! that show records, OGC API – Records ([`records_api`]) for newer ones.
+//! The pull side: what is released, answered to those who come for it. CSW 2.0.2 (`csw`) for catalogues that harvest and portals
+//! that show records, OGC API – Records (`records_api`) for newer ones.
 //!
 //! Only records of one audience are served, only for reading. The server follows `current`: after a night it answers from the new
 //! release, without a restart and never from half of one.

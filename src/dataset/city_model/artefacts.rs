@@ -2,9 +2,10 @@
 
 use super::cell::Block;
 use super::heights::Ground;
+use super::model::Attributes;
 use super::outputs::{self, write_file};
 use super::tile::{self, GLB, Params};
-use super::{labels, read};
+use super::{history, labels, read};
 use crate::crs::{Bbox, Crs, Vertical};
 use crate::dataset::{Artefact, ArtefactRole, AssembleContext, Assembly, Counts, Facts, PortalLayer, Representation, UnitResult};
 use crate::error::{Error, Place, Result};
@@ -35,6 +36,8 @@ pub struct Whole {
     pub bbox: Bbox,
     /// Earliest and latest date of creation.
     pub dates: Option<(String, String)>,
+    /// Attributes of all buildings.
+    pub attributes: Attributes,
 }
 
 /// What the files say together.
@@ -45,8 +48,10 @@ pub fn whole(read: &[UnitResult]) -> Result<Whole> {
     let mut seen: Option<(Crs, Option<Vertical>, &str)> = None;
     let (mut bbox, mut envelope) = (Bbox::EMPTY, Bbox::EMPTY);
     let mut dates: Option<(String, String)> = None;
+    let mut attributes = Attributes::default();
     for result in read {
         let summary: read::Summary = summary(result)?;
+        attributes.join(&summary.attributes);
         bbox = result.outcome.bbox.map_or(bbox, |other| bbox.union(other));
         envelope = summary.envelope.map_or(envelope, |other| envelope.union(other));
         if let Some((first, last)) = summary.dates {
@@ -82,7 +87,7 @@ pub fn whole(read: &[UnitResult]) -> Result<Whole> {
     let (crs, vertical, _) = seen.ok_or_else(|| {
         Error::new("mk::city_model::empty", "no file has buildings or a CRS").hint("check the sources of the dataset")
     })?;
-    Ok(Whole { crs, vertical, bbox: if bbox.is_empty() { envelope } else { bbox }, dates })
+    Ok(Whole { crs, vertical, bbox: if bbox.is_empty() { envelope } else { bbox }, dates, attributes })
 }
 
 /// What a unit said about its result.
@@ -94,11 +99,17 @@ pub fn summary<T: serde::de::DeserializeOwned>(result: &UnitResult) -> Result<T>
         .map_err(|error| Error::new("mk::city_model::summary", format!("the result of {} is damaged", result.key)).because(error))
 }
 
-/// Writes all that is wanted and tells what is known.
+/// Writes all that is wanted and tells what is known; the history only of results that are handed over for it.
 ///
 /// # Errors
 /// When a result cannot be read or a file not be written.
-pub fn assemble(context: &AssembleContext<'_>, ground: &Ground, whole: &Whole, copyright: &str) -> Result<Assembly> {
+pub fn assemble(
+    context: &AssembleContext<'_>,
+    known: Option<&[UnitResult]>,
+    ground: &Ground,
+    whole: &Whole,
+    copyright: &str,
+) -> Result<Assembly> {
     let results = context.results.get(1).map(Vec::as_slice).unwrap_or_default();
     let mut tiles = Vec::new();
     for result in results {
@@ -114,7 +125,12 @@ pub fn assemble(context: &AssembleContext<'_>, ground: &Ground, whole: &Whole, c
     let order: Vec<&Tile<'_>> = hilbert::order(&boxes).into_iter().map(|number| &tiles[number as usize]).collect();
     let bbox_lonlat = lonlat(whole.bbox, ground)?;
     artefacts.extend(outputs::write(&order, context, whole, bbox_lonlat)?);
-    let facts = facts(context, &tiles, ground, whole, bbox_lonlat)?;
+    let mut facts = facts(context, &tiles, ground, whole, bbox_lonlat)?;
+    if let Some(known) = known {
+        let (files, notes) = history::write(context, known, whole)?;
+        artefacts.extend(files);
+        facts.notes.extend(notes);
+    }
     Ok(Assembly { artefacts, facts })
 }
 
@@ -214,7 +230,7 @@ fn facts(context: &AssembleContext<'_>, tiles: &[Tile<'_>], ground: &Ground, who
     );
     let mut layers = Vec::new();
     if context.wants("3dtiles") {
-        let known = |name: &str| name == "id" || tiles.iter().any(|tile| tile.summary.attributes.contains_key(name));
+        let known = |name: &str| name == "id" || whole.attributes.0.contains_key(name);
         let attributes = labels::ATTRIBUTES
             .iter()
             .filter(|(name, _)| known(name))

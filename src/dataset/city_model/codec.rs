@@ -5,6 +5,7 @@
 
 use super::model::{Building, Face, Kind, Semantic, Value};
 use crate::error::{Error, Result};
+use crate::io::Digest;
 
 /// Appends a building.
 pub fn encode(building: &Building, out: &mut Vec<u8>) {
@@ -50,6 +51,20 @@ pub fn encode(building: &Building, out: &mut Vec<u8>) {
     for part in &building.parts {
         encode(part, out);
     }
+}
+
+/// Digest of what a building is: geometry and attributes, but not the date it was made on, which some deliveries have anew for
+/// every building.
+pub fn content(building: &Building) -> String {
+    let undated = |building: &Building| {
+        let mut undated = building.clone();
+        undated.attributes.remove("creationDate");
+        undated
+    };
+    let parts = building.parts.iter().map(undated).collect();
+    let mut bytes = Vec::new();
+    encode(&Building { parts, ..undated(building) }, &mut bytes);
+    Digest::of(&bytes).to_string()[..16].to_owned()
 }
 
 /// Reads all buildings.

@@ -8,6 +8,7 @@ mod cell;
 mod codec;
 mod footprint;
 mod heights;
+mod history;
 mod labels;
 mod maptiles;
 mod measure;
@@ -23,6 +24,7 @@ mod tests;
 mod tile;
 mod utm;
 
+pub use history::Day;
 pub use options::{ColourOption, CompressionOption, LodOption, Options};
 
 use super::{AssembleContext, Assembly, Dataset, Kind, Located, Outcome, PlanContext, Stage, UnitContext, UnitResult};
@@ -31,8 +33,9 @@ use crate::error::{Error, Result};
 use crate::io::Digest;
 use crate::pipeline::DatasetConfig;
 use crate::plan::{InputKind, UnitSpec};
-use cell::Cell;
 use heights::Ground;
+use read::Listed;
+use std::borrow::Cow;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
@@ -99,6 +102,19 @@ impl CityModel {
             Some(vertical) => self.grid(folder)?.map(Some).ok_or_else(|| heights::grid_missing(vertical)),
         }
     }
+    /// The files that tiles and tables show: all, or those that hold on the day that is asked for.
+    fn shown<'r>(&self, results: &'r [Vec<UnitResult>]) -> Cow<'r, [UnitResult]> {
+        let read = results.get(READ).map(Vec::as_slice).unwrap_or_default();
+        if self.options.dated() { history::holding(read, self.options.as_of.as_ref()).into() } else { read.into() }
+    }
+    /// All deliveries up to the day that is asked for.
+    fn known(&self, results: &[Vec<UnitResult>]) -> Vec<UnitResult> {
+        let read = results.get(READ).into_iter().flatten();
+        let until = |result: &&UnitResult| {
+            history::delivery(&result.key).is_some_and(|it| self.options.as_of.as_ref().is_none_or(|day| it.day <= *day))
+        };
+        read.filter(until).cloned().collect()
+    }
     fn copyright(&self, dataset: &DatasetConfig, geoid: Option<&Geoid>) -> String {
         let metadata = dataset.metadata.attribution.as_deref();
         artefacts::copyright(self.options.copyright.as_deref(), metadata, geoid.map(Geoid::fact))
@@ -107,7 +123,7 @@ impl CityModel {
 
 impl Dataset for CityModel {
     fn stages(&self) -> &'static [Stage] {
-        &[Stage { name: "read", version: 2 }, Stage { name: "tile", version: 2 }]
+        &[Stage { name: "read", version: 3 }, Stage { name: "tile", version: 3 }]
     }
 
     fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
@@ -116,14 +132,14 @@ impl Dataset for CityModel {
             self.grid(&context.area.folder)?;
             return Ok(context.sources.iter().map(|source| read::unit(source, &self.options, context.area)).collect());
         }
-        let read = context.earlier.get(READ).map(Vec::as_slice).unwrap_or_default();
+        let read = self.shown(context.earlier);
         if read.is_empty() {
             return Ok(Vec::new());
         }
-        let whole = artefacts::whole(read)?;
+        let whole = artefacts::whole(&read)?;
         let geoid = self.grid_for(whole.vertical, &context.area.folder)?;
         let copyright = self.copyright(context.dataset, geoid.as_ref());
-        tile::units(read, &artefacts::params(&whole, &self.options, copyright), geoid.as_ref())
+        tile::units(&read, &artefacts::params(&whole, &self.options, copyright), geoid.as_ref())
     }
 
     fn execute(&self, stage: usize, unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
@@ -136,25 +152,30 @@ impl Dataset for CityModel {
     }
 
     fn assemble_version(&self) -> u32 {
-        2
+        3
     }
 
     fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {
-        let read = context.results.first().map(Vec::as_slice).unwrap_or_default();
-        let whole = artefacts::whole(read)?;
+        let read = self.shown(context.results);
+        if let (true, Some(day)) = (read.is_empty(), &self.options.as_of) {
+            return Err(Error::new("mk::city_model::as_of", format!("no delivery is as old as {day}")));
+        }
+        let whole = artefacts::whole(&read)?;
         let geoid = self.grid_for(whole.vertical, &context.area.folder)?;
         let copyright = self.copyright(context.dataset, geoid.as_ref());
         let ground = Ground::new(whole.crs, geoid, &context.area.grids)?;
-        artefacts::assemble(context, &ground, &whole, &copyright)
+        let known = self.options.history.then(|| self.known(context.results));
+        artefacts::assemble(context, known.as_deref(), &ground, &whole, &copyright)
     }
 
     fn locate(&self, object: &str, context: &AssembleContext<'_>) -> Result<Vec<Located>> {
         let mut located = Vec::new();
         let mut cells = std::collections::BTreeSet::new();
         for result in context.results.first().into_iter().flatten() {
-            for cell in cells_of(object, result)? {
-                located.push(Located { stage: READ, key: result.key.clone(), what: format!("holds {object}, in cell {cell}") });
-                cells.extend(Cell::parse(&cell));
+            for (_, Listed { cell, .. }) in read::listed(&mut result.pack()?)?.into_iter().filter(|(id, _)| id == object) {
+                let what = format!("holds {object}, in cell {}", cell.name());
+                located.push(Located { stage: READ, key: result.key.clone(), what });
+                cells.insert(cell);
             }
         }
         for result in context.results.get(TILE).into_iter().flatten() {
@@ -174,11 +195,4 @@ impl Dataset for CityModel {
         }
         Ok(located)
     }
-}
-
-/// The cells in which a file has a building.
-fn cells_of(object: &str, result: &UnitResult) -> Result<Vec<String>> {
-    let ids = String::from_utf8_lossy(&result.pack()?.read(read::IDS)?).into_owned();
-    let places = ids.lines().filter_map(|line| line.split_once('\t'));
-    Ok(places.filter(|(id, _)| *id == object).map(|(_, cell)| cell.to_owned()).collect())
 }

@@ -1,5 +1,6 @@
 //! A building as it was delivered: attributes, faces with semantics, parts.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// What a face is (CityGML `_BoundarySurface`).
@@ -219,6 +220,55 @@ impl Value {
             Self::Text(text) => text.as_str().into(),
             Self::Number(number) => (*number).into(),
             Self::Integer(number) => (*number).into(),
+        }
+    }
+}
+
+/// The type of an attribute's values, from narrow to wide.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Width {
+    /// Whole numbers.
+    Integer,
+    /// Numbers.
+    Number,
+    /// Texts.
+    Text,
+}
+
+impl Width {
+    /// The type of a value.
+    pub fn of(value: &Value) -> Self {
+        match value {
+            Value::Integer(_) => Self::Integer,
+            Value::Number(_) => Self::Number,
+            Value::Text(_) => Self::Text,
+        }
+    }
+}
+
+/// Attributes of some buildings and their parts, with the widest type of their values.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Attributes(pub BTreeMap<String, Width>);
+
+impl Attributes {
+    /// Adds those of a building.
+    pub fn add(&mut self, building: &Building) {
+        for (name, value) in building.attributes.iter().chain(building.parts.iter().flat_map(|part| &part.attributes)) {
+            self.widen(name, Width::of(value));
+        }
+    }
+    /// Adds those of other buildings.
+    pub fn join(&mut self, other: &Self) {
+        other.0.iter().for_each(|(name, &width)| self.widen(name, width));
+    }
+    fn widen(&mut self, name: &str, width: Width) {
+        match self.0.get_mut(name) {
+            Some(present) => *present = width.max(*present),
+            None => {
+                self.0.insert(name.to_owned(), width);
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The options of the kind in the pipeline file.
 
 use super::heights::VerticalOption;
+use super::history::Day;
 use super::reader::Wanted;
 use crate::format::glb;
 use schemars::JsonSchema;
@@ -28,12 +29,23 @@ pub struct Options {
     /// `surface`.
     #[serde(default)]
     pub colour: ColourOption,
+    /// Publish what was, too: each version of each building with its dates, and what came, changed and went. The folder of each
+    /// delivery is named by its date (`2024-07-01`, `2024`). Defaults to `false`.
+    #[serde(default)]
+    pub history: bool,
+    /// Show what the deliveries up to this day say, instead of all: `as_of = 2021-12-31`. Their folders are named by their dates.
+    #[serde(default)]
+    pub as_of: Option<Day>,
     /// Attribution that viewers show; defaults to that of the metadata. Names the source of the geoid grid too.
     #[serde(default)]
     pub copyright: Option<String>,
 }
 
 impl Options {
+    /// True when the date of each delivery counts.
+    pub(super) fn dated(&self) -> bool {
+        self.history || self.as_of.is_some()
+    }
     /// What is wanted of a building with several levels of detail.
     pub(super) fn wanted(&self) -> Wanted {
         self.lod.map_or_else(Wanted::default, |LodOption(lod)| Wanted { lod })

@@ -5,7 +5,7 @@ use super::cell::{Block, Cell};
 use super::maptiles::MapTiles;
 use super::model::Building;
 use super::table::{Cadastre, GEOMETRY, Table};
-use super::tile::{BUILDINGS, Width};
+use super::tile::BUILDINGS;
 use super::{codec, preview};
 use crate::crs::{Bbox, Crs};
 use crate::dataset::{Artefact, ArtefactRole, AssembleContext};
@@ -14,7 +14,6 @@ use crate::format::cityjson::{self, CityObject};
 use crate::format::geoparquet;
 use crate::format::gpkg::{Geopackage, Layer};
 use arrow::array::{Array, RecordBatch, StringArray};
-use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -58,12 +57,8 @@ pub fn write(tiles: &[&Tile<'_>], context: &AssembleContext<'_>, whole: &Whole, 
 
 impl Outputs {
     fn begin(tiles: &[&Tile<'_>], context: &AssembleContext<'_>, whole: &Whole) -> Result<Self> {
-        let mut attributes: BTreeMap<String, Width> = BTreeMap::new();
-        for (name, &width) in tiles.iter().flat_map(|tile| &tile.summary.attributes) {
-            attributes.entry(name.clone()).and_modify(|present| *present = width.max(*present)).or_insert(width);
-        }
         let tabular = context.wants("parquet") || context.wants("gpkg");
-        let table = Table::new(&attributes, if tabular { cadastre(context)? } else { None });
+        let table = Table::new(&whole.attributes, if tabular { cadastre(context)? } else { None }, &[]);
         let mut parquet = None;
         if context.wants("parquet") {
             let options = geoparquet::Options::new(GEOMETRY, Some(whole.crs));

@@ -1,24 +1,26 @@
 //! Stage `read`: a CityGML file to buildings by cell.
 //!
 //! The result has one entry for each cell, so that a tile is only built anew when a building in it changed, and the entry `ids`
-//! with the cell of each building, from which buildings that two deliveries place in different cells are found.
+//! with cell, content and date of each building, from which buildings that two deliveries place in different cells are found, and
+//! those that changed from one delivery to the next.
 
 use super::cell::Cell;
 use super::codec;
 use super::heights;
-use super::model::{Building, Value};
+use super::history::{delivery, undated};
+use super::model::{Attributes, Building, Value};
 use super::options::Options;
 use super::reader;
 use crate::crs::{Bbox, Crs, Vertical};
 use crate::dataset::{Outcome, UnitContext};
 use crate::error::{Error, Place, Rejection, Result};
-use crate::io::{Limits, Source};
+use crate::io::{Limits, Pack, Source};
 use crate::plan::{Input, UnitSpec};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Entry with the cell of each building: lines of `gml:id`, tabulator, cell.
-pub const IDS: &str = "ids";
+/// Entry with a line for each building: `gml:id`, cell, digest of the content, date of creation, with tabulators between.
+const IDS: &str = "ids";
 /// Prefix of the entries with buildings.
 pub const CELLS: &str = "cell/";
 
@@ -35,6 +37,34 @@ pub struct Summary {
     pub dates: Option<(String, String)>,
     /// Number of buildings.
     pub buildings: u64,
+    /// Their attributes, for the columns of the table.
+    pub attributes: Attributes,
+}
+
+/// What the list of a file says of a building.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The cell that its middle lies in.
+    pub cell: Cell,
+    /// Digest of what it is, see [`codec::content`].
+    pub content: String,
+    /// Date of creation, as delivered.
+    pub created: Option<String>,
+}
+
+/// The buildings of a result, by id.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn listed(pack: &mut Pack) -> Result<Vec<(String, Listed)>> {
+    let bytes = pack.read(IDS)?;
+    let line = |line: &str| {
+        let mut parts = line.split('\t');
+        let (id, cell) = (parts.next()?, Cell::parse(parts.next()?)?);
+        let (content, created) = (parts.next()?.to_owned(), parts.next().filter(|date| !date.is_empty()).map(str::to_owned));
+        Some((id.to_owned(), Listed { cell, content, created }))
+    };
+    Ok(String::from_utf8_lossy(&bytes).lines().filter_map(line).collect())
 }
 
 /// The unit of a source.
@@ -42,7 +72,13 @@ pub fn unit(source: &Source, options: &Options, area: &crate::dataset::Area) -> 
     UnitSpec {
         key: source.name.clone(),
         inputs: vec![Input::source(source)],
-        params: serde_json::json!({ "vertical": options.vertical, "lod": options.wanted().lod, "crs": area.crs, "extent": area.extent }),
+        params: serde_json::json!({
+            "vertical": options.vertical,
+            "lod": options.wanted().lod,
+            "dated": options.dated(),
+            "crs": area.crs,
+            "extent": area.extent,
+        }),
         bbox: None,
         // Buildings of a file are kept encoded until its end: about a seventh of the XML.
         memory_mb: 32 + (source.size >> 20) / 2,
@@ -57,7 +93,11 @@ pub fn unit(source: &Source, options: &Options, area: &crate::dataset::Area) -> 
 pub fn execute(unit: &UnitSpec, options: &Options, context: &mut UnitContext<'_>) -> Result<Outcome> {
     let source =
         unit.inputs.iter().find_map(Input::as_source).ok_or_else(|| Error::new("mk::run::input", "the unit has no source"))?;
-    let mut cells: BTreeMap<Cell, Vec<(String, Vec<u8>)>> = BTreeMap::new();
+    if options.dated() && delivery(&source.name).is_none() {
+        return Err(undated(&source.name));
+    }
+    let mut cells: BTreeMap<Cell, Vec<Encoded>> = BTreeMap::new();
+    let mut attributes = Attributes::default();
     let (mut dates, mut bbox, mut buildings): (Option<(String, String)>, _, u64) = (None, Bbox::EMPTY, 0);
     let input = source.reader(Limits::default())?;
     let document = reader::read(input, &source.name, options.wanted(), |building| {
@@ -72,22 +112,25 @@ pub fn execute(unit: &UnitSpec, options: &Options, context: &mut UnitContext<'_>
                 Error::new("mk::city_model::outside", "it lies outside the pipeline's extent").at(Place::default().at(centre)),
             ));
         }
-        if let Some(Value::Text(date)) = building.attributes.get("creationDate") {
+        let created = created(&building).unwrap_or_default().to_owned();
+        if !created.is_empty() {
             dates = Some(match dates.take() {
-                None => (date.clone(), date.clone()),
-                Some((first, last)) => (first.min(date.clone()), last.max(date.clone())),
+                None => (created.clone(), created.clone()),
+                Some((first, last)) => (first.min(created.clone()), last.max(created.clone())),
             });
         }
+        attributes.add(&building);
         for point in building.points() {
             bbox.grow([point[0], point[1]]);
         }
         buildings += 1;
         let mut bytes = Vec::new();
         codec::encode(&building, &mut bytes);
-        cells.entry(Cell::of(centre)).or_default().push((building.id, bytes));
+        let content = codec::content(&building);
+        cells.entry(Cell::of(centre)).or_default().push(Encoded { id: building.id, bytes, content, created });
         Ok(None)
     })?;
-    let mut summary = Summary { envelope: document.envelope, dates, buildings, ..Summary::default() };
+    let mut summary = Summary { envelope: document.envelope, dates, buildings, attributes, ..Summary::default() };
     if buildings > 0 {
         let reference = heights::reference(document.srs.as_ref(), options.vertical);
         let (crs, vertical) = reference.map_err(|error| error.at(Place::file(&source.name)))?;
@@ -119,24 +162,32 @@ pub fn execute(unit: &UnitSpec, options: &Options, context: &mut UnitContext<'_>
     })
 }
 
-fn write(cells: BTreeMap<Cell, Vec<(String, Vec<u8>)>>, context: &mut UnitContext<'_>) -> Result<()> {
-    let mut ids: Vec<(String, String)> = Vec::new();
+/// A building, ready to be stored.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Encoded {
+    id: String,
+    bytes: Vec<u8>,
+    content: String,
+    created: String,
+}
+
+fn write(cells: BTreeMap<Cell, Vec<Encoded>>, context: &mut UnitContext<'_>) -> Result<()> {
+    let mut lines: Vec<String> = Vec::new();
     for (cell, mut buildings) in cells {
         // By id, so that the order of the file does not matter; a building given twice alike is kept once.
         buildings.sort();
         buildings.dedup();
-        ids.extend(buildings.iter().map(|(id, _)| (id.clone(), cell.name())));
-        let bytes: Vec<u8> = buildings.into_iter().flat_map(|(_, bytes)| bytes).collect();
-        context.pack.add(&format!("{CELLS}{}", cell.name()), &bytes)?;
+        let name = cell.name();
+        // A text with a line break or tabulator is no XML name and no date; it would still not break anything but itself.
+        let plain = |text: &str| text.replace(['\n', '\t'], " ");
+        let line = |it: &Encoded| format!("{}\t{name}\t{}\t{}\n", plain(&it.id), it.content, plain(&it.created));
+        lines.extend(buildings.iter().map(line));
+        let bytes: Vec<u8> = buildings.into_iter().flat_map(|it| it.bytes).collect();
+        context.pack.add(&format!("{CELLS}{name}"), &bytes)?;
     }
-    ids.sort();
-    ids.dedup();
-    let mut lines = String::new();
-    for (id, cell) in ids {
-        // An identifier with a line break or tabulator is no XML name; it would still not break anything but itself.
-        lines.push_str(&format!("{}\t{cell}\n", id.replace(['\n', '\t'], " ")));
-    }
-    context.pack.add(IDS, lines.as_bytes())
+    lines.sort();
+    lines.dedup();
+    context.pack.add(IDS, lines.concat().as_bytes())
 }
 
 /// The newer of two versions of a building goes by its date of creation; `None` is older than any.

@@ -1,13 +1,13 @@
 //! `buildings.parquet`: one row for each building, its footprint as geometry, its solid, faces, measures, attributes as columns.
 
+use super::codec;
 use super::footprint::{footprint, wkb};
 use super::labels;
 use super::measure::Measures;
-use super::model::{Building, Face, Kind, Value};
-use super::tile::{Width, key};
+use super::model::{Attributes, Building, Face, Kind, Value, Width};
+use super::tile::key;
 use crate::error::{Error, Result};
 use crate::format;
-use crate::io::Digest;
 use crate::mesh::slope;
 use arrow::array::{
     ArrayRef, BinaryArray, BinaryBuilder, BooleanArray, Float64Array, Float64Builder, Int64Array, ListArray, RecordBatch,
@@ -15,7 +15,7 @@ use arrow::array::{
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Name of the column with the footprint.
@@ -74,12 +74,14 @@ fn own_fields(cadastre: bool) -> Vec<Field> {
 }
 
 impl Table {
-    /// The table for buildings with these attributes; with the cadastre's oids, it says which buildings the cadastre knows.
-    pub fn new(attributes: &BTreeMap<String, Width>, cadastre: Option<Cadastre>) -> Self {
+    /// The table for buildings with these attributes; with the cadastre's oids, it says which buildings the cadastre knows. Columns
+    /// of the reserved names will be added to it.
+    pub fn new(attributes: &Attributes, cadastre: Option<Cadastre>, reserved: &[&str]) -> Self {
         let mut fields = own_fields(cadastre.is_some());
         let mut taken: BTreeSet<String> = fields.iter().map(|field| field.name().to_lowercase()).collect();
+        taken.extend(reserved.iter().map(|&name| name.to_owned()));
         taken.extend([GEOMETRY, NESTED[0], NESTED[1], format::geoparquet::COVERING, "fid", "geom"].map(str::to_owned));
-        for (name, &width) in attributes {
+        for (name, &width) in &attributes.0 {
             let kind = match width {
                 Width::Integer => DataType::Int64,
                 Width::Number => DataType::Float64,
@@ -96,7 +98,7 @@ impl Table {
         fields.push(Field::new(NESTED[0], DataType::Binary, true));
         fields.push(Field::new(NESTED[1], DataType::List(Arc::new(face)), false));
         fields.push(Field::new(GEOMETRY, DataType::Binary, true));
-        let attributes = attributes.iter().map(|(name, &width)| (name.clone(), width)).collect();
+        let attributes = attributes.0.iter().map(|(name, &width)| (name.clone(), width)).collect();
         Self { schema: Arc::new(Schema::new(fields)), attributes, cadastre }
     }
     /// The columns.
@@ -141,7 +143,7 @@ impl Table {
             label("function", labels::function),
             label("roofType", labels::roof),
             text(&quality),
-            text(&|it| Some(digest(it))),
+            text(&|it| Some(codec::content(it))),
         ];
         if let Some(cadastre) = &self.cadastre {
             columns.push(Arc::new(buildings.iter().map(|it| Some(cadastre.contains(&alkis_oid(it)))).collect::<BooleanArray>()));
@@ -196,7 +198,7 @@ impl Table {
 }
 
 /// Millimetres and their squares and cubes are noise.
-fn rounded(value: f64) -> f64 {
+pub fn rounded(value: f64) -> f64 {
     (value * 100.0).round() / 100.0
 }
 
@@ -212,13 +214,6 @@ fn alkis_oid(building: &Building) -> String {
 fn quality(building: &Building) -> Option<String> {
     let all: BTreeSet<u16> = std::iter::once(building).chain(&building.parts).flat_map(|it| it.quality.iter().copied()).collect();
     (!all.is_empty()).then(|| all.iter().map(u16::to_string).collect::<Vec<_>>().join("; "))
-}
-
-/// Digest of everything that was delivered about a building.
-fn digest(building: &Building) -> String {
-    let mut bytes = Vec::new();
-    super::codec::encode(building, &mut bytes);
-    Digest::of(&bytes).to_string()[..16].to_owned()
 }
 
 /// The faces, in the order of the polygons of the solid.
@@ -244,7 +239,8 @@ fn faces_column(buildings: &[Building]) -> Result<ArrayRef> {
     Ok(Arc::new(ListArray::try_new(field, offsets, Arc::new(values), None).map_err(failed)?))
 }
 
-fn failed(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+/// That columns do not make a table.
+pub fn failed(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::new("mk::city_model::table", "cannot build the table of buildings").because(cause)
 }
 
@@ -254,8 +250,8 @@ mod tests {
 
     #[test]
     fn attributes_named_like_own_columns_keep_their_values() {
-        let attributes = BTreeMap::from([("bbox".to_owned(), Width::Text), ("id".to_owned(), Width::Text)]);
-        let table = Table::new(&attributes, Some(Cadastre::from(["b".to_owned()])));
+        let attributes = Attributes([("bbox".to_owned(), Width::Text), ("id".to_owned(), Width::Text)].into());
+        let table = Table::new(&attributes, Some(Cadastre::from(["b".to_owned()])), &[]);
         let mut building = Building { id: "a".into(), ..Building::default() };
         building.attributes.insert("id".into(), Value::Text("own".into()));
         let batch = table.batch(&[building]).unwrap();

@@ -5,7 +5,7 @@ use super::codec;
 use super::heights::{Frame, Geodetic, Ground};
 use super::model::{Building, Semantic, Value};
 use super::options::{ColourOption, CompressionOption};
-use super::read::{self, CELLS, IDS};
+use super::read::{self, CELLS, Listed};
 use crate::crs::{Bbox, Crs, Geoid, Vertical};
 use crate::dataset::{Outcome, UnitContext, UnitResult};
 use crate::error::{Error, Place, Rejection, Result};
@@ -84,30 +84,6 @@ pub struct Summary {
     pub buildings: u64,
     /// Number of triangles.
     pub triangles: u64,
-    /// Attributes with the widest type of their values, for the columns of the table.
-    pub attributes: BTreeMap<String, Width>,
-}
-
-/// The type of an attribute's values, from narrow to wide.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Width {
-    /// Whole numbers.
-    Integer,
-    /// Numbers.
-    Number,
-    /// Texts.
-    Text,
-}
-
-impl Width {
-    fn of(value: &Value) -> Self {
-        match value {
-            Value::Integer(_) => Self::Integer,
-            Value::Number(_) => Self::Number,
-            Value::Text(_) => Self::Text,
-        }
-    }
 }
 
 /// What a tile covers, by its key and [`Params::cells`].
@@ -116,11 +92,13 @@ pub fn block(key: &str, cells: i64) -> Result<Block> {
     corner.map(|corner| Block { corner, cells }).ok_or_else(|| Error::new("mk::run::params", format!("'{key}' is no tile")))
 }
 
-/// Where a building was delivered.
+/// When and where a building was delivered: the greatest counts.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Delivered {
-    cell: Cell,
-    /// Number of the file, and the cell's entry in its result.
+    created: Option<String>,
+    /// Number of the file.
     file: usize,
+    cell: Cell,
 }
 
 /// The units of all tiles.
@@ -137,14 +115,12 @@ pub fn units(read: &[UnitResult], params: &Params, geoid: Option<&Geoid>) -> Res
                 cells.entry(cell).or_default().push((file, result.entry_as_input(name, *info)));
             }
         }
-        let ids = String::from_utf8_lossy(&pack.read(IDS)?).into_owned();
-        for (id, cell) in ids.lines().filter_map(|line| line.split_once('\t')) {
-            let Some(cell) = Cell::parse(cell) else { continue };
-            places.entry(id.to_owned()).or_default().push(Delivered { cell, file });
+        for (id, Listed { cell, created, .. }) in read::listed(&mut pack)? {
+            places.entry(id).or_default().push(Delivered { created, file, cell });
         }
     }
     let blocks = blocks(&cells, &places);
-    let excluded = excluded(places, read, &blocks)?;
+    let excluded = excluded(places, &blocks);
     let grid = geoid.map(|geoid| Input {
         kind: InputKind::Grid,
         name: geoid.fact().name.clone(),
@@ -196,37 +172,17 @@ fn blocks(cells: &BTreeMap<Cell, Vec<(usize, Input)>>, places: &BTreeMap<String,
 }
 
 /// Buildings that two deliveries place in different tiles belong to the newest: the later date of creation, then the later file.
-fn excluded(
-    places: BTreeMap<String, Vec<Delivered>>,
-    read: &[UnitResult],
-    blocks: &BTreeMap<Cell, Block>,
-) -> Result<BTreeMap<Block, Vec<String>>> {
+fn excluded(places: BTreeMap<String, Vec<Delivered>>, blocks: &BTreeMap<Cell, Block>) -> BTreeMap<Block, Vec<String>> {
     let mut out: BTreeMap<Block, Vec<String>> = BTreeMap::new();
-    for (id, mut at) in places {
-        at.retain(|it| blocks.contains_key(&it.cell));
-        if at.iter().all(|it| blocks[&it.cell] == blocks[&at[0].cell]) {
-            continue;
-        }
-        let mut ranked = Vec::new();
-        for Delivered { cell, file } in at {
-            let bytes = read[file].pack()?.read(&format!("{CELLS}{}", cell.name()))?;
-            let building = codec::decode(&bytes)?.into_iter().find(|building| building.id == id);
-            let created = building.as_ref().and_then(read::created).map(str::to_owned);
-            ranked.push((created, file, blocks[&cell]));
-        }
-        ranked.sort();
-        let Some(&(_, _, winner)) = ranked.last() else { continue };
-        for (_, _, block) in ranked {
-            if block != winner {
-                out.entry(block).or_default().push(id.clone());
-            }
+    for (id, at) in places {
+        let Some(winner) = at.iter().max().and_then(|it| blocks.get(&it.cell)) else { continue };
+        let others: BTreeSet<Block> =
+            at.iter().filter_map(|it| blocks.get(&it.cell)).filter(|block| *block != winner).copied().collect();
+        for block in others {
+            out.entry(block).or_default().push(id.clone());
         }
     }
-    for ids in out.values_mut() {
-        ids.sort();
-        ids.dedup();
-    }
-    Ok(out)
+    out
 }
 
 /// Builds the tile of a cell.
@@ -269,19 +225,11 @@ pub fn execute(unit: &UnitSpec, geoid: Option<Geoid>, context: &mut UnitContext<
         codec::encode(building, &mut encoded);
     }
     context.pack.add(BUILDINGS, &encoded)?;
-    let mut attributes: BTreeMap<String, Width> = BTreeMap::new();
-    for building in &buildings {
-        for (name, value) in building.attributes.iter().chain(building.parts.iter().flat_map(|part| &part.attributes)) {
-            let width = Width::of(value);
-            attributes.entry(name.clone()).and_modify(|present| *present = width.max(*present)).or_insert(width);
-        }
-    }
     let summary = Summary {
         region: built.region.map(Summary::stored),
         cells: block.cells,
         buildings: buildings.len() as u64,
         triangles: built.facets.iter().map(|facet| facet.triangles.len() as u64).sum(),
-        attributes,
     };
     Ok(Outcome { findings, bbox: unit.bbox, summary: serde_json::to_value(&summary).unwrap_or_default(), ..Outcome::default() })
 }
@@ -504,7 +452,7 @@ mod tests {
         ) {
             let exact = Region([west, south, west + size, south + size, low, low + size]);
             let region = Some(Summary::stored(exact));
-            let summary = Summary { region, cells: 1, buildings: 1, triangles: 1, attributes: BTreeMap::new() };
+            let summary = Summary { region, cells: 1, buildings: 1, triangles: 1 };
             let text = serde_json::to_string(&serde_json::to_value(&summary).unwrap()).unwrap();
             let back: Summary = serde_json::from_value(serde_json::from_str(&text).unwrap()).unwrap();
             prop_assert_eq!(back.region, summary.region);

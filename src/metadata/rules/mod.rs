@@ -1,5 +1,5 @@
-//! Rules that a written record must meet beyond its schema: the GDI-DE conventions for metadata (2.0.3, [`gdi_de`]) and the INSPIRE
-//! technical guidance for metadata (2.0.1, [`inspire`]), for datasets, series and services.
+//! Rules that a written record must meet beyond its schema: the GDI-DE conventions for metadata (2.0.3, `gdi_de`) and the INSPIRE
+//! technical guidance for metadata (2.0.1, `inspire`), for datasets, series and services.
 //!
 //! A failure is what the test suites call *Fehler*: catalogues refuse such a record. A warning is their *Warnung*. Messages are
 //! German, since the people who read them are those who answer for the record; each names the element by its XPath, and what to

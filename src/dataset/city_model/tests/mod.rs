@@ -2,6 +2,7 @@
 
 mod broken;
 mod decoded;
+mod history;
 
 use super::model::{Building, Semantic};
 use super::read::Summary;
@@ -79,6 +80,7 @@ fn play_texts(files: &[(&str, &str)], more: &Value) -> (Harness, tempfile::TempD
         .iter()
         .map(|(name, text)| {
             let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
             std::fs::write(&path, text).unwrap();
             Source::of_file(&path, name).unwrap()
         })
