@@ -1,15 +1,11 @@
 //! The options of a catalogue in the pipeline file.
 
 use crate::error::{Error, Exit, Place, Result};
-use crate::io::http::{self, Identity, Settings};
+use crate::io::http::{self, Auth, Reach, Settings};
 use crate::pipeline::{Audience, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
-
-/// Bytes of an answer that are read at most.
-const MOST_BYTES: u64 = 64 << 20;
 
 /// The options of the publisher `csw`.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -124,17 +120,6 @@ impl Dialect {
     }
 }
 
-/// What credentials are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum Auth {
-    /// `user:password`.
-    #[default]
-    Basic,
-    /// A token.
-    Bearer,
-}
-
 /// What happens to a record that somebody changed or deleted in the catalogue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -195,26 +180,14 @@ impl CswOptions {
     /// # Errors
     /// When a secret or the file of authorities cannot be read.
     pub fn settings(&self, folder: &Path) -> Result<Settings> {
-        let revealed = self.credentials.as_ref().map(|secret| secret.reveal(folder)).transpose()?;
-        let authorities = self.ca_file.as_ref().map(|path| folder.join(path)).map(|path| {
-            std::fs::read(&path).map_err(|error| {
-                Error::new("mk::catalogue::ca_file", "cannot read the file of authorities")
-                    .at(Place::file(path.display().to_string()))
-                    .because(error)
-                    .exit(Exit::Usage)
-            })
-        });
-        Ok(Settings {
-            timeout: Duration::from_secs(u64::from(self.timeout_s)),
-            proxy: self.proxy.clone(),
-            authorities: authorities.transpose()?,
-            certificate: self.client_certificate.as_ref().map(|secret| secret.reveal(folder)).transpose()?,
-            identity: match (revealed, self.auth) {
-                (None, _) => Identity::None,
-                (Some(pair), Auth::Basic) => Identity::Basic(pair),
-                (Some(token), Auth::Bearer) => Identity::Bearer(token),
-            },
-            most_bytes: MOST_BYTES,
-        })
+        let reach = Reach {
+            credentials: self.credentials.as_ref(),
+            auth: self.auth,
+            client_certificate: self.client_certificate.as_ref(),
+            ca_file: self.ca_file.as_deref(),
+            proxy: self.proxy.as_deref(),
+            timeout_s: self.timeout_s,
+        };
+        Settings::gather(&reach, folder)
     }
 }

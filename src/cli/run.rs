@@ -6,6 +6,7 @@ use super::settings::{PipelineArg, Settings, limit_threads, stop_on_signals};
 use super::ui::{Ui, count, print};
 use crate::error::{Exit, Result};
 use crate::metadata::rules::Severity;
+use crate::publish::Outside;
 use crate::release::{RecordFinding, by_rule};
 use crate::run::{Finished, Summary};
 use std::path::PathBuf;
@@ -55,8 +56,25 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
     }
     say_records(&finished.records, ui)?;
     super::catalogue::say_reports(&finished.catalogues, ui)?;
+    say_outside(&finished.outside, ui)?;
     say_exit(&finished);
     Ok(finished.exit)
+}
+
+/// What publishers did outside of the release.
+fn say_outside(all: &[Outside], ui: &Ui) -> Result<()> {
+    for outside in all {
+        if !outside.changed.is_empty() {
+            ui.say(format!("publish  {} {}: {}", outside.kind, outside.target, outside.changed.join(", ")))?;
+        }
+        for (dataset, reason) in &outside.left {
+            tracing::warn!("{} {}: {dataset}: {reason}", outside.kind, outside.target);
+        }
+        if let Some(error) = &outside.error {
+            ui.error(error);
+        }
+    }
+    Ok(())
 }
 
 /// Says which mandatory rules the records break, each once, and what to add to the pipeline file. The data are published all the
@@ -100,13 +118,18 @@ pub fn say_summary(summary: &Summary, ui: &Ui) -> Result<()> {
 pub fn say_exit(finished: &Finished) {
     let objects = finished.summary.objects.rejected;
     let units = finished.summary.units.quarantined;
+    let outside = finished.catalogues.iter().any(|report| report.exit() != Exit::Ok)
+        || finished.outside.iter().any(|outside| outside.exit() != Exit::Ok);
     match finished.exit {
+        Exit::Ok => {}
+        exit if outside && objects == 0 && units == 0 && finished.summary.release.is_some() => {
+            tracing::warn!("the data are released, but not everybody was told as above; exit code {}", exit as u8);
+        }
         Exit::Quarantined => tracing::warn!(
             "not everything got through: {} quarantined, {} rejected; exit code 3",
             count(units, "unit"),
             count(objects, "object")
         ),
-        Exit::Ok => {}
         exit => tracing::error!("nothing was newly published; exit code {}", exit as u8),
     }
 }

@@ -8,10 +8,13 @@
 //! [`Failure::Unknown`] only a look at the server tells.
 
 use super::faults::{Operation, point};
-use crate::error::{Error, Exit, Result};
+use crate::error::{Error, Exit, Place, Result};
 use crate::markup::base64;
-use crate::pipeline::Revealed;
+use crate::pipeline::{Revealed, Secret};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use std::io::Read;
+use std::path::Path;
 use std::time::Duration;
 use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
 
@@ -30,6 +33,65 @@ pub struct Settings {
     pub identity: Identity,
     /// Bytes of an answer that are read at most.
     pub most_bytes: u64,
+}
+
+/// Where the pipeline file says that secrets and certificates are, for [`Settings::gather`].
+pub struct Reach<'a> {
+    /// The credentials.
+    pub credentials: Option<&'a Secret>,
+    /// What they are.
+    pub auth: Auth,
+    /// Certificate and key of the client.
+    pub client_certificate: Option<&'a Secret>,
+    /// Authorities to trust.
+    pub ca_file: Option<&'a Path>,
+    /// Address of a proxy.
+    pub proxy: Option<&'a str>,
+    /// Seconds for a request.
+    pub timeout_s: u32,
+}
+
+/// What credentials are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Auth {
+    /// `user:password`.
+    #[default]
+    Basic,
+    /// A token.
+    Bearer,
+}
+
+/// Bytes of an answer that are read at most.
+const MOST_BYTES: u64 = 64 << 20;
+
+impl Settings {
+    /// Reads secrets and certificates; files are relative to `folder`, the pipeline file's.
+    ///
+    /// # Errors
+    /// When one cannot be read.
+    pub fn gather(reach: &Reach<'_>, folder: &Path) -> Result<Self> {
+        let authorities = reach.ca_file.map(|path| folder.join(path)).map(|path| {
+            std::fs::read(&path).map_err(|error| {
+                Error::new("mk::http::ca_file", "cannot read the file of authorities")
+                    .at(Place::file(path.display().to_string()))
+                    .because(error)
+                    .exit(Exit::Usage)
+            })
+        });
+        Ok(Self {
+            timeout: Duration::from_secs(u64::from(reach.timeout_s)),
+            proxy: reach.proxy.map(str::to_owned),
+            authorities: authorities.transpose()?,
+            certificate: reach.client_certificate.map(|secret| secret.reveal(folder)).transpose()?,
+            identity: match (reach.credentials.map(|secret| secret.reveal(folder)).transpose()?, reach.auth) {
+                (None, _) => Identity::None,
+                (Some(pair), Auth::Basic) => Identity::Basic(pair),
+                (Some(token), Auth::Bearer) => Identity::Bearer(token),
+            },
+            most_bytes: MOST_BYTES,
+        })
+    }
 }
 
 /// Who asks.
@@ -199,6 +261,18 @@ impl Client {
         let reply = self.reply(request.send(body));
         point()?;
         reply
+    }
+
+    /// Asks to delete.
+    ///
+    /// # Errors
+    /// When no whole answer came.
+    pub fn delete(&self, url: &str) -> Result<Reply, Failure> {
+        let mut request = self.agent.delete(url);
+        if let Some(value) = &self.authorization {
+            request = request.header("Authorization", value);
+        }
+        self.reply(request.call())
     }
 
     fn reply(&self, result: Result<ureq::http::Response<ureq::Body>, ureq::Error>) -> Result<Reply, Failure> {

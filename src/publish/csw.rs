@@ -14,6 +14,7 @@ pub const PUBLISHER: Publisher = Publisher {
     options: || schemars::schema_for!(CswOptions),
     check: |config| csw_options(config)?.check(),
     files: |_, _| Ok(Vec::new()),
+    outside: None,
 };
 
 /// The options of a table `[[publish]]` of this kind.

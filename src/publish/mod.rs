@@ -1,13 +1,17 @@
 //! Publishers: what makes a release findable. A publisher is one file here and one line in [`PUBLISHERS`]; the check of the
 //! pipeline file, its JSON Schema and the reference read that table.
 //!
-//! Pure: the released datasets in, files out; the release writes them into the audience's folder before it is switched to.
+//! Pure: the released datasets in, files out; the release writes them into the audience's folder before it is switched to. What is
+//! done elsewhere, when the release is current, is [`outside()`].
 
 pub mod csw;
+pub mod geoserver;
 pub mod masterportal;
+mod outside;
 pub mod site;
 
 pub use csw::csw_options;
+pub use outside::{Outside, OutsideInput, Phase, findings, outside};
 
 use crate::dataset::{ArtefactRole, Facts, Kind};
 use crate::error::{Error, Exit, Result};
@@ -33,10 +37,15 @@ pub struct Publisher {
     pub check: fn(&PublishConfig) -> Result<()>,
     /// The files for one audience.
     pub files: fn(&PublishConfig, &PortalInput<'_>) -> Result<Vec<PortalFile>>,
+    /// What it does outside of the release when that is current, if anything: see [`outside()`].
+    pub outside: Option<OutsideWork>,
 }
 
+/// Work outside of the release; nothing where the phase or the options ask for none.
+pub type OutsideWork = fn(&PublishConfig, &OutsideInput<'_>) -> Result<Option<Outside>>;
+
 /// All publishers.
-pub static PUBLISHERS: &[Publisher] = &[csw::PUBLISHER, masterportal::PUBLISHER, site::PUBLISHER];
+pub static PUBLISHERS: &[Publisher] = &[csw::PUBLISHER, geoserver::PUBLISHER, masterportal::PUBLISHER, site::PUBLISHER];
 
 /// The publisher of that name.
 pub fn publisher(name: &str) -> Option<&'static Publisher> {

@@ -18,6 +18,7 @@ pub const PUBLISHER: Publisher = Publisher {
     options: || schemars::schema_for!(Options),
     check: |config| read_options::<Options>(config).map(|_| ()),
     files,
+    outside: None,
 };
 
 /// The options of the publisher in the pipeline file.

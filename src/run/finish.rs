@@ -11,6 +11,7 @@ use crate::error::{Error, Exit, Result};
 use crate::io::{Digest, atomic, machine};
 use crate::ledger::{Ledger, ReleaseRow, RunRow};
 use crate::pipeline::Audience;
+use crate::publish::{self, Outside, Phase};
 use crate::release::{self, Content, RecordFinding};
 use crate::report::{self, ErrorReport, Language, ReportData};
 use jiff::Timestamp;
@@ -48,6 +49,8 @@ pub struct Finished {
     pub records: Vec<RecordFinding>,
     /// What became of the catalogues.
     pub catalogues: Vec<catalogue::Report>,
+    /// What other publishers did.
+    pub outside: Vec<Outside>,
 }
 
 impl Night<'_> {
@@ -137,14 +140,22 @@ impl Night<'_> {
     /// # Errors
     /// When the ledger or the report cannot be written.
     pub fn finish(mut self, released: Option<Released>) -> Result<Finished> {
-        let catalogues = match &released {
-            Some(_) => catalogue::after_release(self.pipeline, &mut self.ledger(), &self.options.cancel)?,
-            None => Vec::new(),
-        };
+        let (mut outside, mut catalogues) = (Vec::new(), Vec::new());
+        if released.is_some() {
+            outside = publish::outside(self.pipeline, &self.workspace, Phase::Before);
+            catalogues = catalogue::after_release(self.pipeline, &mut self.ledger(), &self.options.cancel)?;
+            outside.extend(publish::outside(self.pipeline, &self.workspace, Phase::After));
+        }
         self.catalogued = catalogue::findings(&catalogues);
+        for (dataset, found) in publish::findings(&outside) {
+            self.catalogued.entry(dataset).or_default().extend(found);
+        }
         let exit = match exit_of(&self.works) {
-            // The data are out; that a catalogue does not tell of them is the night's only fault.
-            Exit::Ok => catalogues.iter().map(catalogue::Report::exit).find(|exit| *exit != Exit::Ok).unwrap_or(Exit::Ok),
+            // The data are out; that a catalogue or a map server does not tell of them is the night's only fault.
+            Exit::Ok => {
+                let exits = outside.iter().map(Outside::exit).chain(catalogues.iter().map(catalogue::Report::exit));
+                exits.into_iter().find(|exit| *exit != Exit::Ok).unwrap_or(Exit::Ok)
+            }
             exit => exit,
         };
         let new_release = released.as_ref().is_some_and(|released| released.new);
@@ -175,7 +186,7 @@ impl Night<'_> {
             }
         }
         atomic::remove_tree(&self.scratch)?;
-        Ok(Finished { summary, exit, new_release, records, catalogues })
+        Ok(Finished { summary, exit, new_release, records, catalogues, outside })
     }
 
     /// Notes what stopped the night. What was released before stays; a report that cannot be written is not worth a second error.

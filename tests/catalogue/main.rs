@@ -5,6 +5,7 @@
 #[path = "../samples/mod.rs"]
 mod samples;
 
+mod geoserver;
 mod http;
 mod ingrid;
 mod kill;

@@ -4,14 +4,18 @@
 //! Layers come from [`Facts::layers`](crate::dataset::Facts::layers). A type that the portal's layer factory does not know is left
 //! out: it would stop the whole tree.
 
-use super::{PortalFile, PortalInput, PublishedDataset, Publisher, read_options};
+mod merge;
+
+use super::{Outside, OutsideInput, Phase, PortalFile, PortalInput, PublishedDataset, Publisher, read_options};
 use crate::crs::{Bbox, Crs};
-use crate::error::{Error, Result};
+use crate::error::{Error, Exit, Place, Result};
+use crate::io::atomic;
 use crate::pipeline::PublishConfig;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 /// The publisher, as the table lists it.
 pub const PUBLISHER: Publisher = Publisher {
@@ -21,6 +25,7 @@ pub const PUBLISHER: Publisher = Publisher {
     options: || schemars::schema_for!(Options),
     check: |config| read_options::<Options>(config).map(|_| ()),
     files,
+    outside: Some(merge_into),
 };
 
 /// The options of the publisher in the pipeline file.
@@ -39,6 +44,10 @@ pub struct Options {
     /// Background maps, the first one shown at the start.
     #[serde(default)]
     pub background: Vec<Background>,
+    /// A `services.json` of the office's own portal, relative to the pipeline file: every night it gets the public layers, and what others
+    /// wrote in it stays. Needs `base_url`. Defaults to none.
+    #[serde(default)]
+    pub merge_into: Option<PathBuf>,
 }
 
 /// A background map: a WMS.
@@ -55,6 +64,9 @@ pub struct Background {
     #[serde(default)]
     pub attribution: Option<String>,
 }
+
+/// Identifiers of background maps begin so.
+const BACKGROUND: &str = "hintergrund-";
 
 /// Layer types of the portal's factory (3.19), in its own spelling.
 const TYPES: &[&str] = &[
@@ -79,7 +91,7 @@ fn files(config: &PublishConfig, input: &PortalInput<'_>) -> Result<Vec<PortalFi
     let mut base = Vec::new();
     let mut folders = Vec::new();
     for (index, background) in options.background.iter().enumerate() {
-        let id = unique(&mut ids, &format!("hintergrund-{}", index + 1));
+        let id = unique(&mut ids, &format!("{BACKGROUND}{}", index + 1));
         base.push(json!({"id": id, "visibility": index == 0}));
         services.push(wms(&id, background));
     }
@@ -114,6 +126,69 @@ fn files(config: &PublishConfig, input: &PortalInput<'_>) -> Result<Vec<PortalFi
     ];
     files.push(PortalFile { path: "portal/config.js".to_owned(), bytes: config_js()?.into_bytes() });
     Ok(files)
+}
+
+/// Brings the office's own list of layers in step with the public layers of the release.
+fn merge_into(config: &PublishConfig, input: &OutsideInput<'_>) -> Result<Option<Outside>> {
+    let options: Options = read_options(config)?;
+    let Some(path) = options.merge_into.filter(|_| input.phase == Phase::After) else { return Ok(None) };
+    let file = input.pipeline.folder().join(&path);
+    // The link stays a link.
+    let file = file.canonicalize().unwrap_or(file);
+    let mut outside = Outside::new("masterportal", path.display().to_string());
+    if input.pipeline.config.base_url.is_none() {
+        let error = Error::new("mk::publish::base_url", "layers in another portal need the address under which they are served");
+        outside.error = Some(error.hint("set [pipeline] base_url").exit(Exit::Usage));
+        return Ok(Some(outside));
+    }
+    let released = read_list(&input.current.join("public/portal/services.json"))?.unwrap_or_default();
+    let mut ours: Vec<Value> = serde_json::from_str(&released)
+        .map_err(|error| Error::new("mk::publish::services", "the released list of layers cannot be read").because(error))?;
+    // The background maps are the office's own business there.
+    ours.retain(|layer| layer["id"].as_str().is_none_or(|id| !id.starts_with(BACKGROUND)));
+    let existing = read_list(&file)?;
+    let merged = merge::merge(existing.as_deref(), &ours, &input.pipeline.config.name, &outside.target)?;
+    if !merged.changed.is_empty() {
+        let mode = std::fs::metadata(&file).ok().map(|data| data.permissions());
+        if read_list(&file)? != existing {
+            return Err(Error::new("mk::publish::services", "somebody else wrote the list of layers at the same moment")
+                .at(Place::file(&outside.target))
+                .hint("the next night writes it"));
+        }
+        atomic::write_atomic(&file, merged.text.as_bytes())?;
+        if let Some(mode) = mode {
+            let _ = std::fs::set_permissions(&file, mode);
+        }
+    }
+    outside.changed = merged.changed;
+    outside.left = merged.left.into_iter().map(|(id, why)| (dataset_of(&id, input), format!("„{id}“ {why}"))).collect();
+    Ok(Some(outside))
+}
+
+/// The dataset whose layer has this identifier.
+fn dataset_of(id: &str, input: &OutsideInput<'_>) -> String {
+    let datasets = input.pipeline.datasets.iter().map(|dataset| &dataset.id);
+    datasets.filter(|dataset| id.starts_with(dataset.as_str())).max_by_key(|dataset| dataset.len()).cloned().unwrap_or_default()
+}
+
+/// Bytes of a list of layers that are read at most.
+const MOST_BYTES: u64 = 64 << 20;
+
+fn read_list(path: &Path) -> Result<Option<String>> {
+    use std::io::Read;
+    let failed = |error: std::io::Error| {
+        Error::new("mk::publish::services", "cannot read the list of layers")
+            .at(Place::file(path.display().to_string()))
+            .because(error)
+    };
+    let file = match std::fs::File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
+    let mut text = String::new();
+    file.take(MOST_BYTES).read_to_string(&mut text).map_err(failed)?;
+    Ok(Some(text.trim_start_matches('\u{feff}').to_owned()))
 }
 
 fn wms(id: &str, background: &Background) -> Value {
