@@ -3,6 +3,7 @@
 use super::logging;
 use super::measure;
 use super::ui::{LogFormat, Ui, count};
+use crate::dataset::Made;
 use crate::plan::Reason;
 use crate::run::{Event, Progress};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -34,6 +35,7 @@ struct Stage {
     done: u64,
     quarantined: u64,
     rejected: u64,
+    made: Made,
     began: Instant,
     spoke: Instant,
     silence: Duration,
@@ -82,24 +84,35 @@ impl Reporter {
             _ => None,
         };
         let now = Instant::now();
-        let state = Stage { total, done: 0, quarantined: 0, rejected: 0, began: now, spoke: now, silence: FIRST_LINE, bar };
+        let state = Stage {
+            total,
+            done: 0,
+            quarantined: 0,
+            rejected: 0,
+            made: Made::default(),
+            began: now,
+            spoke: now,
+            silence: FIRST_LINE,
+            bar,
+        };
         self.stages().insert((dataset.to_owned(), stage.to_owned()), state);
     }
 
-    /// A unit ended; `quarantined` and `rejected` count what it lost.
-    fn ended(&self, dataset: &str, stage: &str, quarantined: u64, rejected: u64) {
+    /// A unit ended with what it made; `quarantined` and `rejected` count what it lost.
+    fn ended(&self, dataset: &str, stage: &str, made: Made, quarantined: u64, rejected: u64) {
         let key = (dataset.to_owned(), stage.to_owned());
         let mut stages = self.stages();
         let Some(state) = stages.get_mut(&key) else { return };
         state.done += 1;
         state.quarantined += quarantined;
         state.rejected += rejected;
-        let lost = state.lost();
+        state.made.add(made);
+        let now = Instant::now();
+        let lost = format!("{}{}", measure::rates(state.made, now.duration_since(state.began).as_secs_f64()), state.lost());
         if let Some(bar) = &state.bar {
             bar.set_message(lost.trim_start_matches(", ").to_owned());
             bar.inc(1);
         }
-        let now = Instant::now();
         if state.done >= state.total {
             if let Some(bar) = &state.bar {
                 bar.finish_and_clear();
@@ -139,11 +152,11 @@ impl Reporter {
                     tracing::warn!("{dataset}: {stage}: {key}: {} rejected", count(rejected, "object"));
                 }
                 tracing::debug!("{dataset}: {stage}: {key} done in {}", measure::time(*wall_s));
-                self.ended(dataset, stage, 0, rejected);
+                self.ended(dataset, stage, Made::of(outcome), 0, rejected);
             }
             Event::UnitQuarantined { dataset, stage, key, error, .. } => {
                 tracing::warn!("{dataset}: {stage}: {key} is quarantined: {}{}", error.full_message(), place(error));
-                self.ended(dataset, stage, 1, 0);
+                self.ended(dataset, stage, Made::default(), 1, 0);
             }
             Event::DatasetFailed { dataset, error } => {
                 let hint = error.hint_text().map(|hint| format!("; hint: {hint}")).unwrap_or_default();
@@ -210,10 +223,14 @@ fn as_json(event: &Event<'_>) -> (&'static str, Value) {
         }
         Event::UnitDone { dataset, stage, key, cost, wall_s, outcome } => {
             let rejected = outcome.rejections.len();
-            let fields = json!({
+            let mut fields = json!({
                 "event": "unit_done", "dataset": dataset, "stage": stage, "key": key, "cost": cost, "wall_s": wall_s,
                 "objects": outcome.counts.total(), "rejections": rejected,
             });
+            let made = Made::of(outcome);
+            if made != Made::default() {
+                fields["made"] = json!(made);
+            }
             (if rejected > 0 { "WARN" } else { "INFO" }, fields)
         }
         Event::UnitQuarantined { dataset, stage, key, cost, error } => {

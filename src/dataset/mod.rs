@@ -8,6 +8,7 @@
 mod context;
 mod count;
 mod facts;
+mod made;
 #[cfg(test)]
 pub(crate) mod testing;
 
@@ -18,6 +19,7 @@ pub mod orthophoto;
 pub use context::{Area, AssembleContext, PlanContext, UnitContext, UnitResult, UsedDataset, check};
 pub use count::{Count, Counts};
 pub use facts::{Artefact, ArtefactRole, Assembly, Facts, PortalLayer, Representation};
+pub use made::Made;
 
 use crate::crs::Bbox;
 use crate::error::{Rejection, Result};
@@ -99,11 +101,31 @@ pub trait Dataset: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// Pictures of a place that a unit shows otherwise than before, where the kind has such; `None` when nothing is to be seen.
+    ///
+    /// # Errors
+    /// When a result cannot be read.
+    fn changed_place(&self, stage: usize, before: &UnitResult, after: &UnitResult) -> Result<Option<ChangedPlace>> {
+        let _ = (stage, before, after);
+        Ok(None)
+    }
+
     /// The units that made an object (a tile `z/x/y`, a Flurstückskennzeichen, a `gml:id`), with a sentence for each.
     ///
     /// # Errors
     /// When the artefacts cannot be read.
     fn locate(&self, object: &str, context: &AssembleContext<'_>) -> Result<Vec<Located>>;
+}
+
+/// A place before and after, for the report.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChangedPlace {
+    /// What is shown, in German.
+    pub title: String,
+    /// A JPEG or PNG file.
+    pub before: Vec<u8>,
+    /// A JPEG or PNG file.
+    pub after: Vec<u8>,
 }
 
 /// A unit that had a part in an object.

@@ -64,6 +64,8 @@ impl Codec {
 pub struct Encoder {
     codec: Codec,
     jpeg: Option<jpeg::Encoder>,
+    /// Room for a picture that is filled before it is encoded.
+    filled: Rgbx,
 }
 
 impl Encoder {
@@ -76,7 +78,7 @@ impl Encoder {
             Codec::Jpeg { quality, .. } => Some(jpeg::Encoder::new(quality)?),
             _ => None,
         };
-        Ok(Self { codec, jpeg })
+        Ok(Self { codec, jpeg, filled: Rgbx::empty(0, 0) })
     }
 
     /// Encodes a square part that lies within the picture; `None` when no pixel of it is valid.
@@ -93,9 +95,9 @@ impl Encoder {
                 encoder.encode_part(picture, [x, y], [side, side])?
             }
             (Codec::Jpeg { background, .. }, Some(encoder)) => {
-                let mut part = picture.part(x, y, side, side);
-                raster::fill_invalid(&mut part, background);
-                encoder.encode(&part)?
+                self.filled.become_part(picture, [x, y], [side, side]);
+                raster::fill_invalid(&mut self.filled, background);
+                encoder.encode(&self.filled)?
             }
             (Codec::Webp { quality }, _) => webp(&packed(picture, [x, y], side, coverage), side, coverage, quality)?,
             _ => png(&packed(picture, [x, y], side, coverage), side, coverage)?,

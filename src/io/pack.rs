@@ -7,7 +7,8 @@ use crate::error::{Error, Place, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Write};
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
@@ -75,7 +76,7 @@ impl PackWriter {
 /// A pack opened for reading.
 pub struct Pack {
     path: PathBuf,
-    zip: ZipArchive<BufReader<File>>,
+    zip: ZipArchive<Windowed>,
     index: BTreeMap<String, Entry>,
 }
 
@@ -86,7 +87,8 @@ impl Pack {
     /// When the file cannot be read or is no pack.
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|error| failed(path, "cannot open the pack", error))?;
-        let mut zip = ZipArchive::new(BufReader::new(file)).map_err(|error| failed(path, "not a pack", error))?;
+        let mut zip =
+            Windowed::new(file).and_then(|file| Ok(ZipArchive::new(file)?)).map_err(|error| failed(path, "not a pack", error))?;
         let bytes = read_entry(&mut zip, path, INDEX)?;
         let index = serde_json::from_slice(&bytes).map_err(|error| failed(path, "not a pack", error))?;
         Ok(Self { path: path.to_owned(), zip, index })
@@ -104,7 +106,7 @@ impl Pack {
     }
 }
 
-fn read_entry(zip: &mut ZipArchive<BufReader<File>>, path: &Path, name: &str) -> Result<Vec<u8>> {
+fn read_entry(zip: &mut ZipArchive<Windowed>, path: &Path, name: &str) -> Result<Vec<u8>> {
     let mut entry = zip.by_name(name).map_err(|error| failed(path, &format!("no entry {name} in the pack"), error))?;
     let mut bytes = Vec::with_capacity(usize::try_from(entry.size()).unwrap_or(0));
     entry.read_to_end(&mut bytes).map_err(|error| failed(path, "cannot read the pack", error))?;
@@ -113,6 +115,60 @@ fn read_entry(zip: &mut ZipArchive<BufReader<File>>, path: &Path, name: &str) ->
 
 fn failed(path: &Path, what: &str, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::new("mk::io::pack", what).at(Place::file(path.display().to_string())).because(cause)
+}
+
+/// A file read through a window of its bytes. The directory of a ZIP file is read in small steps with a seek before each, for which
+/// a `BufReader` would ask the system, and forget what it has, every time.
+struct Windowed {
+    file: File,
+    length: u64,
+    position: u64,
+    /// Bytes from `from` on.
+    window: Vec<u8>,
+    from: u64,
+}
+
+const WINDOW: usize = 64 << 10;
+
+impl Windowed {
+    fn new(file: File) -> std::io::Result<Self> {
+        let length = file.metadata()?.len();
+        Ok(Self { file, length, position: 0, window: Vec::new(), from: 0 })
+    }
+}
+
+impl Read for Windowed {
+    fn read(&mut self, out: &mut [u8]) -> std::io::Result<usize> {
+        if out.len() >= WINDOW {
+            let count = self.file.read_at(out, self.position)?;
+            self.position += count as u64;
+            return Ok(count);
+        }
+        let held = self.from..self.from + self.window.len() as u64;
+        if !held.contains(&self.position) {
+            self.from = self.position;
+            self.window.resize(WINDOW, 0);
+            let count = self.file.read_at(&mut self.window, self.from)?;
+            self.window.truncate(count);
+        }
+        let rest = &self.window[(self.position - self.from) as usize..];
+        let count = rest.len().min(out.len());
+        out[..count].copy_from_slice(&rest[..count]);
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+impl Seek for Windowed {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        let place = match to {
+            SeekFrom::Start(place) => Some(place),
+            SeekFrom::End(offset) => self.length.checked_add_signed(offset),
+            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
+        };
+        self.position = place.ok_or(std::io::ErrorKind::InvalidInput)?;
+        Ok(self.position)
+    }
 }
 
 #[cfg(test)]
@@ -135,5 +191,17 @@ mod tests {
         assert_eq!(pack.entries()["a/2"].size, 0);
         assert_eq!(pack.entries()["a/1"].digest, Digest::of(b"one"));
         assert!(pack.read("b").is_err());
+    }
+
+    #[test]
+    fn entries_larger_than_the_window_are_read_in_any_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut pack = PackWriter::create(&folder.path().join("x")).unwrap();
+        let bytes = |seed: usize| -> Vec<u8> { (0..seed * WINDOW / 3).map(|index| (index * seed % 251) as u8).collect() };
+        (0..9).for_each(|seed| pack.add(&seed.to_string(), &bytes(seed)).unwrap());
+        let mut pack = Pack::open(&pack.finish().unwrap()).unwrap();
+        for seed in [8, 0, 4, 4, 7, 1, 2] {
+            assert_eq!(pack.read(&seed.to_string()).unwrap(), bytes(seed));
+        }
     }
 }

@@ -1,36 +1,33 @@
 //! Half the size: each pixel is the mean of the valid ones among four.
 
 use super::Rgbx;
+use super::lanes::Lanes;
 
 /// The picture at half its width and height (even numbers). A pixel is valid when one of its four is.
 pub fn halve(source: &Rgbx) -> Rgbx {
     let mut target = Rgbx::empty(source.width() / 2, source.height() / 2);
-    halve_into(source, &mut target, 0, 0);
+    halve_into(source, [0, 0], [source.width(), source.height()], &mut target, [0, 0]);
     target
 }
 
-/// Like [`halve`], into a part of a larger picture.
-pub fn halve_into(source: &Rgbx, target: &mut Rgbx, x: usize, y: usize) {
-    let (width, height) = (source.width() / 2, source.height() / 2);
-    for row in 0..height {
-        let (upper, lower) = (source.row(row * 2).as_chunks::<8>().0, source.row(row * 2 + 1).as_chunks::<8>().0);
-        let out = target.row_mut(y + row)[x * 4..(x + width) * 4].as_chunks_mut::<4>().0;
-        let parts = upper.chunks(CHUNK).zip(lower.chunks(CHUNK)).zip(out.chunks_mut(CHUNK));
-        for ((upper, lower), out) in parts {
-            let all = upper
-                .iter()
-                .zip(lower)
-                .fold(u64::MAX, |all, (upper, lower)| all & u64::from_le_bytes(*upper) & u64::from_le_bytes(*lower));
-            if all & VALID_PAIR == VALID_PAIR {
-                for ((upper, lower), out) in upper.iter().zip(lower).zip(out) {
-                    *out = mean_of_valid(u64::from_le_bytes(*upper), u64::from_le_bytes(*lower)).to_le_bytes();
-                }
-            } else {
-                for ((upper, lower), out) in upper.iter().zip(lower).zip(out) {
-                    *out = mean(*upper, *lower);
-                }
-            }
-        }
+/// Like [`halve`], from a part of a picture (its corner and its size) into a part of a larger one.
+pub fn halve_into(source: &Rgbx, from: [usize; 2], size: [usize; 2], target: &mut Rgbx, at: [usize; 2]) {
+    halve_with(Lanes::best(), source, from, size, target, at);
+}
+
+fn halve_with(
+    lanes: Lanes,
+    source: &Rgbx,
+    [left, top]: [usize; 2],
+    [width, height]: [usize; 2],
+    target: &mut Rgbx,
+    at: [usize; 2],
+) {
+    let width = width / 2;
+    for row in 0..height / 2 {
+        let pairs = |y: usize| source.row(top + y)[left * 4..][..width * 8].as_chunks::<8>().0;
+        let out = target.row_mut(at[1] + row)[at[0] * 4..][..width * 4].as_chunks_mut::<4>().0;
+        lanes.halve(pairs(row * 2), pairs(row * 2 + 1), out);
     }
 }
 
@@ -38,6 +35,26 @@ pub fn halve_into(source: &Rgbx, target: &mut Rgbx, x: usize, y: usize) {
 const CHUNK: usize = 32;
 /// The bytes of two pixels that say that they are valid.
 const VALID_PAIR: u64 = 0xff00_0000_ff00_0000;
+
+/// Halves a row of pairs of pixels with what every machine has.
+pub(super) fn halve_row(upper: &[[u8; 8]], lower: &[[u8; 8]], out: &mut [[u8; 4]]) {
+    let parts = upper.chunks(CHUNK).zip(lower.chunks(CHUNK)).zip(out.chunks_mut(CHUNK));
+    for ((upper, lower), out) in parts {
+        let all = upper
+            .iter()
+            .zip(lower)
+            .fold(u64::MAX, |all, (upper, lower)| all & u64::from_le_bytes(*upper) & u64::from_le_bytes(*lower));
+        if all & VALID_PAIR == VALID_PAIR {
+            for ((upper, lower), out) in upper.iter().zip(lower).zip(out) {
+                *out = mean_of_valid(u64::from_le_bytes(*upper), u64::from_le_bytes(*lower)).to_le_bytes();
+            }
+        } else {
+            for ((upper, lower), out) in upper.iter().zip(lower).zip(out) {
+                *out = mean(*upper, *lower);
+            }
+        }
+    }
+}
 
 /// The mean of four valid pixels: four sums of 16 bits in a word, without a branch, so that the compiler takes several at once.
 #[inline]
@@ -88,6 +105,24 @@ mod tests {
                 prop_assert_eq!(u16::from(half.pixels()[channel]), (sum + 2) / 4);
             }
             prop_assert_eq!(half.pixels()[3], 255);
+        }
+
+        #[test]
+        fn all_instructions_give_the_same_bytes(width in 1_usize..40, seed in 0_u32.., holes in 1_u32..60) {
+            let mut state = seed;
+            let mut source = Rgbx::empty(width * 2, 4);
+            for pixel in source.pixels_mut().as_chunks_mut::<4>().0 {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                let [red, green, blue, _] = state.to_le_bytes();
+                *pixel = if (state >> 24) % holes == 1 { [0; 4] } else { [red, green, blue, 255] };
+            }
+            let mut halves = Lanes::of_this_machine().map(|lanes| {
+                let mut half = Rgbx::empty(width + 1, 3);
+                halve_with(lanes, &source, [0, 0], [width * 2, 4], &mut half, [1, 1]);
+                half
+            });
+            let first = halves.next().unwrap();
+            prop_assert!(halves.all(|half| half == first));
         }
 
         #[test]

@@ -26,6 +26,23 @@ impl Rgbx {
     pub fn empty(width: usize, height: usize) -> Self {
         Self { width, height, pixels: vec![0; width * height * 4] }
     }
+    /// Makes this a picture without a valid pixel, in the memory that it has: new memory costs more to get than to clear.
+    pub fn reset(&mut self, width: usize, height: usize) {
+        (self.width, self.height) = (width, height);
+        let bytes = width * height * 4;
+        if bytes > self.pixels.capacity() {
+            self.pixels = vec![0; bytes];
+        } else {
+            self.pixels.clear();
+            self.pixels.resize(bytes, 0);
+        }
+    }
+    /// Makes this a copy of a part that lies within another picture.
+    pub fn become_part(&mut self, other: &Self, [x, y]: [usize; 2], [width, height]: [usize; 2]) {
+        (self.width, self.height) = (width, height);
+        self.pixels.clear();
+        (y..y + height).for_each(|row| self.pixels.extend_from_slice(&other.row(row)[x * 4..(x + width) * 4]));
+    }
     /// A picture from its bytes; `None` when their number does not fit.
     pub fn from_pixels(width: usize, height: usize, pixels: Vec<u8>) -> Option<Self> {
         (pixels.len() == width.checked_mul(height)?.checked_mul(4)?).then_some(Self { width, height, pixels })
@@ -92,27 +109,34 @@ impl Rgbx {
             }
         }
     }
-    /// True when every pixel is valid.
+    /// True when every pixel is valid. Told at the first row that has one that is not.
     pub fn is_full(&self) -> bool {
-        self.coverage(0, 0, self.width, self.height) == Coverage::Full
+        self.part_is_full(0, 0, self.width, self.height)
     }
-    /// True when no pixel is valid.
+    /// True when every pixel of a part that lies within the picture is valid.
+    pub fn part_is_full(&self, x: usize, y: usize, width: usize, height: usize) -> bool {
+        (y..y + height).all(|row| self.coverage(x, row, width, 1) == Coverage::Full)
+    }
+    /// True when no pixel is valid. Told at the first row that has one.
     pub fn is_empty(&self) -> bool {
-        self.coverage(0, 0, self.width, self.height) == Coverage::Empty
+        (0..self.height).all(|row| self.coverage(0, row, self.width, 1) == Coverage::Empty)
     }
     /// A copy of a part that lies within the picture.
     pub fn part(&self, x: usize, y: usize, width: usize, height: usize) -> Self {
-        let mut part = Self::empty(width, height);
-        for row in 0..height {
-            part.row_mut(row).copy_from_slice(&self.row(y + row)[x * 4..(x + width) * 4]);
-        }
+        let mut part = Self { width, height, pixels: Vec::with_capacity(width * height * 4) };
+        part.become_part(self, [x, y], [width, height]);
         part
+    }
+    /// Copies a part of another picture to `x`, `y`.
+    pub fn put_part(&mut self, [x, y]: [usize; 2], other: &Self, [from_x, from_y]: [usize; 2], [width, height]: [usize; 2]) {
+        for row in 0..height {
+            let source = &other.row(from_y + row)[from_x * 4..(from_x + width) * 4];
+            self.row_mut(y + row)[x * 4..(x + width) * 4].copy_from_slice(source);
+        }
     }
     /// Copies a picture into this one, with its upper left corner at `x`, `y`; it has to fit.
     pub fn put(&mut self, x: usize, y: usize, part: &Self) {
-        for row in 0..part.height {
-            self.row_mut(y + row)[x * 4..(x + part.width) * 4].copy_from_slice(part.row(row));
-        }
+        self.put_part([x, y], part, [0, 0], [part.width, part.height]);
     }
 }
 

@@ -10,6 +10,7 @@ mod neon;
 mod x86;
 
 use super::Span;
+use super::halve::halve_row;
 use super::sample::Window;
 
 /// Pixels of a group.
@@ -231,6 +232,17 @@ impl Lanes {
             Self::Avx2(lanes) => lanes.draw(run, first, groups),
             #[cfg(target_arch = "aarch64")]
             Self::Neon => neon::draw(run, first, groups),
+        }
+    }
+}
+
+impl Lanes {
+    /// Halves a row of pairs of pixels.
+    pub fn halve(self, upper: &[[u8; 8]], lower: &[[u8; 8]], out: &mut [[u8; 4]]) {
+        match self {
+            #[cfg(target_arch = "x86_64")]
+            Self::Avx2(lanes) => lanes.halve(upper, lower, out),
+            _ => halve_row(upper, lower, out),
         }
     }
 }

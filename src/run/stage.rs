@@ -3,14 +3,15 @@
 use super::Event;
 use super::night::Night;
 use super::work::{FailedUnit, UnitNote, UnitState, Work};
-use crate::dataset::{PlanContext, UnitContext, UnitResult};
+use crate::dataset::{Made, PlanContext, UnitContext, UnitResult};
 use crate::error::{Error, Exit, Rejection, Result};
 use crate::io::{PackWriter, atomic};
 use crate::ledger::{Failure, StoredUnit};
 use crate::pipeline::OnReject;
-use crate::plan::{self, Decision, Known, PlannedUnit, StageOf, StagePlan};
+use crate::plan::{self, Decision, Known, PlannedUnit, Reason, StageOf, StagePlan};
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -24,6 +25,9 @@ pub struct Planned {
     pub plan: StagePlan,
     slots: BTreeMap<String, StoredUnit>,
 }
+
+/// Changed results that are remembered for the report's pictures: it shows fewer, but not every stage has any.
+const MOST_CHANGED: usize = 64;
 
 type Done = BTreeMap<(String, String), Result<(StoredUnit, f64), Rejection>>;
 
@@ -195,14 +199,7 @@ impl Night<'_> {
 
     /// A stored result as a unit sees it.
     fn result_of(&self, key: &str, stored: &StoredUnit) -> UnitResult {
-        UnitResult {
-            key: key.to_owned(),
-            digest: stored.digest,
-            path: self.store.path(stored.digest),
-            outcome: stored.outcome.clone(),
-            inputs: stored.inputs.clone(),
-            stale: false,
-        }
+        result_of(key, stored, self.store.path(stored.digest))
     }
 
     fn gather(&mut self, planned: Planned, done: &mut Done) -> Result<()> {
@@ -241,6 +238,18 @@ impl Night<'_> {
                         Some(Ok((stored, wall_s))) => {
                             tally.done += 1;
                             tally.unit_s += wall_s;
+                            let made = Made::of(&stored.outcome);
+                            if made != Made::default() {
+                                tally.made.0.add(made);
+                                tally.made.1 += wall_s;
+                            }
+                            let before = slots.get(&key).filter(|_| note.reason == Some(Reason::ChangedInput));
+                            if let Some(before) = before.filter(|old| old.digest != stored.digest)
+                                && tally.changed.len() < MOST_CHANGED
+                            {
+                                let result = |stored: &StoredUnit| result_of(&key, stored, self.store.path(stored.digest));
+                                tally.changed.push((stage, result(before), result(&stored)));
+                            }
                             (note.state, note.wall_s) = (UnitState::Done, wall_s);
                             Ok(stored)
                         }
@@ -306,6 +315,17 @@ impl Night<'_> {
             .exit(Exit::Preflight));
         }
         Ok(())
+    }
+}
+
+fn result_of(key: &str, stored: &StoredUnit, path: PathBuf) -> UnitResult {
+    UnitResult {
+        key: key.to_owned(),
+        digest: stored.digest,
+        path,
+        outcome: stored.outcome.clone(),
+        inputs: stored.inputs.clone(),
+        stale: false,
     }
 }
 

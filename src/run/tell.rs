@@ -11,8 +11,9 @@ use crate::ledger::{AssemblyRow, ReleaseRow, RunRow, StoredFile};
 use crate::pipeline::Audience;
 use crate::release::{self, Manifest, RecordFinding};
 use crate::report::{
-    ArtefactReport, Change, DatasetReport, ErrorReport, FindingGroup, Machine, MapUnit, Night as LastNight, PreviewPair,
-    QuarantinedUnit, ReleaseReport, ReportData, RunReport, SCHEMA_VERSION, SourceReport, UnitReport, UnitState as State, Usage,
+    ArtefactReport, Change, DatasetReport, ErrorReport, FindingGroup, Language, Machine, MapUnit, Night as LastNight, Picture,
+    PreviewPair, QuarantinedUnit, ReleaseReport, ReportData, RunReport, SCHEMA_VERSION, SourceReport, UnitReport,
+    UnitState as State, Usage,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -22,6 +23,9 @@ const NIGHTS: u32 = 60;
 
 /// Examples of changed sources.
 const EXAMPLES: usize = 10;
+
+/// Places before and after that a dataset shows, beside its preview.
+const MOST_PLACES: usize = 4;
 
 impl Night<'_> {
     /// What the report says about this night.
@@ -176,7 +180,7 @@ impl Night<'_> {
             quarantined: tally.failures.iter().map(quarantined).collect(),
             map: map(work),
             previews: row.map_or_else(Vec::new, |row| self.previews(work, row)),
-            notes: facts.map_or_else(Vec::new, |facts| facts.notes.clone()),
+            notes: facts.map_or_else(Vec::new, |facts| facts.notes.clone()).into_iter().chain(speed(work)).collect(),
         }
     }
 
@@ -185,8 +189,33 @@ impl Night<'_> {
         let before =
             work.previous.as_ref().filter(|_| work.assembled).and_then(|previous| self.preview(previous, Audience::Internal));
         let title = work.config.metadata.title.clone().unwrap_or_else(|| work.kind.title.to_owned());
-        vec![PreviewPair { title, before: before.filter(|before| *before != after), after }]
+        let mut pairs = vec![PreviewPair { title, before: before.filter(|before| *before != after), after }];
+        for (stage, before, after) in &work.tally.changed {
+            if pairs.len() > MOST_PLACES {
+                break;
+            }
+            // A picture that cannot be made is not worth an error: the result itself was checked when it was assembled.
+            let Ok(Some(place)) = work.dataset.changed_place(*stage, before, after) else { continue };
+            if let Some(after) = Picture::of(&place.after) {
+                pairs.push(PreviewPair { title: place.title, before: Picture::of(&place.before), after });
+            }
+        }
+        pairs
     }
+}
+
+/// How fast the units of tonight made what they made, for each processor: of one thread as of sixteen.
+fn speed(work: &Work) -> Option<(String, String)> {
+    let (made, seconds) = work.tally.made;
+    if made.tiles == 0 || seconds <= 0.0 {
+        return None;
+    }
+    let rate = |number: f64, decimals| Language::De.decimal(number / seconds, decimals);
+    let mut text = format!("{} Kacheln je Sekunde und Prozessor", rate(made.tiles as f64, 0));
+    if made.pixels > 0 {
+        text.push_str(&format!(" ({} Megapixel)", rate(made.pixels as f64 / 1e6, 1)));
+    }
+    Some(("Tempo".to_owned(), text))
 }
 
 /// The rules that a dataset's records break, first in its list of findings: an office answers for them.

@@ -1,6 +1,6 @@
 //! What a night knows about one dataset while it runs.
 
-use crate::dataset::{Counts, Dataset, Kind, UnitResult, UsedDataset};
+use crate::dataset::{Counts, Dataset, Kind, Made, UnitResult, UsedDataset};
 use crate::error::{Error, Rejection};
 use crate::io::Source;
 use crate::ledger::AssemblyRow;
@@ -75,6 +75,10 @@ pub struct Tally {
     pub findings: Vec<Rejection>,
     /// Every unit.
     pub units: Vec<UnitNote>,
+    /// What the units done tonight made, and their wall time together in seconds, of those that made something countable.
+    pub made: (Made, f64),
+    /// Results that took the place of others because their inputs changed: stage, before, after.
+    pub changed: Vec<(usize, UnitResult, UnitResult)>,
     /// Wall time of its units together, in seconds.
     pub unit_s: f64,
     /// Wall time of its assembly, in seconds.

@@ -108,7 +108,8 @@ fn compare(path: &Path, zooms_below: u8, resampling: Resampling, gdal_name: &str
     };
     let target = TileTarget { resampling, ..TileTarget::default() };
     let drawing = Drawing { matrix: WEB_MERCATOR_QUAD.clone(), codec: target.codec(), resampling, bands: target.bands };
-    let ours = Painter::new(vec![member], &drawing, max_zoom, &[]).unwrap().metatile(tile).unwrap();
+    let mut ours = Rgbx::empty(0, 0);
+    Painter::new(vec![member], &drawing, max_zoom, &[]).unwrap().metatile(tile, &mut ours).unwrap();
 
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("warped.tif");

@@ -7,6 +7,7 @@
 mod archive;
 mod assemble;
 mod beside;
+mod changes;
 mod cutline;
 mod flight_date;
 mod footprints;
@@ -40,7 +41,9 @@ mod tests;
 pub use flight_date::FlightDate;
 pub use options::{Options, Resampling, Shown, TileFormat, TileTarget};
 
-use super::{AssembleContext, Assembly, Dataset, Kind, Located, Outcome, PlanContext, Stage, UnitContext};
+use super::{
+    AssembleContext, Assembly, ChangedPlace, Dataset, Kind, Located, Outcome, PlanContext, Stage, UnitContext, UnitResult,
+};
 use crate::error::{Error, Result};
 use crate::io::Source;
 use crate::pipeline::DatasetConfig;
@@ -119,6 +122,9 @@ impl Dataset for Orthophoto {
     }
     fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {
         assemble::assemble(self, context)
+    }
+    fn changed_place(&self, stage: usize, before: &UnitResult, after: &UnitResult) -> Result<Option<ChangedPlace>> {
+        if stage == RENDER { changes::place(before, after) } else { Ok(None) }
     }
     fn locate(&self, object: &str, context: &AssembleContext<'_>) -> Result<Vec<Located>> {
         locate::locate(self, object, context)

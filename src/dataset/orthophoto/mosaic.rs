@@ -16,6 +16,9 @@ use std::sync::Arc;
 
 /// Memory for decoded tiles, in bytes.
 const CACHE_BYTES: usize = 64 << 20;
+/// Most images that are open at a time: each holds a file and room for one of its tiles, and a block of small sheets may have a
+/// thousand of them.
+const MAX_OPEN: usize = 48;
 /// How far the rasters of two sheets may be apart to count as one, in pixels.
 const SAME_RASTER: f64 = 0.01;
 
@@ -93,11 +96,12 @@ enum Open {
     Gdal(GdalImage),
 }
 
-/// Reads windows of layers; images are opened when they are first needed.
+/// Reads windows of layers; images are opened when they are needed.
 pub struct Reader {
     members: Vec<Member>,
     bands: Bands,
-    open: HashMap<usize, Open>,
+    /// Open images, the one used last at the end.
+    open: Vec<(usize, Open)>,
     cache: Cache,
     pieces: Pieces,
 }
@@ -114,7 +118,7 @@ pub struct Pieces {
 impl Reader {
     /// A reader of images in the order of priority, of which those bands are shown.
     pub fn new(members: Vec<Member>, bands: Bands) -> Self {
-        Self { members, bands, open: HashMap::new(), cache: Cache::new(CACHE_BYTES), pieces: Pieces::default() }
+        Self { members, bands, open: Vec::new(), cache: Cache::new(CACHE_BYTES), pieces: Pieces::default() }
     }
 
     /// What was decoded so far.
@@ -126,8 +130,24 @@ impl Reader {
     ///
     /// # Errors
     /// When an image cannot be decoded.
-    pub fn window(&mut self, layer: &Layer, [left, top]: [i64; 2], [width, height]: [usize; 2]) -> Result<Rgbx> {
-        let mut window = Rgbx::empty(width, height);
+    pub fn window(&mut self, layer: &Layer, from: [i64; 2], size: [usize; 2]) -> Result<Rgbx> {
+        let mut window = Rgbx::empty(0, 0);
+        self.window_into(layer, from, size, &mut window)?;
+        Ok(window)
+    }
+
+    /// Makes `window` the window `[left, top]`, `[width, height]` of a layer.
+    ///
+    /// # Errors
+    /// When an image cannot be decoded.
+    pub fn window_into(
+        &mut self,
+        layer: &Layer,
+        [left, top]: [i64; 2],
+        [width, height]: [usize; 2],
+        window: &mut Rgbx,
+    ) -> Result<()> {
+        window.reset(width, height);
         let mut drawn = Vec::new();
         for &(index, [x, y]) in &layer.members {
             let header = &self.members[index].header;
@@ -140,11 +160,10 @@ impl Reader {
             let at = [(x0 - left) as usize, (y0 - top) as usize];
             let from = [(x0 - x) as usize, (y0 - y) as usize];
             let size = [(x1 - x0) as usize, (y1 - y0) as usize];
-            self.draw(index, &mut window, &drawn, at, from, size)
-                .map_err(|error| error.in_file(&self.members[index].source.name))?;
+            self.draw(index, window, &drawn, at, from, size).map_err(|error| error.in_file(&self.members[index].source.name))?;
             drawn.push((at, size));
         }
-        Ok(window)
+        Ok(())
     }
 
     /// Puts a part of an image under what the window shows already, which is in the parts `drawn`.
@@ -168,11 +187,7 @@ impl Reader {
             return Ok(());
         }
         let member = &self.members[index];
-        let open = match self.open.entry(index) {
-            std::collections::hash_map::Entry::Occupied(entry) => entry.into_mut(),
-            std::collections::hash_map::Entry::Vacant(entry) => entry.insert(open(member, self.bands)?),
-        };
-        match open {
+        match opened(&mut self.open, index, member, self.bands)? {
             Open::Gdal(image) => {
                 let mut part = image.read(&member.header, self.bands, from, size)?;
                 cut(&mut part, [0, 0], size, from, &member.header);
@@ -209,7 +224,10 @@ impl Reader {
                             cut(&mut picture, [0, 0], whole, [left, top], &member.header);
                             Ok(picture)
                         })?;
-                        window.put_under(to, &tile, [x0 - left, y0 - top], part);
+                        match covered {
+                            Coverage::Empty => window.put_part(to, &tile, [x0 - left, y0 - top], part),
+                            _ => window.put_under(to, &tile, [x0 - left, y0 - top], part),
+                        }
                     }
                 }
             }
@@ -230,6 +248,22 @@ type Part = ([usize; 2], [usize; 2]);
 
 fn overlap((at, size): &Part, (other_at, other_size): &Part) -> bool {
     (0..2).all(|axis| at[axis] < other_at[axis] + other_size[axis] && other_at[axis] < at[axis] + size[axis])
+}
+
+/// The image of that index; the one that was not used for longest is closed for it when too many are open.
+fn opened<'a>(images: &'a mut Vec<(usize, Open)>, index: usize, member: &Member, bands: Bands) -> Result<&'a mut Open> {
+    let image = match images.iter().rposition(|(open, _)| *open == index) {
+        Some(place) => images.remove(place).1,
+        None => {
+            if images.len() >= MAX_OPEN {
+                images.remove(0);
+            }
+            open(member, bands)?
+        }
+    };
+    let place = images.len();
+    images.push((index, image));
+    Ok(&mut images[place].1)
 }
 
 /// Opens an image, after a check that the file is still the one that was planned with.

@@ -123,7 +123,7 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
     if let [(_, top)] = tops.as_slice() {
         context.pack.add(TOP, &tiles::pack_top(top)?)?;
     }
-    let summary = serde_json::json!({ "tiles": count });
+    let summary = tiles::summary(count, params.tile_px, None);
     Ok(Outcome { bbox: unit.bbox, summary, ..Outcome::default() })
 }
 
@@ -150,11 +150,11 @@ impl Walk<'_, '_> {
         for (index, child) in tile.children().into_iter().enumerate() {
             if let Some(child) = self.tile(child)? {
                 let picture = picture.get_or_insert_with(|| Rgbx::empty(self.tile_px, self.tile_px));
-                raster::halve_into(&child, picture, index % 2 * half, index / 2 * half);
+                raster::halve_into(&child, [0, 0], [self.tile_px; 2], picture, [index % 2 * half, index / 2 * half]);
             }
         }
         if let Some(picture) = &picture {
-            self.sink.add_all(picture, tile.z, tile, self.tile_px)?;
+            self.sink.add_all(picture, tile.z, tile, self.tile_px, None)?;
         }
         Ok(picture)
     }

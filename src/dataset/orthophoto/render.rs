@@ -15,7 +15,7 @@ use crate::dataset::{Outcome, PlanContext, UnitContext};
 use crate::error::{Error, Place, Result};
 use crate::format::tile_matrix::{Tile, TileMatrixSet};
 use crate::plan::{Input, InputKind, UnitSpec};
-use crate::raster::{self, Coverage, Grid, Kernel, Rgbx};
+use crate::raster::{self, Grid, Kernel, Rgbx};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -209,9 +209,7 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
         context.pack.add(TOP, &tiles::pack_top(top)?)?;
     }
     let pieces = painter.pieces();
-    let summary = serde_json::json!({
-        "tiles": count, "images": params.headers.len(), "decoded": pieces.decoded, "cached": pieces.cached,
-    });
+    let summary = tiles::summary(count, params.drawing.matrix.tile_px, Some(pieces));
     Ok(Outcome { bbox: unit.bbox, summary, ..Outcome::default() })
 }
 
@@ -226,26 +224,27 @@ fn block(params: &Params, painter: &mut Painter, sink: &mut TileSink, context: &
         .collect();
     // Along the Hilbert curve neighbours follow each other: the cache of decoded tiles can be small.
     metatiles.sort_by_key(|tile| tile.id());
+    // One picture for each zoom of a metatile, used again for the next.
+    let mut pictures: Vec<Rgbx> =
+        (zoom..=params.max_zoom).rev().map(|z| tile_px << (z - zoom)).map(|side| Rgbx::empty(side, side)).collect();
     for metatile in metatiles {
         context.check()?;
-        let mut picture = painter.metatile(metatile)?;
-        if picture.is_empty() {
+        painter.metatile(metatile, &mut pictures[0])?;
+        if pictures[0].is_empty() {
             continue;
         }
-        for z in (zoom..=params.max_zoom).rev() {
-            sink.add_all(&picture, z, metatile, tile_px)?;
-            if z > zoom {
-                picture = raster::halve(&picture);
-            }
+        for (depth, z) in (zoom..=params.max_zoom).rev().enumerate() {
+            let (upper, lower) = pictures.split_at_mut(depth + 1);
+            sink.add_all(&upper[depth], z, metatile, tile_px, lower.first_mut())?;
         }
         let (x, y) = ((metatile.x % side) as usize * tile_px, (metatile.y % side) as usize * tile_px);
-        canvas.put(x, y, &picture);
+        pictures.last().into_iter().for_each(|smallest| canvas.put(x, y, smallest));
     }
     let mut z = zoom;
     while z > params.block.z {
         canvas = raster::halve(&canvas);
         z -= 1;
-        sink.add_all(&canvas, z, params.block, tile_px)?;
+        sink.add_all(&canvas, z, params.block, tile_px, None)?;
     }
     Ok((!canvas.is_empty()).then_some(canvas))
 }
@@ -263,6 +262,8 @@ pub(super) struct Painter {
     max_zoom: u8,
     layers: Vec<Drawn>,
     reader: Reader,
+    /// Room for the part of a layer that is drawn from.
+    window: Rgbx,
 }
 
 impl Painter {
@@ -278,7 +279,8 @@ impl Painter {
             Resampling::Bilinear => Kernel::Bilinear,
             Resampling::Bicubic => Kernel::Bicubic,
         };
-        Ok(Self { matrix, kernel, max_zoom, layers, reader: Reader::new(members, drawing.bands.bands()) })
+        let reader = Reader::new(members, drawing.bands.bands());
+        Ok(Self { matrix, kernel, max_zoom, layers, reader, window: Rgbx::empty(0, 0) })
     }
 
     /// What was decoded so far.
@@ -287,25 +289,33 @@ impl Painter {
     }
 
     /// The pixels of all tiles of the highest zoom within a tile, as one picture.
-    pub(super) fn metatile(&mut self, tile: Tile) -> Result<Rgbx> {
-        self.square(self.matrix.corner(tile), (self.matrix.tile_px as usize) << (self.max_zoom - tile.z))
+    pub(super) fn metatile(&mut self, tile: Tile, target: &mut Rgbx) -> Result<()> {
+        self.square(self.matrix.corner(tile), (self.matrix.tile_px as usize) << (self.max_zoom - tile.z), target)
     }
 
-    /// The pixels of the highest zoom in a square of `side` pixels with that upper left corner on the map.
-    pub(super) fn square(&mut self, corner: [f64; 2], side: usize) -> Result<Rgbx> {
-        let mut target = Rgbx::empty(side, side);
+    /// The pixels of the highest zoom in a square of `side` pixels with that upper left corner on the map; `target` becomes them.
+    pub(super) fn square(&mut self, corner: [f64; 2], side: usize, target: &mut Rgbx) -> Result<()> {
+        target.reset(side, side);
+        let cell = self.matrix.cell(self.max_zoom);
         for drawn in &self.layers {
             if target.is_full() {
                 break;
             }
-            draw(drawn, &mut self.reader, self.kernel, corner, self.matrix.cell(self.max_zoom), &mut target)?;
+            draw(drawn, &mut self.reader, &mut self.window, self.kernel, (corner, cell), target)?;
         }
-        Ok(target)
+        Ok(())
     }
 }
 
-/// Draws one layer under what the target shows already.
-fn draw(drawn: &Drawn, reader: &mut Reader, kernel: Kernel, corner: [f64; 2], cell: f64, target: &mut Rgbx) -> Result<()> {
+/// Draws one layer under what the target shows already; `source` is room for what is drawn from.
+fn draw(
+    drawn: &Drawn,
+    reader: &mut Reader,
+    source: &mut Rgbx,
+    kernel: Kernel,
+    (corner, cell): ([f64; 2], f64),
+    target: &mut Rgbx,
+) -> Result<()> {
     let side = target.width();
     let grid = grid(drawn, corner, cell, side)?;
     let shrink = grid.shrink();
@@ -317,16 +327,16 @@ fn draw(drawn: &Drawn, reader: &mut Reader, kernel: Kernel, corner: [f64; 2], ce
     }
     for y in (0..side).step_by(part) {
         for x in (0..side).step_by(part) {
-            if target.coverage(x, y, part, part) == Coverage::Full {
+            if target.part_is_full(x, y, part, part) {
                 continue;
             }
             let Some((from, size)) = window(grid.bounds(x, y, part, part), drawn.extent)? else { continue };
-            let source = reader.window(&drawn.layer, from, size)?;
+            reader.window_into(&drawn.layer, from, size, source)?;
             if part == side {
-                raster::warp(&source, from, &grid, [x, y], kernel, target);
+                raster::warp(source, from, &grid, [x, y], kernel, target);
             } else {
                 let mut piece = target.part(x, y, part, part);
-                raster::warp(&source, from, &grid, [x, y], kernel, &mut piece);
+                raster::warp(source, from, &grid, [x, y], kernel, &mut piece);
                 target.put(x, y, &piece);
             }
         }

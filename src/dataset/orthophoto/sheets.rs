@@ -13,6 +13,7 @@ use crate::format::cog::{Picture, TILE, Writer};
 use crate::format::stac;
 use crate::io::atomic;
 use crate::plan::UnitSpec;
+use crate::raster::Rgbx;
 use serde::{Deserialize, Serialize};
 use std::path::Path;
 
@@ -58,9 +59,10 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
         Picture { width, height, crs: header.crs, geographic: is_geographic(header.crs)?, transform: header.transform, quality };
     let mut reader = Reader::new(vec![Member { header, source, path }], super::header::Bands::default());
     let mut writer = Writer::new(picture, &context.scratch.join("tiles"))?;
+    let mut rows = Rgbx::empty(0, 0);
     for top in (0..height).step_by(TILE) {
         context.check()?;
-        let rows = reader.window(&layers[0], [0, top as i64], [width, TILE.min(height - top)])?;
+        reader.window_into(&layers[0], [0, top as i64], [width, TILE.min(height - top)], &mut rows)?;
         writer.add(&rows)?;
     }
     let mut bytes = std::io::Cursor::new(Vec::new());

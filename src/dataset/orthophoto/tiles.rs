@@ -1,10 +1,11 @@
 //! Tiles in packs: encoded pictures under `z/x/y`, and the pixels that the stage above needs.
 
+use super::mosaic::Pieces;
 use crate::error::{Error, Result};
 use crate::format::picture::{Codec, Encoder};
 use crate::format::tile_matrix::Tile;
 use crate::io::PackWriter;
-use crate::raster::Rgbx;
+use crate::raster::{self, Rgbx};
 use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 use std::io::{Read, Write};
 
@@ -27,16 +28,20 @@ impl TileSink {
         Ok(Self { encoder: Encoder::new(codec)?, min_zoom, tiles: Vec::new() })
     }
 
-    /// Adds all tiles of zoom `z` of a picture that shows the tile `of`. Tiles without a valid pixel are left out.
-    pub fn add_all(&mut self, picture: &Rgbx, z: u8, of: Tile, tile_px: usize) -> Result<()> {
-        if z < self.min_zoom {
-            return Ok(());
-        }
+    /// Adds all tiles of zoom `z` of a picture that shows the tile `of`. Tiles without a valid pixel are left out. Where `half` is
+    /// given it becomes the picture at half its size, tile by tile: each is still at hand from its encoding.
+    pub fn add_all(&mut self, picture: &Rgbx, z: u8, of: Tile, tile_px: usize, mut half: Option<&mut Rgbx>) -> Result<()> {
         let side = 1_u32 << (z - of.z);
         for row in 0..side {
             for column in 0..side {
                 let tile = Tile { z, x: of.x * side + column, y: of.y * side + row };
-                self.add(picture, [column as usize * tile_px, row as usize * tile_px], tile, tile_px)?;
+                let at = [column, row].map(|index| index as usize * tile_px);
+                if z >= self.min_zoom {
+                    self.add(picture, at, tile, tile_px)?;
+                }
+                if let Some(half) = &mut half {
+                    raster::halve_into(picture, at, [tile_px; 2], half, at.map(|place| place / 2));
+                }
             }
         }
         Ok(())
@@ -58,6 +63,13 @@ impl TileSink {
         }
         Ok(self.tiles.len())
     }
+}
+
+/// What a unit says about the tiles it made; its names are those of [`crate::dataset::Made`].
+pub fn summary(tiles: usize, tile_px: u32, pieces: Option<Pieces>) -> serde_json::Value {
+    let pixels = tiles as u64 * u64::from(tile_px) * u64::from(tile_px);
+    let Pieces { decoded, cached } = pieces.unwrap_or_default();
+    serde_json::json!({ "tiles": tiles, "pixels": pixels, "tile_px": tile_px, "decoded": decoded, "cached": cached })
 }
 
 /// The pixels of a tile for a pack: packed, and the same bytes for the same pixels.

@@ -26,6 +26,11 @@ impl Avx2 {
         // SAFETY: the machine has AVX 2.
         unsafe { if run.bicubic { avx2_bicubic_run(run, first, groups) } else { avx2_bilinear_run(run, first, groups) } }
     }
+    /// Halves a row of pairs of pixels.
+    pub fn halve(self, upper: &[[u8; 8]], lower: &[[u8; 8]], out: &mut [[u8; 4]]) {
+        // SAFETY: the machine has AVX 2.
+        unsafe { avx2_halve(upper, lower, out) }
+    }
 }
 
 impl Sse41 {
@@ -156,6 +161,50 @@ fn avx2_bilinear(window: &Window<'_>, eight: &Eight) -> Option<[u32; GROUP]> {
         return None;
     }
     Some(avx2_colours(avx2_pack(sums)))
+}
+
+/// Sixteen pixels of two rows become eight, as long as all are valid; the others are left to the portable code.
+#[target_feature(enable = "avx2")]
+fn avx2_halve(upper: &[[u8; 8]], lower: &[[u8; 8]], out: &mut [[u8; 4]]) {
+    // The bytes that hold validity.
+    const ALL: u32 = 0x8888_8888;
+    let channels = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15));
+    let ones = _mm256_set1_epi8(1);
+    let (uppers, upper_rest) = upper.as_chunks::<GROUP>();
+    let (lowers, lower_rest) = lower.as_chunks::<GROUP>();
+    let (outs, out_rest) = out.as_chunks_mut::<GROUP>();
+    for ((upper, lower), out) in uppers.iter().zip(lowers).zip(outs) {
+        // SAFETY: each group holds 64 bytes; the loads need no alignment.
+        let [a, b, c, d] = unsafe {
+            let (upper, lower) = (upper.as_ptr().cast::<__m256i>(), lower.as_ptr().cast::<__m256i>());
+            [
+                _mm256_loadu_si256(upper),
+                _mm256_loadu_si256(upper.add(1)),
+                _mm256_loadu_si256(lower),
+                _mm256_loadu_si256(lower.add(1)),
+            ]
+        };
+        let valid = _mm256_and_si256(_mm256_and_si256(a, b), _mm256_and_si256(c, d));
+        if _mm256_movemask_epi8(valid) as u32 & ALL != ALL {
+            // Invalid pixels are zeros.
+            let any = _mm256_or_si256(_mm256_or_si256(a, b), _mm256_or_si256(c, d));
+            if _mm256_movemask_epi8(any) as u32 & ALL == 0 {
+                *out = [[0; 4]; GROUP];
+            } else {
+                super::halve_row(upper, lower, out);
+            }
+            continue;
+        }
+        let pair = |pixels| _mm256_maddubs_epi16(_mm256_shuffle_epi8(pixels, channels), ones);
+        let mean = |above, below| {
+            let sum = _mm256_add_epi16(_mm256_add_epi16(pair(above), pair(below)), _mm256_set1_epi16(2));
+            _mm256_srli_epi16::<2>(sum)
+        };
+        let bytes = _mm256_permute4x64_epi64::<0b11_01_10_00>(_mm256_packus_epi16(mean(a, c), mean(b, d)));
+        // SAFETY: the group has room for 32 bytes; the store needs no alignment.
+        unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), bytes) };
+    }
+    super::halve_row(upper_rest, lower_rest, out_rest);
 }
 
 /// Eight colours from sums whose halves are the pixels 0 and 1, 2 and 3, and so on.
