@@ -9,12 +9,12 @@ mod deliver;
 mod field;
 mod files;
 mod ground;
-mod image;
+pub(crate) mod image;
 mod nas;
 mod pipeline;
 mod plane;
 pub(crate) mod random;
-mod town;
+pub(crate) mod town;
 mod truth;
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod faults;
 mod kill;
 mod map;
 mod oracles;
+mod orthophoto;
 mod privacy;
 mod real_data;
 mod records;

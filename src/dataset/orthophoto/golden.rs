@@ -147,6 +147,7 @@ fn compare(path: &Path, zooms_below: u8, resampling: Resampling, gdal_name: &str
     }
     let theirs = read(&out);
     let (mut worst, mut differ, mut only_one, mut valid) = (0_u8, 0, 0, 0);
+    let mut squares = 0_u64;
     for (index, (a, b)) in ours.pixels().chunks_exact(4).zip(theirs.pixels().chunks_exact(4)).enumerate() {
         if gdal_name == "average" && header.validity != Validity::Alpha(4) && at_border(&ours, &theirs, index) {
             continue;
@@ -157,14 +158,19 @@ fn compare(path: &Path, zooms_below: u8, resampling: Resampling, gdal_name: &str
                 let difference = (0..3).map(|channel| a[channel].abs_diff(b[channel])).max().unwrap_or(0);
                 worst = worst.max(difference);
                 differ += usize::from(difference > 0);
+                squares += (0..3).map(|channel| u64::from(a[channel].abs_diff(b[channel])).pow(2)).sum::<u64>();
             }
             (false, false) => {}
             _ => only_one += 1,
         }
     }
-    println!("{path} z{max_zoom} {gdal_name}: {valid} valid, {differ} differ, worst {worst}, {only_one} valid in one only");
+    let decibels = 10.0 * (255.0_f64.powi(2) * 3.0 * f64::from(valid) / squares.max(1) as f64).log10();
+    println!(
+        "{path} z{max_zoom} {gdal_name}: {valid} valid, {differ} differ, worst {worst}, {decibels:.1} dB, {only_one} valid in one only"
+    );
     assert!(valid > 10_000, "the tile shows too little: {valid}");
     assert!(worst <= 1, "{worst} grey levels apart");
+    assert!(decibels > 55.0, "{decibels} dB");
     assert_eq!(only_one, 0, "other pixels are valid");
 }
 
@@ -284,6 +290,22 @@ fn bicubic_and_area_are_those_of_gdal_also_at_the_mask() {
 }
 
 #[test]
+fn the_demo_town_is_warped_as_gdal_does() {
+    let town = crate::demo::town::Town::new(7, 0.25);
+    let [west, south, _, _] = town.bounds();
+    let canvas = crate::demo::image::picture(&town, [west + 100.0, south + 100.0, west + 340.0, south + 340.0]);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("town.tif");
+    std::fs::write(&path, crate::demo::image::tiff::encode(&canvas, 85, "2023-05-14").unwrap()).unwrap();
+    let three = folder.path().join("three.tif");
+    let names = [path.to_string_lossy(), three.to_string_lossy()];
+    if gdal("gdal_translate", &["-q", "-b", "1", "-b", "2", "-b", "3", "-co", "TILED=YES", &names[0], &names[1]]) {
+        compare(&three, 0, Resampling::Bilinear, "bilinear");
+        compare(&three, 0, Resampling::Bicubic, "cubic");
+    }
+}
+
+#[test]
 fn real_images_are_warped_as_gdal_does() {
     let folder = tempfile::tempdir().unwrap();
     for file in ["naip/m_4709963_se_14_1_20180716.tif", "aerial/test_tiled.tif", "aerial/5b90f92da0d7280005fab355_4310.tif"] {
@@ -298,6 +320,7 @@ fn real_images_are_warped_as_gdal_does() {
         if !gdal("gdal_translate", &["-q", "-b", "1", "-b", "2", "-b", "3", "-co", "TILED=YES", &names[0], &names[1]]) {
             return;
         }
+        println!("{file}");
         compare(&path, 0, Resampling::Bilinear, "bilinear");
         compare(&path, 0, Resampling::Bicubic, "cubic");
         compare(&path, 2, Resampling::Bilinear, "average");

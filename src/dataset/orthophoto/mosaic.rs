@@ -252,14 +252,13 @@ fn overlap((at, size): &Part, (other_at, other_size): &Part) -> bool {
 
 /// The image of that index; the one that was not used for longest is closed for it when too many are open.
 fn opened<'a>(images: &'a mut Vec<(usize, Open)>, index: usize, member: &Member, bands: Bands) -> Result<&'a mut Open> {
-    let image = match images.iter().rposition(|(open, _)| *open == index) {
-        Some(place) => images.remove(place).1,
-        None => {
-            if images.len() >= MAX_OPEN {
-                images.remove(0);
-            }
-            open(member, bands)?
+    let image = if let Some(place) = images.iter().rposition(|(open, _)| *open == index) {
+        images.remove(place).1
+    } else {
+        if images.len() >= MAX_OPEN {
+            images.remove(0);
         }
+        open(member, bands)?
     };
     let place = images.len();
     images.push((index, image));

@@ -101,6 +101,11 @@ fn one_changed_sheet_redoes_only_what_it_touches() {
         "{changed:?}"
     );
     assert!(changed.contains("3/root"));
+    for (old, new) in before.results[1].iter().zip(&after.results[1]) {
+        let place = super::changes::place(old, new).unwrap();
+        assert_eq!(place.is_some(), old.digest != new.digest, "{}", new.key);
+        assert!(place.is_none_or(|place| place.before != place.after));
+    }
 }
 
 #[test]

@@ -234,10 +234,14 @@ fn show(picture: &mut Rgbx, [x, y]: [usize; 2], [width, height]: [usize; 2], sho
         let pixels = picture.row_mut(row)[x * 4..(x + width) * 4].as_chunks_mut::<4>().0;
         if shown == [0, 1, 2] {
             // Whole words, of which the compiler takes several at once.
-            pixels.iter_mut().for_each(|pixel| *pixel = (u32::from_le_bytes(*pixel) | 0xff00_0000).to_le_bytes());
+            for pixel in pixels {
+                *pixel = (u32::from_le_bytes(*pixel) | 0xff00_0000).to_le_bytes();
+            }
         } else {
             let [red, green, blue] = shown.map(|band| band & 3);
-            pixels.iter_mut().for_each(|pixel| *pixel = [pixel[red], pixel[green], pixel[blue], 255]);
+            for pixel in pixels {
+                *pixel = [pixel[red], pixel[green], pixel[blue], 255];
+            }
         }
     }
 }

@@ -176,12 +176,12 @@ fn avx2_halve(upper: &[[u8; 8]], lower: &[[u8; 8]], out: &mut [[u8; 4]]) {
     for ((upper, lower), out) in uppers.iter().zip(lowers).zip(outs) {
         // SAFETY: each group holds 64 bytes; the loads need no alignment.
         let [a, b, c, d] = unsafe {
-            let (upper, lower) = (upper.as_ptr().cast::<__m256i>(), lower.as_ptr().cast::<__m256i>());
+            let (upper, lower) = (upper.as_ptr(), lower.as_ptr());
             [
-                _mm256_loadu_si256(upper),
-                _mm256_loadu_si256(upper.add(1)),
-                _mm256_loadu_si256(lower),
-                _mm256_loadu_si256(lower.add(1)),
+                _mm256_loadu_si256(upper.cast()),
+                _mm256_loadu_si256(upper.add(4).cast()),
+                _mm256_loadu_si256(lower.cast()),
+                _mm256_loadu_si256(lower.add(4).cast()),
             ]
         };
         let valid = _mm256_and_si256(_mm256_and_si256(a, b), _mm256_and_si256(c, d));
