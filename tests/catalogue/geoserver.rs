@@ -13,15 +13,16 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 /// Documents by path without `.json`, as `workspaces/stadt/datastores/alkis`.
-type Store = Arc<Mutex<BTreeMap<String, Value>>>;
+pub type Store = Arc<Mutex<BTreeMap<String, Value>>>;
 
-struct GeoServer {
-    port: u16,
-    store: Store,
+pub struct GeoServer {
+    pub port: u16,
+    pub store: Store,
 }
 
 /// Collection, its name in a list, the name of one.
-const KINDS: [(&str, &str, &str); 5] = [
+const KINDS: [(&str, &str, &str); 6] = [
+    ("layergroups", "layerGroups", "layerGroup"),
     ("workspaces", "workspaces", "workspace"),
     ("datastores", "dataStores", "dataStore"),
     ("coveragestores", "coverageStores", "coverageStore"),
@@ -29,7 +30,7 @@ const KINDS: [(&str, &str, &str); 5] = [
     ("coverages", "coverages", "coverage"),
 ];
 
-fn start() -> GeoServer {
+pub fn start() -> GeoServer {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let store: Store = Arc::default();

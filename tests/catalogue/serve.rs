@@ -6,7 +6,7 @@ use crate::samples;
 use crate::world::listing;
 use messkette::metadata::{CatalogueLock, ogc_record};
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
@@ -84,20 +84,48 @@ fn harvesters_and_search_boxes_read_all_of_it() {
 
     // pycsw's own harvester takes them over.
     let Some(pycsw) = Pycsw::start() else { return };
+    let answer = harvest(pycsw.port, &format!("{}/csw", served.url), "http://www.opengis.net/cat/csw/2.0.2");
+    let harvested = listing(pycsw.port);
+    for id in served.records.keys() {
+        assert!(harvested.contains(id), "{harvested:?}: {answer}");
+    }
+}
+
+/// Lets a catalogue fetch records by itself.
+pub fn harvest(port: u16, source: &str, kind: &str) -> String {
     let body = format!(
-        "<csw:Harvest xmlns:csw=\"http://www.opengis.net/cat/csw/2.0.2\" service=\"CSW\" version=\"2.0.2\"><csw:Source>{}/csw</csw:Source>\
-         <csw:ResourceType>http://www.opengis.net/cat/csw/2.0.2</csw:ResourceType></csw:Harvest>",
-        served.url
+        "<csw:Harvest xmlns:csw=\"http://www.opengis.net/cat/csw/2.0.2\" service=\"CSW\" version=\"2.0.2\"><csw:Source>{source}</csw:Source>\
+         <csw:ResourceType>{kind}</csw:ResourceType></csw:Harvest>"
     );
     let request = Request {
         line: "POST /csw HTTP/1.1".to_owned(),
         headers: vec!["Content-Type: application/xml".to_owned()],
         body: Vec::new(),
     };
-    let (_, answer) = call(pycsw.port, &request, body.as_bytes());
-    let harvested = listing(pycsw.port);
-    for id in served.records.keys() {
-        assert!(harvested.contains(id), "{harvested:?}: {}", String::from_utf8_lossy(&answer));
+    String::from_utf8_lossy(&call(port, &request, body.as_bytes()).1).into_owned()
+}
+
+/// A dialog of a portal on another site asks as Masterportal 3.19 does, from a browser.
+#[test]
+fn browsers_on_other_sites_may_read() {
+    let served = serve();
+    let port: u16 = served.url.rsplit_once(':').unwrap().1.parse().unwrap();
+    let id = served.records.keys().next().unwrap();
+    let target = format!(
+        "/csw?service=CSW&request=GetRecordById&version=2.0.2&outputschema=http://www.isotc211.org/2005/gmd&elementsetname=full&id={id}"
+    );
+    for (method, body) in [("GET", "gmd:MD_Metadata"), ("OPTIONS", "")] {
+        let mut stream = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
+        let origin = "Origin: https://portal.example.org\r\nAccess-Control-Request-Headers: content-type";
+        write!(stream, "{method} {target} HTTP/1.1\r\nHost: x\r\n{origin}\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (head, content) = answer.split_once("\r\n\r\n").unwrap();
+        assert!(
+            head.contains("Access-Control-Allow-Origin: *") && head.contains("Access-Control-Allow-Headers: Content-Type"),
+            "{head}"
+        );
+        assert!(content.contains(body), "{content}");
     }
 }
 

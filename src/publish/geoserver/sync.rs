@@ -18,6 +18,8 @@ pub struct Sync<'a> {
     options: &'a Options,
     pipeline: &'a str,
     stores: Vec<Store>,
+    /// Images that are one layer for people: dataset, title, names of the layers.
+    groups: Vec<(Store, Vec<String>)>,
     /// The audience's folder here.
     here: PathBuf,
     /// The same as the server sees it.
@@ -48,10 +50,19 @@ impl<'a> Sync<'a> {
         let here = input.current.join(options.folder());
         let unreadable = || Error::new("mk::publish::geoserver", "cannot read the released list of stores").at(Place::file(FILE));
         let text = std::fs::read_to_string(here.join(FILE)).map_err(|error| unreadable().because(error))?;
-        let stores = serde_json::from_str(&text).map_err(|error| unreadable().because(error))?;
+        let wished: Vec<Store> = serde_json::from_str(&text).map_err(|error| unreadable().because(error))?;
+        let (mut stores, mut groups) = (Vec::new(), Vec::new());
+        for store in wished {
+            let whole = store.clone();
+            let sheets = store.sheets(&here)?;
+            if sheets.len() != 1 || sheets[0] != whole {
+                groups.push((whole, sheets.iter().map(|sheet| format!("{}:{}", options.workspace, sheet.name)).collect()));
+            }
+            stores.extend(sheets);
+        }
         let own = std::path::absolute(&here).unwrap_or_else(|_| here.clone());
         let there = options.files.clone().unwrap_or(own);
-        Ok(Self { rest, options, pipeline: &input.pipeline.config.name, stores, here, there })
+        Ok(Self { rest, options, pipeline: &input.pipeline.config.name, stores, groups, here, there })
     }
 
     /// Does what the phase is for.
@@ -68,6 +79,9 @@ impl<'a> Sync<'a> {
                 }
                 for store in &self.stores {
                     self.bring(store, outside)?;
+                }
+                for (whole, layers) in &self.groups {
+                    self.group(whole, layers, outside)?;
                 }
             }
             Phase::After => self.clear(outside)?,
@@ -132,6 +146,41 @@ impl<'a> Sync<'a> {
         Ok(())
     }
 
+    /// Many images as one layer, by the name of the dataset. A group of that name is ours if it holds nothing but our layers.
+    fn group(&self, whole: &Store, layers: &[String], outside: &mut Outside) -> Result<()> {
+        let workspace = self.options.workspace.as_str();
+        let own = path(&["workspaces", workspace, "layergroups", &whole.dataset]);
+        let document = json!({ "layerGroup": {
+            "name": whole.dataset, "mode": "SINGLE", "title": whole.title, "abstractTxt": whole.summary, "workspace": { "name": workspace },
+            "publishables": { "published": layers.iter().map(|name| json!({ "@type": "layer", "name": name })).collect::<Vec<_>>() },
+            "styles": { "style": vec![""; layers.len()] },
+        } });
+        let found = self.rest.get(&own)?;
+        match found.as_ref().map(|found| self.members(found)) {
+            Some(there) if there == layers => return Ok(()),
+            Some(there) if self.is_own_group(&there, &whole.dataset) => self.rest.put(&own, &document)?,
+            Some(_) => {
+                let why = format!("die Gruppe „{}“ ist dort schon und nicht von uns, sie bleibt unberührt", whole.dataset);
+                outside.left.push((whole.dataset.clone(), why));
+                return Ok(());
+            }
+            None => self.rest.post(&format!("/rest/workspaces/{workspace}/layergroups"), &document)?,
+        }
+        outside.changed.push(format!("group {} of {} layers", whole.dataset, layers.len()));
+        Ok(())
+    }
+
+    /// The layers of a group, with their workspace.
+    fn members(&self, group: &Value) -> Vec<String> {
+        let full = |name: String| if name.contains(':') { name } else { format!("{}:{name}", self.options.workspace) };
+        names(&group["layerGroup"], "publishables", "published").into_iter().map(full).collect()
+    }
+
+    fn is_own_group(&self, members: &[String], dataset: &str) -> bool {
+        let prefix = format!("{}:{dataset}-", self.options.workspace);
+        members.iter().all(|name| name.starts_with(&prefix))
+    }
+
     /// Stores of ours that are no longer released.
     fn clear(&self, outside: &mut Outside) -> Result<()> {
         for (sort, outer) in [(Sort::GeoPackage, "dataStores"), (Sort::GeoTiff, "coverageStores")] {
@@ -145,6 +194,17 @@ impl<'a> Sync<'a> {
                 let own = path(&[&base[..], &[&name]].concat());
                 let ours = self.rest.get(&own)?.and_then(|found| self.mark(&found[words.store])).is_some();
                 if ours && self.options.prune {
+                    // A group goes before the layers in it.
+                    let parts: Vec<&str> = name.split('-').collect();
+                    for end in 1..parts.len() {
+                        let dataset = parts[..end].join("-");
+                        let group = path(&["workspaces", &self.options.workspace, "layergroups", &dataset]);
+                        let there = self.rest.get(&group)?.map(|found| self.members(&found));
+                        let wished = self.groups.iter().any(|(whole, _)| whole.dataset == dataset);
+                        if !wished && there.is_some_and(|there| self.is_own_group(&there, &dataset)) {
+                            self.rest.delete(&group)?;
+                        }
+                    }
                     self.rest.delete(&format!("{own}?recurse=true"))?;
                     outside.changed.push(format!("{name} removed"));
                 } else if ours {

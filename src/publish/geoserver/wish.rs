@@ -49,17 +49,15 @@ pub fn stores(input: &PortalInput<'_>) -> Vec<Store> {
     for dataset in input.visible() {
         for published in dataset.visible(input.audience) {
             let artefact = &published.artefact;
-            let sort = match artefact.path.rsplit_once('.') {
-                Some((_, "gpkg")) if artefact.role == ArtefactRole::Data => Sort::GeoPackage,
-                Some((_, "tif")) if artefact.role == ArtefactRole::Data => Sort::GeoTiff,
+            let sort = match artefact.role {
+                ArtefactRole::Data if artefact.media_type == "application/geopackage+sqlite3" => Sort::GeoPackage,
+                ArtefactRole::Data if artefact.format.starts_with("Cloud Optimized GeoTIFF") => Sort::GeoTiff,
                 _ => continue,
             };
             let id = &dataset.config.id;
-            let stem = artefact.path.rsplit_once('.').map_or(artefact.path.as_str(), |(stem, _)| stem);
-            let safe = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
             let metadata = &dataset.config.metadata;
             let mut store = Store {
-                name: format!("{id}-{}", stem.chars().map(safe).collect::<String>()),
+                name: name(id, &artefact.path),
                 dataset: id.clone(),
                 sort,
                 path: format!("{id}/{}", artefact.path),
@@ -77,6 +75,13 @@ pub fn stores(input: &PortalInput<'_>) -> Vec<Store> {
     stores
 }
 
+/// Name of a store: the dataset's, and the file's without its end.
+fn name(dataset: &str, path: &str) -> String {
+    let stem = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
+    let safe = |c: char| if c.is_ascii_alphanumeric() { c } else { '-' };
+    format!("{dataset}-{}", stem.trim_matches('/').chars().map(safe).collect::<String>())
+}
+
 /// A layer of a store: its name in the workspace, its name in the file, its title.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layer {
@@ -89,6 +94,35 @@ pub struct Layer {
 }
 
 impl Store {
+    /// Itself, or one for each image where it is a folder of images. `folder` is the audience's.
+    ///
+    /// # Errors
+    /// When the folder cannot be read.
+    pub fn sheets(self, folder: &Path) -> Result<Vec<Self>> {
+        let path = folder.join(&self.path);
+        if !path.is_dir() {
+            return Ok(vec![self]);
+        }
+        let mut sheets = Vec::new();
+        for entry in walkdir::WalkDir::new(&path).max_depth(1).sort_by_file_name() {
+            let entry = entry.map_err(|error| {
+                Error::new("mk::publish::geoserver", "cannot read a released folder of images")
+                    .at(Place::file(&self.path))
+                    .because(error)
+            })?;
+            let file = entry.file_name().to_string_lossy();
+            if let Some(stem) = file.strip_suffix(".tif") {
+                sheets.push(Self {
+                    name: name(&self.dataset, &file),
+                    path: format!("{}/{file}", self.path.trim_end_matches('/')),
+                    title: format!("{}, {stem}", self.title),
+                    ..self.clone()
+                });
+            }
+        }
+        Ok(sheets)
+    }
+
     /// The layers: the tables with shapes of a GeoPackage, or the image. `folder` is the audience's.
     ///
     /// # Errors
