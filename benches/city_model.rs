@@ -6,7 +6,7 @@ use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use messkette::dataset::{Area, PlanContext, UnitContext, kind};
 use messkette::format::glb::{self, Column, Compression, Property, Tile};
 use messkette::io::{PackWriter, Source};
-use messkette::mesh::{Facet, Triangulator, pieces};
+use messkette::mesh::{Facet, Paint, Triangulator, pieces};
 use messkette::pipeline::DatasetConfig;
 use std::collections::BTreeMap;
 use std::hint::black_box;
@@ -72,6 +72,7 @@ fn tile(criterion: &mut Criterion) {
                 normal: result.plane.normal,
                 feature: house,
                 class: face % 3,
+                paint: Paint::Colour([face % 3; 3]),
             });
         }
     }
@@ -84,7 +85,7 @@ fn tile(criterion: &mut Criterion) {
                 copyright: "",
                 pieces: &pieces,
                 surfaces: &["RoofSurface", "WallSurface", "GroundSurface"],
-                colour: &|_, class| [class; 3],
+                textured: None,
                 class: "building",
                 features: 400,
                 properties: &properties,

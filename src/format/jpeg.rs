@@ -75,6 +75,18 @@ impl Decoder {
         Ok(Self { library, stream: Vec::new() })
     }
 
+    /// Width and height of a JPEG file of one or three channels.
+    ///
+    /// # Errors
+    /// When it is broken, or of four channels: inks, whose colours depend on the press.
+    pub fn size(&mut self, jpeg: &[u8]) -> Result<[usize; 2]> {
+        let header = self.library.read_header(jpeg).map_err(decode)?;
+        if matches!(header.colorspace, Colorspace::CMYK | Colorspace::YCCK) {
+            return Err(Error::new("mk::jpeg::decode", "a JPEG picture is made of inks (CMYK)"));
+        }
+        Ok([header.width, header.height])
+    }
+
     /// Decodes a whole JPEG file.
     ///
     /// # Errors

@@ -85,33 +85,39 @@ impl Encoder {
     ///
     /// # Errors
     /// When a library refuses.
-    pub fn encode(&mut self, picture: &Rgbx, [x, y]: [usize; 2], side: usize) -> Result<Option<Vec<u8>>> {
-        let coverage = picture.coverage(x, y, side, side);
+    pub fn encode(&mut self, picture: &Rgbx, at: [usize; 2], side: usize) -> Result<Option<Vec<u8>>> {
+        self.encode_part(picture, at, [side, side])
+    }
+
+    /// Encodes a part that lies within the picture; `None` when no pixel of it is valid.
+    ///
+    /// # Errors
+    /// When a library refuses.
+    pub fn encode_part(&mut self, picture: &Rgbx, [x, y]: [usize; 2], size: [usize; 2]) -> Result<Option<Vec<u8>>> {
+        let coverage = picture.coverage(x, y, size[0], size[1]);
         if coverage == Coverage::Empty {
             return Ok(None);
         }
         let bytes = match (self.codec, &mut self.jpeg) {
-            (Codec::Jpeg { .. }, Some(encoder)) if coverage == Coverage::Full => {
-                encoder.encode_part(picture, [x, y], [side, side])?
-            }
+            (Codec::Jpeg { .. }, Some(encoder)) if coverage == Coverage::Full => encoder.encode_part(picture, [x, y], size)?,
             (Codec::Jpeg { background, .. }, Some(encoder)) => {
-                self.filled.become_part(picture, [x, y], [side, side]);
+                self.filled.become_part(picture, [x, y], size);
                 raster::fill_invalid(&mut self.filled, background);
                 encoder.encode(&self.filled)?
             }
-            (Codec::Webp { quality }, _) => webp(&packed(picture, [x, y], side, coverage), side, coverage, quality)?,
-            _ => png(&packed(picture, [x, y], side, coverage), side, coverage)?,
+            (Codec::Webp { quality }, _) => webp(&packed(picture, [x, y], size, coverage), size, coverage, quality)?,
+            _ => png(&packed(picture, [x, y], size, coverage), size, coverage)?,
         };
         Ok(Some(bytes))
     }
 }
 
 /// Three bytes for each pixel where all are valid, else four.
-fn packed(picture: &Rgbx, [x, y]: [usize; 2], side: usize, coverage: Coverage) -> Vec<u8> {
+fn packed(picture: &Rgbx, [x, y]: [usize; 2], [width, height]: [usize; 2], coverage: Coverage) -> Vec<u8> {
     let channels = if coverage == Coverage::Full { 3 } else { 4 };
-    let mut bytes = Vec::with_capacity(side * side * channels);
-    for row in y..y + side {
-        let row = &picture.row(row)[x * 4..(x + side) * 4];
+    let mut bytes = Vec::with_capacity(width * height * channels);
+    for row in y..y + height {
+        let row = &picture.row(row)[x * 4..(x + width) * 4];
         if channels == 4 {
             bytes.extend_from_slice(row);
         } else {
@@ -121,7 +127,7 @@ fn packed(picture: &Rgbx, [x, y]: [usize; 2], side: usize, coverage: Coverage) -
     bytes
 }
 
-fn webp(bytes: &[u8], side: usize, coverage: Coverage, quality: u8) -> Result<Vec<u8>> {
+fn webp(bytes: &[u8], [width, height]: [usize; 2], coverage: Coverage, quality: u8) -> Result<Vec<u8>> {
     let failed = || Error::new("mk::picture::webp", "cannot encode a picture as WebP");
     let mut config = webp::WebPConfig::new().map_err(|()| failed())?;
     config.quality = f32::from(quality);
@@ -129,15 +135,15 @@ fn webp(bytes: &[u8], side: usize, coverage: Coverage, quality: u8) -> Result<Ve
     // Colours under transparent pixels are made smooth, so that they cost nothing; the alpha channel itself is without loss.
     config.exact = 0;
     let layout = if coverage == Coverage::Full { webp::PixelLayout::Rgb } else { webp::PixelLayout::Rgba };
-    let encoder = webp::Encoder::new(bytes, layout, side as u32, side as u32);
+    let encoder = webp::Encoder::new(bytes, layout, width as u32, height as u32);
     let memory = encoder.encode_advanced(&config).map_err(|error| failed().because(format!("{error:?}")))?;
     Ok(memory.to_vec())
 }
 
-fn png(bytes: &[u8], side: usize, coverage: Coverage) -> Result<Vec<u8>> {
+fn png(bytes: &[u8], [width, height]: [usize; 2], coverage: Coverage) -> Result<Vec<u8>> {
     let failed = |error: png::EncodingError| Error::new("mk::picture::png", "cannot encode a picture as PNG").because(error);
     let mut out = Vec::new();
-    let mut encoder = png::Encoder::new(&mut out, side as u32, side as u32);
+    let mut encoder = png::Encoder::new(&mut out, width as u32, height as u32);
     encoder.set_color(if coverage == Coverage::Full { png::ColorType::Rgb } else { png::ColorType::Rgba });
     encoder.set_depth(png::BitDepth::Eight);
     encoder.set_compression(png::Compression::Balanced);
@@ -152,38 +158,69 @@ fn png(bytes: &[u8], side: usize, coverage: Coverage) -> Result<Vec<u8>> {
 /// # Errors
 /// When it is broken, of another size, or in none of the formats.
 pub fn decode(bytes: &[u8], side: usize) -> Result<Rgbx> {
-    let broken = |what: &str| Error::new("mk::picture::decode", what.to_owned());
-    let (channels, pixels) = match bytes {
-        [0xff, 0xd8, ..] => return jpeg::Decoder::new()?.decode(bytes, side, side),
-        [b'R', b'I', b'F', b'F', ..] => {
-            let features = webp::BitstreamFeatures::new(bytes).ok_or_else(|| broken("a WebP picture is broken"))?;
-            if (features.width() as usize, features.height() as usize) != (side, side) {
-                return Err(broken("a WebP picture has another size than it should"));
-            }
-            let image = webp::Decoder::new(bytes).decode().ok_or_else(|| broken("a WebP picture is broken"))?;
-            (if image.is_alpha() { 4 } else { 3 }, image.to_vec())
+    let [b'R', b'I', b'F', b'F', ..] = bytes else { return decode_sized(bytes, [side, side]) };
+    let features = webp::BitstreamFeatures::new(bytes).ok_or_else(|| broken("a WebP picture is broken"))?;
+    if (features.width() as usize, features.height() as usize) != (side, side) {
+        return Err(broken("a WebP picture has another size than it should"));
+    }
+    let image = webp::Decoder::new(bytes).decode().ok_or_else(|| broken("a WebP picture is broken"))?;
+    Ok(unpacked(&image, if image.is_alpha() { 4 } else { 3 }, [side, side]))
+}
+
+/// Width and height of a JPEG or PNG picture, by its header: what it says may be anything.
+///
+/// # Errors
+/// When it is broken, of four inks, or in none of the formats.
+pub fn size(bytes: &[u8]) -> Result<[usize; 2]> {
+    match bytes {
+        [0xff, 0xd8, ..] => jpeg::Decoder::new()?.size(bytes),
+        [0x89, b'P', b'N', b'G', ..] => {
+            let reader = png::Decoder::new(Cursor::new(bytes)).read_info().map_err(broken_png)?;
+            Ok([reader.info().width as usize, reader.info().height as usize])
         }
-        _ => {
-            let failed = |error: png::DecodingError| broken("a PNG picture is broken").because(error);
-            let mut reader = png::Decoder::new(Cursor::new(bytes)).read_info().map_err(failed)?;
-            let info = reader.info();
-            if (info.width as usize, info.height as usize) != (side, side) || info.bit_depth != png::BitDepth::Eight {
-                return Err(broken("a PNG picture has another size than it should"));
-            }
-            let mut pixels = vec![0; reader.output_buffer_size().unwrap_or(0)];
-            let frame = reader.next_frame(&mut pixels).map_err(failed)?;
-            (frame.color_type.samples(), pixels)
-        }
-    };
-    let mut picture = Rgbx::empty(side, side);
-    for (target, pixel) in picture.pixels_mut().chunks_exact_mut(4).zip(pixels.chunks_exact(channels)) {
+        _ => Err(broken("a picture is neither JPEG nor PNG")),
+    }
+}
+
+/// Decodes a JPEG or PNG picture of a known size. What is transparent by half is not valid.
+///
+/// # Errors
+/// When it is broken, of another size, or in none of the formats.
+pub fn decode_sized(bytes: &[u8], size: [usize; 2]) -> Result<Rgbx> {
+    if let [0xff, 0xd8, ..] = bytes {
+        return jpeg::Decoder::new()?.decode(bytes, size[0], size[1]);
+    }
+    let mut decoder = png::Decoder::new(Cursor::new(bytes));
+    // Palettes and few bits to eight, sixteen bits to eight.
+    decoder.set_transformations(png::Transformations::EXPAND | png::Transformations::STRIP_16);
+    let mut reader = decoder.read_info().map_err(broken_png)?;
+    if [reader.info().width as usize, reader.info().height as usize] != size {
+        return Err(broken("a PNG picture has another size than it should"));
+    }
+    let mut pixels = vec![0; reader.output_buffer_size().unwrap_or(0)];
+    let frame = reader.next_frame(&mut pixels).map_err(broken_png)?;
+    Ok(unpacked(&pixels, frame.color_type.samples(), size))
+}
+
+fn broken(what: &str) -> Error {
+    Error::new("mk::picture::decode", what.to_owned())
+}
+
+fn broken_png(error: png::DecodingError) -> Error {
+    broken("a PNG picture is broken").because(error)
+}
+
+/// Pixels of one to four channels.
+fn unpacked(pixels: &[u8], channels: usize, [width, height]: [usize; 2]) -> Rgbx {
+    let mut picture = Rgbx::empty(width, height);
+    for (target, pixel) in picture.pixels_mut().as_chunks_mut::<4>().0.iter_mut().zip(pixels.chunks_exact(channels)) {
         match pixel {
-            [red, green, blue] | [red, green, blue, 128..=255] => target.copy_from_slice(&[*red, *green, *blue, 255]),
-            [grey] => target.copy_from_slice(&[*grey, *grey, *grey, 255]),
+            [red, green, blue] | [red, green, blue, 128..=255] => *target = [*red, *green, *blue, 255],
+            [grey] | [grey, 128..=255] => *target = [*grey, *grey, *grey, 255],
             _ => {}
         }
     }
-    Ok(picture)
+    picture
 }
 
 #[cfg(test)]
@@ -237,6 +274,36 @@ mod tests {
         }
     }
 
+    #[test]
+    fn delivered_pictures_of_all_kinds_are_read() {
+        let png = |colour, depth, palette: Option<&[u8]>, bytes: &[u8]| {
+            let mut out = Vec::new();
+            let mut encoder = png::Encoder::new(&mut out, 2, 1);
+            encoder.set_color(colour);
+            encoder.set_depth(depth);
+            if let Some(palette) = palette {
+                encoder.set_palette(palette);
+            }
+            encoder.write_header().unwrap().write_image_data(bytes).unwrap();
+            out
+        };
+        use png::{BitDepth, ColorType};
+        for (bytes, wanted) in [
+            (png(ColorType::Grayscale, BitDepth::One, None, &[0b1000_0000]), [255, 255, 255, 255, 0, 0, 0, 255]),
+            (png(ColorType::GrayscaleAlpha, BitDepth::Eight, None, &[7, 255, 9, 100]), [7, 7, 7, 255, 0, 0, 0, 0]),
+            (png(ColorType::Indexed, BitDepth::Eight, Some(&[1, 2, 3, 4, 5, 6]), &[1, 0]), [4, 5, 6, 255, 1, 2, 3, 255]),
+            (png(ColorType::Rgb, BitDepth::Sixteen, None, &[9, 0, 8, 0, 7, 0, 6, 0, 5, 0, 4, 0]), [9, 8, 7, 255, 6, 5, 4, 255]),
+        ] {
+            assert_eq!(size(&bytes).unwrap(), [2, 1]);
+            assert_eq!(decode_sized(&bytes, [2, 1]).unwrap().pixels(), wanted);
+            assert!(decode_sized(&bytes, [1, 2]).is_err());
+        }
+        assert_eq!(size(b"GIF89a").unwrap_err().code(), "mk::picture::decode");
+        let jpeg = jpeg::Encoder::new(90).unwrap().encode(&Rgbx::empty(30, 20)).unwrap();
+        assert_eq!(size(&jpeg).unwrap(), [30, 20]);
+        assert_eq!(decode_sized(&jpeg, [30, 20]).unwrap().width(), 30);
+    }
+
     proptest::proptest! {
         #[test]
         fn broken_bytes_are_no_panic(codec in 0_usize..3, at in 0_usize..4000, value in 0_u8..) {
@@ -244,6 +311,7 @@ mod tests {
             let at = at % bytes.len();
             bytes[at] = value;
             let _ = decode(&bytes, 64);
+            let _ = size(&bytes);
         }
     }
 }

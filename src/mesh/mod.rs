@@ -7,7 +7,7 @@ mod shell;
 mod triangulate;
 mod vector;
 
-pub use piece::{Facet, MAX_STEPS, Piece, Vertex, pieces};
+pub use piece::{Facet, MAX_STEPS, Paint, Piece, Vertex, pieces};
 pub use plane::{Plane, newell};
 pub use shell::{Edges, Rings, Slope, slope, volume};
 pub use triangulate::{Degenerate, Triangulation, Triangulator};

@@ -162,7 +162,7 @@ mod tests {
     use super::*;
 
     fn vertex(x: u16, y: u16, z: u16) -> Vertex {
-        Vertex { position: [x, y, z], normal: [0, 0, 127], feature: 0, class: 0 }
+        Vertex { position: [x, y, z], normal: [0, 0, 127], feature: 0, class: 0, paint: [0; 4] }
     }
 
     #[test]

@@ -18,6 +18,31 @@ pub struct Facet {
     pub feature: u16,
     /// Number of the class, an index into the list of materials.
     pub class: u8,
+    /// What it looks like.
+    pub paint: Paint,
+}
+
+/// What a facet looks like.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Paint {
+    /// Linear red, green, blue, 255 = 1.
+    Colour([u8; 3]),
+    /// For each point a place in a picture, from the left and from above, 65,535 = its width and height. Pieces are of facets of
+    /// one kind: all with colours, or all with places.
+    Places(Vec<[u16; 2]>),
+}
+
+impl Paint {
+    /// What a vertex stores of it.
+    fn at(&self, point: usize) -> [u8; 4] {
+        match self {
+            Self::Colour([red, green, blue]) => [*red, *green, *blue, u8::MAX],
+            Self::Places(places) => {
+                let [[a, b], [c, d]] = places.get(point).copied().unwrap_or_default().map(u16::to_le_bytes);
+                [a, b, c, d]
+            }
+        }
+    }
 }
 
 /// A part of a tile that fits into 16 bits: vertices, each with its feature and class, and triangles.
@@ -44,6 +69,8 @@ pub struct Vertex {
     pub feature: u16,
     /// Number of the class.
     pub class: u8,
+    /// Its colour and 255, or its place in the picture as two little-endian numbers.
+    pub paint: [u8; 4],
 }
 
 /// Largest value of a position.
@@ -119,13 +146,14 @@ fn piece(facets: &[Facet], group: &[usize], step: f64, min: [f64; 3], extent: f6
             let facet = &facets[index];
             let position = |value: f64, axis: usize| ((value - origin[axis]) / step).round().clamp(0.0, MAX_STEPS) as u16;
             let normal = facet.normal.map(|value| (value * 127.0).round().clamp(-127.0, 127.0) as i8);
-            let vertex = |point: &[f64; 3]| Vertex {
+            let vertex = |(number, point): (usize, &[f64; 3])| Vertex {
                 position: std::array::from_fn(|axis| position(point[axis], axis)),
                 normal,
                 feature: facet.feature,
                 class: facet.class,
+                paint: facet.paint.at(number),
             };
-            (facet.points.iter().map(vertex).collect(), facet.triangles.as_slice())
+            (facet.points.iter().enumerate().map(vertex).collect(), facet.triangles.as_slice())
         }));
     }
     let Chain { vertices, indices, .. } = chain;
@@ -144,6 +172,7 @@ mod tests {
             normal: [0.0, 0.0, 1.0],
             feature,
             class: (feature % 3) as u8,
+            paint: Paint::Colour([1, 2, 3]),
         }
     }
 

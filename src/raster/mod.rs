@@ -3,6 +3,7 @@
 //! A pixel is four bytes, red, green, blue and its validity (255 valid, 0 not). Validity travels with the colour, so that a kernel
 //! can never mix what is known with what is not.
 
+mod atlas;
 mod clip;
 mod fill;
 mod grid;
@@ -12,6 +13,7 @@ mod lanes;
 mod sample;
 mod shrink;
 
+pub use atlas::{Atlas, Part, Wrap};
 pub use clip::clip;
 pub use fill::{JPEG_BLOCK, fill_invalid};
 pub use grid::{Grid, Span};

@@ -1,8 +1,8 @@
 // Opens a tileset in CesiumJS in headless Chromium, looks at it from the air, and picks what stands in the middle of the picture.
 //
-// usage: node cesium_pick.js FOLDER PICTURE.png [LONGITUDE LATITUDE]
+// usage: node cesium_pick.js FOLDER PICTURE.png [LONGITUDE LATITUDE [RANGE]]
 //
-// FOLDER has the tileset.json; without a place, the middle of the root's region is looked at. Prints one line of JSON: the
+// FOLDER has the tileset.json; without a place, the middle of the root's region is looked at, from 350 m away. Prints one line of JSON: the
 // properties of what was picked, the place that was hit with its ellipsoidal height, whether the building can be hidden, and the messages
 // of the page. Needs the packages cesium and playwright-core, and Chromium (CHROMIUM=/path; else
 // /usr/bin/chromium).
@@ -35,7 +35,7 @@ function serve(folder) {
 }
 
 // Runs in the page.
-async function look([longitude, latitude]) {
+async function look([longitude, latitude, range = 350]) {
     const viewer = new Cesium.Viewer("c", {
         baseLayer: false, animation: false, timeline: false, geocoder: false, homeButton: false, baseLayerPicker: false,
         sceneModePicker: false, navigationHelpButton: false, fullscreenButton: false, infoBox: false, selectionIndicator: false,
@@ -61,7 +61,7 @@ async function look([longitude, latitude]) {
         }
     };
     const view = (range) => viewer.camera.lookAt(target, new Cesium.HeadingPitchRange(Cesium.Math.toRadians(20), Cesium.Math.toRadians(-45), range));
-    view(350);
+    view(range);
     await settled();
     const middle = new Cesium.Cartesian2(scene.canvas.clientWidth / 2, scene.canvas.clientHeight / 2);
     // The feature nearest to the middle of the picture.
@@ -103,7 +103,7 @@ function hide() {
     return !(behind && behind.getProperty && behind.getProperty("id") === id);
 }
 
-async function main([folder, picture, longitude, latitude]) {
+async function main([folder, picture, longitude, latitude, range]) {
     const server = await serve(path.resolve(folder));
     const browser = await chromium.launch({
         executablePath: process.env.CHROMIUM || "/usr/bin/chromium",
@@ -116,7 +116,7 @@ async function main([folder, picture, longitude, latitude]) {
         page.on("pageerror", (error) => messages.push(String(error)));
         await page.goto(`http://127.0.0.1:${server.address().port}/`);
         await page.waitForFunction("window.Cesium !== undefined", null, { timeout: 120000 });
-        const place = longitude === undefined ? [] : [Number(longitude), Number(latitude)];
+        const place = longitude === undefined ? [] : [longitude, latitude, range].filter((value) => value !== undefined).map(Number);
         const result = await page.evaluate(look, place);
         await page.screenshot({ path: picture });
         if (result.properties) result.hidden = await page.evaluate(hide);

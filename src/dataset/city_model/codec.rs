@@ -3,9 +3,14 @@
 //! Coordinates are stored as they were read (64 bits); lengths as variable-length numbers. A pack is written and read by the same
 //! version of the program (the stage's version is part of a unit's identity), so that there is no versioning inside.
 
-use super::model::{Building, Face, Kind, Semantic, Value};
+use super::model::{Building, Face, Kind, Semantic, Skin, Texture, Value};
 use crate::error::{Error, Result};
 use crate::io::Digest;
+use crate::raster::Wrap;
+
+/// In the byte of a face's semantic: a skin follows. A face without one is stored as it always was, so that a building's digest
+/// holds.
+const SKIN: u8 = 0x40;
 
 /// Appends a building.
 pub fn encode(building: &Building, out: &mut Vec<u8>) {
@@ -37,7 +42,7 @@ pub fn encode(building: &Building, out: &mut Vec<u8>) {
     }
     number(building.faces.len() as u64, out);
     for face in &building.faces {
-        out.push(face.semantic as u8);
+        out.push(face.semantic as u8 | if face.skin.is_some() { SKIN } else { 0 });
         number(face.surface.into(), out);
         number(face.rings.len() as u64, out);
         for ring in &face.rings {
@@ -45,6 +50,9 @@ pub fn encode(building: &Building, out: &mut Vec<u8>) {
             for value in ring.iter().flatten() {
                 out.extend_from_slice(&value.to_le_bytes());
             }
+        }
+        if let Some(skin) = &face.skin {
+            encode_skin(skin, out);
         }
     }
     number(building.parts.len() as u64, out);
@@ -54,17 +62,40 @@ pub fn encode(building: &Building, out: &mut Vec<u8>) {
 }
 
 /// Digest of what a building is: geometry and attributes, but not the date it was made on, which some deliveries have anew for
-/// every building.
+/// every building, nor how it looks: exports number their pictures anew.
 pub fn content(building: &Building) -> String {
     let undated = |building: &Building| {
         let mut undated = building.clone();
         undated.attributes.remove("creationDate");
+        for face in &mut undated.faces {
+            face.skin = None;
+        }
         undated
     };
     let parts = building.parts.iter().map(undated).collect();
     let mut bytes = Vec::new();
     encode(&Building { parts, ..undated(building) }, &mut bytes);
     Digest::of(&bytes).to_string()[..16].to_owned()
+}
+
+fn encode_skin(skin: &Skin, out: &mut Vec<u8>) {
+    match skin {
+        Skin::Colour(colour) => {
+            out.push(0);
+            out.extend_from_slice(colour);
+        }
+        Skin::Texture(texture) => {
+            out.push(1 + texture.wrap as u8);
+            text(&texture.picture, out);
+            number(texture.places.len() as u64, out);
+            for places in &texture.places {
+                number(places.len() as u64, out);
+                for value in places.iter().flatten() {
+                    out.extend_from_slice(&value.to_le_bytes());
+                }
+            }
+        }
+    }
 }
 
 /// Reads all buildings.
@@ -128,6 +159,21 @@ impl<'a> Reader<'a> {
         let count = self.count(1)?;
         String::from_utf8(self.take(count)?.to_vec()).ok()
     }
+    fn skin(&mut self) -> Option<Skin> {
+        let wrap = match self.byte()? {
+            0 => return Some(Skin::Colour(self.take(3)?.try_into().ok()?)),
+            number => Wrap::from_number(number - 1)?,
+        };
+        let picture = self.text()?;
+        let mut places = Vec::new();
+        for _ in 0..self.count(1)? {
+            let count = self.count(8)?;
+            let values = self.take(count * 8)?.as_chunks::<4>().0;
+            let pair = |pair: &[[u8; 4]; 2]| pair.map(f32::from_le_bytes);
+            places.push(values.as_chunks::<2>().0.iter().map(pair).collect());
+        }
+        Some(Skin::Texture(Texture { picture, wrap, places }))
+    }
     fn building(&mut self, depth: usize) -> Option<Building> {
         let kind = Kind::from_number(self.byte()?)?;
         let mut building =
@@ -146,7 +192,8 @@ impl<'a> Reader<'a> {
             building.attributes.insert(name, value);
         }
         for _ in 0..self.count(3)? {
-            let semantic = Semantic::from_number(self.byte()?)?;
+            let first = self.byte()?;
+            let semantic = Semantic::from_number(first & !SKIN)?;
             let surface = u32::try_from(self.number()?).ok()?;
             let mut rings = Vec::new();
             for _ in 0..self.count(1)? {
@@ -156,7 +203,8 @@ impl<'a> Reader<'a> {
                 let point = |bytes: &[u8]| [value(&bytes[..8]), value(&bytes[8..16]), value(&bytes[16..])];
                 rings.push(values.chunks_exact(24).map(point).collect());
             }
-            building.faces.push(Face { semantic, surface, rings });
+            let skin = if first & SKIN == 0 { None } else { Some(Box::new(self.skin()?)) };
+            building.faces.push(Face { semantic, surface, rings, skin });
         }
         let parts = self.count(5)?;
         // Parts have no parts of their own.
@@ -183,10 +231,18 @@ mod tests {
         ];
         let point = (-1e7..1e7_f64, -1e7..1e7_f64, -1e3..1e3_f64).prop_map(|(x, y, z)| [x, y, z]);
         let ring = proptest::collection::vec(point, 0..300);
-        let face = (0..6_u8, any::<u32>(), proptest::collection::vec(ring, 0..3)).prop_map(|(number, surface, rings)| Face {
+        let places = proptest::collection::vec((-9.0..9.0_f32, -9.0..9.0_f32).prop_map(|(s, t)| [s, t]), 0..9);
+        let texture = (".{0,9}", 0..3_u8, proptest::collection::vec(places, 0..3)).prop_map(|(picture, wrap, places)| {
+            Skin::Texture(Texture { picture, wrap: Wrap::from_number(wrap).unwrap(), places })
+        });
+        let skin = prop_oneof![any::<[u8; 3]>().prop_map(Skin::Colour), texture];
+        let skin = proptest::option::of(skin.prop_map(Box::new));
+        let rings = proptest::collection::vec(ring, 0..3);
+        let face = (0..6_u8, any::<u32>(), rings, skin).prop_map(|(number, surface, rings, skin)| Face {
             semantic: Semantic::from_number(number).unwrap(),
             surface,
             rings,
+            skin,
         });
         (
             ".{1,9}",

@@ -122,7 +122,7 @@ mod tests {
     fn part(west: f64, east: f64, height: f64) -> Building {
         // Looks down, as ground faces do.
         let ring = vec![[west, 0.0, height], [west, 8.0, height], [east, 8.0, height], [east, 0.0, height]];
-        let face = Face { semantic: Semantic::Ground, surface: 1, rings: vec![ring] };
+        let face = Face { semantic: Semantic::Ground, surface: 1, rings: vec![ring], skin: None };
         Building { id: format!("{west}"), kind: Kind::Part, faces: vec![face], ..Building::default() }
     }
 

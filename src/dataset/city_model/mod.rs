@@ -15,12 +15,14 @@ mod measure;
 mod model;
 mod options;
 mod outputs;
+mod pictures;
 mod preview;
 mod read;
 mod reader;
 mod table;
 #[cfg(test)]
 mod tests;
+mod texture;
 mod tile;
 mod utm;
 
@@ -123,7 +125,7 @@ impl CityModel {
 
 impl Dataset for CityModel {
     fn stages(&self) -> &'static [Stage] {
-        &[Stage { name: "read", version: 3 }, Stage { name: "tile", version: 3 }]
+        &[Stage { name: "read", version: 4 }, Stage { name: "tile", version: 4 }]
     }
 
     fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
@@ -139,7 +141,7 @@ impl Dataset for CityModel {
         let whole = artefacts::whole(&read)?;
         let geoid = self.grid_for(whole.vertical, &context.area.folder)?;
         let copyright = self.copyright(context.dataset, geoid.as_ref());
-        tile::units(&read, &artefacts::params(&whole, &self.options, copyright), geoid.as_ref())
+        tile::units(&read, context.sources, &artefacts::params(&whole, &self.options, copyright), geoid.as_ref())
     }
 
     fn execute(&self, stage: usize, unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {

@@ -1,5 +1,6 @@
 //! A building as it was delivered: attributes, faces with semantics, parts.
 
+use crate::raster::Wrap;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -64,6 +65,38 @@ pub struct Face {
     pub surface: u32,
     /// The rings, without the repeated last point.
     pub rings: Vec<Vec<[f64; 3]>>,
+    /// What it looks like, where the data says so.
+    pub skin: Option<Box<Skin>>,
+}
+
+/// What a face looks like: of the theme that was taken.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Skin {
+    /// The diffuse colour of a material: red, green, blue as on a screen.
+    Colour([u8; 3]),
+    /// A part of a picture.
+    Texture(Texture),
+}
+
+impl Skin {
+    /// The same on a face whose rings run the other way.
+    pub fn reversed(mut self) -> Self {
+        if let Self::Texture(texture) = &mut self {
+            texture.places.iter_mut().for_each(|places| places.reverse());
+        }
+        self
+    }
+}
+
+/// A part of a picture on a face.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Texture {
+    /// Where the picture lies, as the delivery names it: relative to its file.
+    pub picture: String,
+    /// What is outside the picture.
+    pub wrap: Wrap,
+    /// For each point of each ring a place in the picture: from the left and from below, 1 = its width and height.
+    pub places: Vec<Vec<[f32; 2]>>,
 }
 
 /// The value of an attribute.
@@ -180,6 +213,13 @@ impl Building {
         }
         let bbox = crate::crs::Bbox::around(self.points().map(|point| [point[0], point[1]]));
         Some(bbox.centre())
+    }
+    /// Names of the pictures on its faces, as often as they are used.
+    pub fn pictures(&self) -> impl Iterator<Item = &str> {
+        self.all_faces().filter_map(|face| match face.skin.as_deref() {
+            Some(Skin::Texture(texture)) => Some(texture.picture.as_str()),
+            _ => None,
+        })
     }
     /// All points of all faces.
     pub fn points(&self) -> impl Iterator<Item = [f64; 3]> + '_ {

@@ -25,8 +25,8 @@ pub struct Options {
     /// How the geometry of the tiles is stored: `meshopt` (small; CesiumJS, three.js) or `none`. Defaults to `meshopt`.
     #[serde(default)]
     pub compression: CompressionOption,
-    /// Colours of the buildings: `surface` (roof, wall, ground) or `function` (walls by what the building is for). Defaults to
-    /// `surface`.
+    /// Colours of the buildings: `surface` (textures and materials, else roof, wall, ground) or `function` (walls by what the
+    /// building is for, without textures). Defaults to `surface`.
     #[serde(default)]
     pub colour: ColourOption,
     /// Publish what was, too: each version of each building with its dates, and what came, changed and went. The folder of each

@@ -17,10 +17,12 @@ use crate::error::{Error, Place, Rejection, Result};
 use crate::io::{Limits, Pack, Source};
 use crate::plan::{Input, UnitSpec};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Entry with a line for each building: `gml:id`, cell, digest of the content, date of creation, with tabulators between.
 const IDS: &str = "ids";
+/// Entry with the pictures that buildings show: lines of cell, tabulator, name as the file gives it. Only where there are some.
+pub const PICTURES: &str = "pictures";
 /// Prefix of the entries with buildings.
 pub const CELLS: &str = "cell/";
 
@@ -96,40 +98,21 @@ pub fn execute(unit: &UnitSpec, options: &Options, context: &mut UnitContext<'_>
     if options.dated() && delivery(&source.name).is_none() {
         return Err(undated(&source.name));
     }
-    let mut cells: BTreeMap<Cell, Vec<Encoded>> = BTreeMap::new();
-    let mut attributes = Attributes::default();
-    let (mut dates, mut bbox, mut buildings): (Option<(String, String)>, _, u64) = (None, Bbox::EMPTY, 0);
-    let input = source.reader(Limits::default())?;
-    let document = reader::read(input, &source.name, options.wanted(), |building| {
-        context.check()?;
-        let Some(centre) = building.centroid() else {
-            return Ok(Some(Error::new("mk::city_model::no_geometry", "it has no surfaces")));
-        };
-        if let Some(extent) = context.area.extent
-            && !extent.contains(centre)
-        {
-            return Ok(Some(
-                Error::new("mk::city_model::outside", "it lies outside the pipeline's extent").at(Place::default().at(centre)),
-            ));
+    let mut known = None;
+    let (document, gathered) = loop {
+        let mut gathered = Gathered::default();
+        let input = source.reader(Limits::default())?;
+        let mut document = reader::read(input, &source.name, options.wanted(), known.take(), |building| {
+            context.check()?;
+            Ok(gathered.take(building, context.area.extent))
+        })?;
+        match document.late.take() {
+            // What faces look like stood behind them: again, with that.
+            Some(late) => known = Some(late),
+            None => break (document, gathered),
         }
-        let created = created(&building).unwrap_or_default().to_owned();
-        if !created.is_empty() {
-            dates = Some(match dates.take() {
-                None => (created.clone(), created.clone()),
-                Some((first, last)) => (first.min(created.clone()), last.max(created.clone())),
-            });
-        }
-        attributes.add(&building);
-        for point in building.points() {
-            bbox.grow([point[0], point[1]]);
-        }
-        buildings += 1;
-        let mut bytes = Vec::new();
-        codec::encode(&building, &mut bytes);
-        let content = codec::content(&building);
-        cells.entry(Cell::of(centre)).or_default().push(Encoded { id: building.id, bytes, content, created });
-        Ok(None)
-    })?;
+    };
+    let Gathered { cells, attributes, dates, bbox, buildings, pictures } = gathered;
     let mut summary = Summary { envelope: document.envelope, dates, buildings, attributes, ..Summary::default() };
     if buildings > 0 {
         let reference = heights::reference(document.srs.as_ref(), options.vertical);
@@ -146,6 +129,13 @@ pub fn execute(unit: &UnitSpec, options: &Options, context: &mut UnitContext<'_>
         summary.crs = Some(crs);
     }
     write(cells, context)?;
+    if !pictures.is_empty() {
+        let mut lines = String::new();
+        for (cell, picture) in &pictures {
+            lines.push_str(&format!("{}\t{picture}\n", cell.name()));
+        }
+        context.pack.add(PICTURES, lines.as_bytes())?;
+    }
     let mut findings = document.found.findings;
     findings.extend(document.unknown.iter().map(|(name, count)| Rejection {
         object_type: name.clone(),
@@ -169,6 +159,55 @@ struct Encoded {
     bytes: Vec<u8>,
     content: String,
     created: String,
+}
+
+/// What is kept of a file's buildings.
+struct Gathered {
+    cells: BTreeMap<Cell, Vec<Encoded>>,
+    attributes: Attributes,
+    dates: Option<(String, String)>,
+    bbox: Bbox,
+    buildings: u64,
+    pictures: BTreeSet<(Cell, String)>,
+}
+
+impl Default for Gathered {
+    fn default() -> Self {
+        let (cells, attributes, pictures) = (BTreeMap::new(), Attributes::default(), BTreeSet::new());
+        Self { cells, attributes, dates: None, bbox: Bbox::EMPTY, buildings: 0, pictures }
+    }
+}
+
+impl Gathered {
+    /// Keeps a building, or says why not.
+    fn take(&mut self, building: Building, extent: Option<Bbox>) -> Option<Error> {
+        let Some(centre) = building.centroid() else {
+            return Some(Error::new("mk::city_model::no_geometry", "it has no surfaces"));
+        };
+        if extent.is_some_and(|extent| !extent.contains(centre)) {
+            let error = Error::new("mk::city_model::outside", "it lies outside the pipeline's extent");
+            return Some(error.at(Place::default().at(centre)));
+        }
+        let created = created(&building).unwrap_or_default().to_owned();
+        if !created.is_empty() {
+            self.dates = Some(match self.dates.take() {
+                None => (created.clone(), created.clone()),
+                Some((first, last)) => (first.min(created.clone()), last.max(created.clone())),
+            });
+        }
+        self.attributes.add(&building);
+        for point in building.points() {
+            self.bbox.grow([point[0], point[1]]);
+        }
+        self.buildings += 1;
+        let cell = Cell::of(centre);
+        self.pictures.extend(building.pictures().map(|picture| (cell, picture.to_owned())));
+        let mut bytes = Vec::new();
+        codec::encode(&building, &mut bytes);
+        let content = codec::content(&building);
+        self.cells.entry(cell).or_default().push(Encoded { id: building.id, bytes, content, created });
+        None
+    }
 }
 
 fn write(cells: BTreeMap<Cell, Vec<Encoded>>, context: &mut UnitContext<'_>) -> Result<()> {

@@ -3,15 +3,18 @@
 use super::cell::{Block, Cell, STEP_M};
 use super::codec;
 use super::heights::{Frame, Geodetic, Ground};
-use super::model::{Building, Semantic, Value};
+use super::model::{Building, Face, Semantic, Skin, Value};
 use super::options::{ColourOption, CompressionOption};
-use super::read::{self, CELLS, Listed};
+use super::pictures::{self, Finder};
+use super::read::{self, CELLS, Listed, PICTURES};
+use super::texture::{self, Skins};
 use crate::crs::{Bbox, Crs, Geoid, Vertical};
 use crate::dataset::{Outcome, UnitContext, UnitResult};
 use crate::error::{Error, Place, Rejection, Result};
 use crate::format::glb::{self, Column, Property};
 use crate::format::tileset::Region;
-use crate::mesh::{Facet, Triangulator, pieces};
+use crate::io::Source;
+use crate::mesh::{Facet, Paint, Triangulator, pieces};
 use crate::plan::{Input, InputKind, UnitSpec};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -105,9 +108,12 @@ struct Delivered {
 ///
 /// # Errors
 /// When a result cannot be read.
-pub fn units(read: &[UnitResult], params: &Params, geoid: Option<&Geoid>) -> Result<Vec<UnitSpec>> {
+pub fn units(read: &[UnitResult], sources: &[Source], params: &Params, geoid: Option<&Geoid>) -> Result<Vec<UnitSpec>> {
     let mut cells: BTreeMap<Cell, Vec<(usize, Input)>> = BTreeMap::new();
     let mut places: BTreeMap<String, Vec<Delivered>> = BTreeMap::new();
+    let mut finder = Finder::default();
+    let mut shown: BTreeMap<Cell, BTreeSet<String>> = BTreeMap::new();
+    let sources: HashMap<&str, &Source> = sources.iter().map(|source| (source.name.as_str(), source)).collect();
     for (file, result) in read.iter().enumerate() {
         let mut pack = result.pack()?;
         for (name, info) in pack.entries() {
@@ -118,7 +124,18 @@ pub fn units(read: &[UnitResult], params: &Params, geoid: Option<&Geoid>) -> Res
         for (id, Listed { cell, created, .. }) in read::listed(&mut pack)? {
             places.entry(id).or_default().push(Delivered { created, file, cell });
         }
+        if let Some(source) = sources.get(result.key.as_str())
+            && pack.entries().contains_key(PICTURES)
+            && params.colour == ColourOption::Surface
+        {
+            let pictures = String::from_utf8_lossy(&pack.read(PICTURES)?).into_owned();
+            for (cell, picture) in pictures.lines().filter_map(|line| line.split_once('\t')) {
+                let Some(cell) = Cell::parse(cell) else { continue };
+                shown.entry(cell).or_default().extend(finder.want(source, picture));
+            }
+        }
     }
+    let pictures = finder.inputs();
     let blocks = blocks(&cells, &places);
     let excluded = excluded(places, &blocks);
     let grid = geoid.map(|geoid| Input {
@@ -139,7 +156,13 @@ pub fn units(read: &[UnitResult], params: &Params, geoid: Option<&Geoid>) -> Res
             // By file, then by cell: the later file wins.
             entries.sort_by(|(a, first), (b, second)| (a, &first.name).cmp(&(b, &second.name)));
             let size: u64 = entries.iter().map(|(_, input)| input.size).sum();
-            let inputs = entries.into_iter().map(|(_, input)| input).chain(grid.clone()).collect();
+            let names: BTreeSet<&String> =
+                shown.iter().filter(|(cell, _)| block.covers(**cell)).flat_map(|(_, names)| names).collect();
+            let of_block: Vec<Input> = names.into_iter().filter_map(|name| pictures.get(name)).cloned().collect();
+            let pixels: u64 = of_block.iter().map(|input| input.size).sum();
+            // One picture at a time beside the atlas: as pixels it takes some ten times as much.
+            let largest = of_block.iter().map(|input| 96 + ((input.size * 12) >> 20).min(512)).max().unwrap_or(0);
+            let inputs = entries.into_iter().map(|(_, input)| input).chain(grid.clone()).chain(of_block).collect();
             let exclude = excluded.get(&block).cloned().unwrap_or_default();
             let params = Params { exclude, cells: block.cells, ..params.clone() };
             let ([east, north], half) = (block.centre(), block.side_m() / 2.0);
@@ -148,8 +171,8 @@ pub fn units(read: &[UnitResult], params: &Params, geoid: Option<&Geoid>) -> Res
                 inputs,
                 params: serde_json::to_value(&params).unwrap_or_default(),
                 bbox: Some(Bbox::new([east - half, north - half], [east + half, north + half])),
-                memory_mb: 16 + (size >> 20) * 8,
-                cost: size,
+                memory_mb: 16 + (size >> 20) * 8 + largest,
+                cost: size + pixels,
             }
         })
         .collect())
@@ -193,25 +216,34 @@ pub fn execute(unit: &UnitSpec, geoid: Option<Geoid>, context: &mut UnitContext<
     let params: Params = serde_json::from_value(unit.params.clone())
         .map_err(|error| Error::new("mk::run::params", "the unit's parameters are damaged").because(error))?;
     let block = block(&unit.key, params.cells)?;
-    let (buildings, findings) = merged(unit, &params, context)?;
+    let (buildings, mut findings) = merged(unit, &params, context)?;
+    let (folders, buildings): (Vec<String>, Vec<Building>) = buildings.into_iter().unzip();
     let ground = Ground::new(params.crs, geoid, &context.area.grids)?;
     let frame = frame(block, &ground)?;
     context.check()?;
-    let built = build(&buildings, &ground, &frame)?;
-    let pieces = pieces(&built.facets, STEP_M);
-    let properties = properties(&buildings);
-    let walls: Vec<[u8; 3]> = match params.colour {
-        ColourOption::Surface => Vec::new(),
-        ColourOption::Function => buildings.iter().map(wall_by_function).collect(),
+    let faces: Vec<(&Face, &str)> = match params.colour {
+        ColourOption::Surface => {
+            let placed = buildings.iter().zip(&folders);
+            placed.flat_map(|(building, folder)| shown(building).map(|(_, face)| (face, folder.as_str()))).collect()
+        }
+        // Colours that tell something are not painted over.
+        ColourOption::Function => Vec::new(),
     };
+    let mut skins = texture::skins(&faces, unit, context)?;
+    findings.append(&mut skins.findings);
+    let built = build(&buildings, &mut skins, &params, &ground, &frame)?;
+    let [plain, textured] = [&built.plain, &built.textured].map(|facets| pieces(facets, STEP_M));
+    let properties = properties(&buildings);
     let tile = glb::Tile {
         copyright: &params.copyright,
-        pieces: &pieces,
+        pieces: &plain,
+        textured: skins.picture.as_ref().map(|picture| glb::Textured {
+            pieces: &textured,
+            picture: &picture.bytes,
+            media_type: picture.media_type,
+            cutout: picture.cutout,
+        }),
         surfaces: &SURFACES,
-        colour: &|feature, class| match walls.get(usize::from(feature)) {
-            Some(&wall) if class == 1 => wall,
-            _ => COLOURS[usize::from(class.min(2))],
-        },
         class: "building",
         features: buildings.len(),
         properties: &properties,
@@ -229,25 +261,29 @@ pub fn execute(unit: &UnitSpec, geoid: Option<Geoid>, context: &mut UnitContext<
         region: built.region.map(Summary::stored),
         cells: block.cells,
         buildings: buildings.len() as u64,
-        triangles: built.facets.iter().map(|facet| facet.triangles.len() as u64).sum(),
+        triangles: built.plain.iter().chain(&built.textured).map(|facet| facet.triangles.len() as u64).sum(),
     };
     Ok(Outcome { findings, bbox: unit.bbox, summary: serde_json::to_value(&summary).unwrap_or_default(), ..Outcome::default() })
 }
 
-/// The buildings of the cell from all files, each once, by id.
-fn merged(unit: &UnitSpec, params: &Params, context: &UnitContext<'_>) -> Result<(Vec<Building>, Vec<Rejection>)> {
+/// A building with the folder of its file, to which the names of its pictures are relative.
+type InFolder = (String, Building);
+
+/// The buildings of the cell from all files, each once.
+fn merged(unit: &UnitSpec, params: &Params, context: &UnitContext<'_>) -> Result<(Vec<InFolder>, Vec<Rejection>)> {
     let exclude: BTreeSet<&str> = params.exclude.iter().map(String::as_str).collect();
-    let mut newest: BTreeMap<String, Building> = BTreeMap::new();
+    let mut newest: BTreeMap<String, InFolder> = BTreeMap::new();
     let mut findings = Vec::new();
     for input in unit.inputs.iter().filter(|input| input.kind == InputKind::Result) {
+        let file = input.name.rsplit_once('#').map_or(input.name.as_str(), |(file, _)| file);
         for building in codec::decode(&context.entry(input)?)? {
             if exclude.contains(building.id.as_str()) {
                 findings.push(finding(&building, "mk::city_model::moved", "a newer delivery has it in another cell"));
                 continue;
             }
             match newest.get(&building.id) {
-                Some(present) if *present == building => continue,
-                Some(present) => {
+                Some((_, present)) if *present == building => continue,
+                Some((_, present)) => {
                     findings.push(finding(
                         &building,
                         "mk::city_model::twice",
@@ -259,7 +295,7 @@ fn merged(unit: &UnitSpec, params: &Params, context: &UnitContext<'_>) -> Result
                 }
                 None => {}
             }
-            newest.insert(building.id.clone(), building);
+            newest.insert(building.id.clone(), (pictures::folder(file).to_owned(), building));
         }
     }
     if newest.len() > usize::from(u16::MAX) {
@@ -269,16 +305,16 @@ fn merged(unit: &UnitSpec, params: &Params, context: &UnitContext<'_>) -> Result
 }
 
 /// Neighbours one after the other (along a Z-order curve, then by id): what lies together compresses together.
-fn by_place(buildings: Vec<Building>) -> Vec<Building> {
-    let mut placed: Vec<(u64, Building)> = buildings
+fn by_place(buildings: Vec<InFolder>) -> Vec<InFolder> {
+    let mut placed: Vec<(u64, InFolder)> = buildings
         .into_iter()
-        .map(|building| {
+        .map(|(folder, building)| {
             // Metres within a square of 65 km, which no cell leaves.
             let place = building.centroid().unwrap_or_default().map(|value| (value.floor() as i64 & 0xffff) as u64);
-            (spread(place[0]) | spread(place[1]) << 1, building)
+            (spread(place[0]) | spread(place[1]) << 1, (folder, building))
         })
         .collect();
-    placed.sort_by(|(a, first), (b, second)| a.cmp(b).then_with(|| first.id.cmp(&second.id)));
+    placed.sort_by(|(a, (_, first)), (b, (_, second))| a.cmp(b).then_with(|| first.id.cmp(&second.id)));
     placed.into_iter().map(|(_, building)| building).collect()
 }
 
@@ -297,16 +333,19 @@ fn finding(building: &Building, code: &str, reason: &str) -> Rejection {
 }
 
 struct Built {
-    facets: Vec<Facet>,
+    /// Faces with a colour.
+    plain: Vec<Facet>,
+    /// Faces with a part of the atlas.
+    textured: Vec<Facet>,
     region: Option<Region>,
 }
 
 /// All faces that are shown, in the local frame.
-fn build(buildings: &[Building], ground: &Ground, frame: &Frame) -> Result<Built> {
+fn build(buildings: &[Building], skins: &mut Skins, params: &Params, ground: &Ground, frame: &Frame) -> Result<Built> {
     // A corner is shared by three faces and more: each place is transformed once.
     let mut numbers: HashMap<[u64; 3], usize> = HashMap::new();
     let mut places: Vec<[f64; 3]> = Vec::new();
-    for point in buildings.iter().flat_map(shown).flat_map(|(_, rings)| rings.iter().flatten()) {
+    for point in buildings.iter().flat_map(shown).flat_map(|(_, face)| face.rings.iter().flatten()) {
         numbers.entry(point.map(f64::to_bits)).or_insert_with(|| {
             places.push(*point);
             places.len() - 1
@@ -319,27 +358,38 @@ fn build(buildings: &[Building], ground: &Ground, frame: &Frame) -> Result<Built
     }
     let local: Vec<[f64; 3]> = geodetic.iter().map(|&place| frame.local(place)).collect();
     let mut triangulator = Triangulator::new();
-    let mut facets = Vec::new();
+    let (mut plain, mut textured) = (Vec::new(), Vec::new());
+    let mut places = skins.places.iter_mut();
     for (feature, building) in buildings.iter().enumerate() {
-        for (class, rings) in shown(building) {
+        let colours = colours(building, params.colour);
+        for (class, face) in shown(building) {
+            let places = places.next().and_then(Option::take);
             let at = |point: &[f64; 3]| numbers.get(&point.map(f64::to_bits)).map_or([0.0; 3], |&number| local[number]);
-            let rings: Vec<Vec<[f64; 3]>> = rings.iter().map(|ring| ring.iter().map(at).collect()).collect();
+            let rings: Vec<Vec<[f64; 3]>> = face.rings.iter().map(|ring| ring.iter().map(at).collect()).collect();
             // Faces without area were left out by the reader; one that loses its area by a micrometre here is not seen.
             let Ok(result) = triangulator.triangulate(&rings) else { continue };
+            let (facets, paint) = match (places, face.skin.as_deref()) {
+                (Some(places), _) => (&mut textured, Paint::Places(places)),
+                (None, Some(Skin::Colour(colour))) if params.colour == ColourOption::Surface => {
+                    (&mut plain, Paint::Colour(colour.map(linear)))
+                }
+                _ => (&mut plain, Paint::Colour(colours[usize::from(class.min(2))])),
+            };
             facets.push(Facet {
                 points: rings.concat(),
                 triangles: result.triangles,
                 normal: result.plane.normal,
                 feature: feature as u16,
                 class,
+                paint,
             });
         }
     }
-    Ok(Built { region: (!geodetic.is_empty()).then_some(region), facets })
+    Ok(Built { region: (!geodetic.is_empty()).then_some(region), plain, textured })
 }
 
 /// The faces that are shown, with their class: roof, wall or ground.
-fn shown(building: &Building) -> impl Iterator<Item = (u8, &Vec<Vec<[f64; 3]>>)> {
+fn shown(building: &Building) -> impl Iterator<Item = (u8, &Face)> {
     building.all_faces().filter_map(|face| {
         let class = match face.semantic {
             Semantic::Roof | Semantic::OuterFloor => 0,
@@ -347,7 +397,7 @@ fn shown(building: &Building) -> impl Iterator<Item = (u8, &Vec<Vec<[f64; 3]>>)>
             Semantic::Ground => 2,
             Semantic::Closure => return None,
         };
-        Some((class, &face.rings))
+        Some((class, face))
     })
 }
 
@@ -355,6 +405,22 @@ fn shown(building: &Building) -> impl Iterator<Item = (u8, &Vec<Vec<[f64; 3]>>)>
 const SURFACES: [&str; 3] = ["RoofSurface", "WallSurface", "GroundSurface"];
 /// Their colours, linear: red roofs, light walls, as on German city models.
 const COLOURS: [[u8; 3]; 3] = [[153, 33, 20], [204, 194, 173], [64, 59, 54]];
+
+/// Colours of a building's classes.
+fn colours(building: &Building, option: ColourOption) -> [[u8; 3]; 3] {
+    let [roof, wall, ground] = COLOURS;
+    match option {
+        ColourOption::Surface => [roof, wall, ground],
+        ColourOption::Function => [roof, wall_by_function(building), ground],
+    }
+}
+
+/// A part of a colour as on a screen (sRGB, IEC 61966-2-1) to the linear one that glTF's vertices have.
+fn linear(part: u8) -> u8 {
+    let part = f64::from(part) / 255.0;
+    let linear = if part <= 0.040_45 { part / 12.92 } else { ((part + 0.055) / 1.055).powf(2.4) };
+    (linear * 255.0).round() as u8
+}
 
 /// Colour of the walls by the group of ALKIS's function: living, business and industry, public, anything else.
 fn wall_by_function(building: &Building) -> [u8; 3] {

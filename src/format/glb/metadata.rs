@@ -75,7 +75,7 @@ impl Writer {
         let mut classes = Map::new();
         classes.insert(tile.class.to_owned(), json!({ "properties": properties }));
         let mut tables = vec![json!({ "class": tile.class, "count": tile.features, "properties": values })];
-        if !tile.pieces.is_empty() {
+        if !tile.pieces.is_empty() || tile.textured.is_some_and(|textured| !textured.pieces.is_empty()) {
             let names: Vec<String> = tile.surfaces.iter().map(|&name| name.to_owned()).collect();
             let (definition, stored) = self.texts(&names);
             classes.insert("surface".to_owned(), json!({ "properties": { "surface": definition } }));

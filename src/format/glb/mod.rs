@@ -27,12 +27,12 @@ pub enum Compression {
 pub struct Tile<'a> {
     /// Attribution; empty for none.
     pub copyright: &'a str,
-    /// Geometry.
+    /// Geometry with a colour for each vertex.
     pub pieces: &'a [Piece],
+    /// Geometry with a picture.
+    pub textured: Option<Textured<'a>>,
     /// Names of the classes that vertices have, as `RoofSurface`: the second set of features.
     pub surfaces: &'a [&'a str],
-    /// Linear red, green, blue of a vertex, 255 = 1, by its feature and class.
-    pub colour: &'a dyn Fn(u16, u8) -> [u8; 3],
     /// Name of the features' class, as `building`.
     pub class: &'a str,
     /// Number of features.
@@ -43,7 +43,20 @@ pub struct Tile<'a> {
     pub compression: Compression,
 }
 
-/// Bytes of a vertex: position, normal, feature, class, colour, each on a multiple of 4.
+/// Geometry that shows parts of one picture.
+#[derive(Debug, Clone, Copy)]
+pub struct Textured<'a> {
+    /// The geometry.
+    pub pieces: &'a [Piece],
+    /// The picture, JPEG or PNG.
+    pub picture: &'a [u8],
+    /// Its media type.
+    pub media_type: &'a str,
+    /// True when the picture has pixels that are not there.
+    pub cutout: bool,
+}
+
+/// Bytes of a vertex: position, normal, feature, class, and colour or place in the picture, each on a multiple of 4.
 const STRIDE: usize = 24;
 const TARGET_VERTICES: u32 = 34_962;
 const TARGET_INDICES: u32 = 34_963;
@@ -58,17 +71,25 @@ const UNSIGNED_SHORT: u32 = 5_123;
 pub fn write(tile: &Tile<'_>) -> Result<Vec<u8>> {
     let mut writer = Writer { compression: tile.compression, ..Writer::default() };
     let (mut meshes, mut nodes) = (Vec::new(), Vec::new());
-    for set in sets(tile.pieces) {
-        for (piece, primitive) in set.iter().zip(writer.primitives(set, tile)?) {
-            nodes.push(
-                json!({ "mesh": meshes.len(), "translation": piece.origin, "scale": [piece.step, piece.step, piece.step] }),
-            );
-            meshes.push(json!({ "primitives": [primitive] }));
+    // White: the vertices have the colours, or the picture.
+    let mut materials = Vec::new();
+    let textured = tile.textured.filter(|textured| !textured.pieces.is_empty());
+    let plain = Some(tile.pieces).filter(|pieces| !pieces.is_empty()).map(|pieces| (pieces, false));
+    for (pieces, has_picture) in plain.into_iter().chain(textured.map(|textured| (textured.pieces, true))) {
+        for set in sets(pieces) {
+            for (piece, primitive) in set.iter().zip(writer.primitives(set, tile, (materials.len(), has_picture))?) {
+                nodes.push(
+                    json!({ "mesh": meshes.len(), "translation": piece.origin, "scale": [piece.step, piece.step, piece.step] }),
+                );
+                meshes.push(json!({ "primitives": [primitive] }));
+            }
+        }
+        materials.push(json!({ "pbrMetallicRoughness": { "metallicFactor": 0 } }));
+        if has_picture && let Some(material) = materials.last_mut() {
+            material["pbrMetallicRoughness"]["baseColorTexture"] = json!({ "index": 0 });
         }
     }
     let (schema, tables) = writer.tables(tile);
-    // White: the vertices have the colours.
-    let materials = json!([{ "pbrMetallicRoughness": { "metallicFactor": 0 } }]);
     let mut extensions_used = vec!["EXT_structural_metadata"];
     let mut extensions_required = Vec::new();
     if !nodes.is_empty() {
@@ -96,7 +117,22 @@ pub fn write(tile: &Tile<'_>) -> Result<Vec<u8>> {
         root.insert("scenes".into(), json!([{ "nodes": (0..nodes.len()).collect::<Vec<_>>() }]));
         root.insert("nodes".into(), nodes.into());
         root.insert("meshes".into(), meshes.into());
-        root.insert("materials".into(), materials);
+        if let Some(textured) = textured {
+            if textured.cutout
+                && let Some(material) = materials.last_mut()
+            {
+                material["alphaMode"] = "MASK".into();
+            }
+            let at = writer.append(textured.picture);
+            writer.views.push(json!({ "buffer": 0, "byteOffset": at, "byteLength": textured.picture.len() }));
+            let image = json!({ "bufferView": writer.views.len() - 1, "mimeType": textured.media_type });
+            let (linear, mipmaps, edge) = (9_729, 9_987, 33_071);
+            let sampler = json!({ "magFilter": linear, "minFilter": mipmaps, "wrapS": edge, "wrapT": edge });
+            root.insert("textures".into(), json!([{ "sampler": 0, "source": 0 }]));
+            root.insert("images".into(), json!([image]));
+            root.insert("samplers".into(), json!([sampler]));
+        }
+        root.insert("materials".into(), materials.into());
         root.insert("accessors".into(), writer.accessors.into());
     }
     if !writer.views.is_empty() {
@@ -204,10 +240,9 @@ impl Writer {
     }
 
     /// Writes the pieces of a set and gives a primitive for each. They share their vertices, and each has its own indices.
-    fn primitives(&mut self, set: &[Piece], tile: &Tile<'_>) -> Result<Vec<Value>> {
+    fn primitives(&mut self, set: &[Piece], tile: &Tile<'_>, (material, textured): (usize, bool)) -> Result<Vec<Value>> {
         let failed = |error| Error::new("mk::glb::meshopt", "cannot compress the geometry of a tile").because(error);
-        let vertices: Vec<[u8; STRIDE]> =
-            set.iter().flat_map(|piece| &piece.vertices).map(|it| bytes_of(*it, tile.colour)).collect();
+        let vertices: Vec<[u8; STRIDE]> = set.iter().flat_map(|piece| &piece.vertices).map(|it| bytes_of(*it)).collect();
         let mut indices: Vec<u16> = Vec::new();
         let mut first = 0;
         for piece in set {
@@ -243,10 +278,11 @@ impl Writer {
             json!({ "bufferView": vertex_view, "byteOffset": 12, "componentType": UNSIGNED_SHORT, "count": count, "type": "SCALAR" }),
             json!({ "bufferView": vertex_view, "byteOffset": 16, "componentType": UNSIGNED_BYTE, "count": count, "type": "SCALAR" }),
             json!({
-                "bufferView": vertex_view, "byteOffset": 20, "componentType": UNSIGNED_BYTE, "normalized": true, "count": count,
-                "type": "VEC4",
+                "bufferView": vertex_view, "byteOffset": 20, "componentType": if textured { UNSIGNED_SHORT } else { UNSIGNED_BYTE },
+                "normalized": true, "count": count, "type": if textured { "VEC2" } else { "VEC4" },
             }),
         ]);
+        let paint = if textured { "TEXCOORD_0" } else { "COLOR_0" };
         let mut primitives = Vec::new();
         let mut offset = 0;
         for piece in set {
@@ -264,10 +300,10 @@ impl Writer {
             ]);
             primitives.push(json!({
                 "attributes": {
-                    "POSITION": first, "NORMAL": first + 1, "_FEATURE_ID_0": first + 2, "_FEATURE_ID_1": first + 3, "COLOR_0": first + 4,
+                    "POSITION": first, "NORMAL": first + 1, "_FEATURE_ID_0": first + 2, "_FEATURE_ID_1": first + 3, paint: first + 4,
                 },
                 "indices": self.accessors.len() - 1,
-                "material": 0,
+                "material": material,
                 "extensions": { "EXT_mesh_features": { "featureIds": features } },
             }));
         }
@@ -291,7 +327,7 @@ fn sets(pieces: &[Piece]) -> Vec<&[Piece]> {
 }
 
 /// A vertex as it is stored.
-fn bytes_of(vertex: Vertex, colour: &dyn Fn(u16, u8) -> [u8; 3]) -> [u8; STRIDE] {
+fn bytes_of(vertex: Vertex) -> [u8; STRIDE] {
     let mut out = [0; STRIDE];
     for (axis, value) in vertex.position.into_iter().enumerate() {
         out[axis * 2..axis * 2 + 2].copy_from_slice(&value.to_le_bytes());
@@ -301,8 +337,7 @@ fn bytes_of(vertex: Vertex, colour: &dyn Fn(u16, u8) -> [u8; 3]) -> [u8; STRIDE]
     }
     out[12..14].copy_from_slice(&vertex.feature.to_le_bytes());
     out[16] = vertex.class;
-    out[20..23].copy_from_slice(&colour(vertex.feature, vertex.class));
-    out[23] = u8::MAX;
+    out[20..].copy_from_slice(&vertex.paint);
     out
 }
 

@@ -1,7 +1,7 @@
 //! What is written is read back by the specifications.
 
 use super::*;
-use crate::mesh::{Facet, pieces};
+use crate::mesh::{Facet, Paint, pieces};
 
 fn chunk(glb: &[u8], at: usize) -> (&[u8], usize) {
     let length = u32::from_le_bytes(glb[at..at + 4].try_into().unwrap()) as usize;
@@ -24,6 +24,7 @@ fn facets() -> Vec<Facet> {
                 normal: [0.0, 0.0, 1.0],
                 feature: index as u16 / 4,
                 class: (index % 3) as u8,
+                paint: Paint::Colour([(index / 4) as u8, (index % 3) as u8, 7]),
             }
         })
         .collect()
@@ -46,7 +47,7 @@ fn tile<'a>(pieces: &'a [Piece], properties: &'a [Property], compression: Compre
         copyright: "© Amt",
         pieces,
         surfaces: &["RoofSurface", "WallSurface", "GroundSurface"],
-        colour: &|feature, class| [feature as u8, class, 7],
+        textured: None,
         class: "building",
         features: 10,
         properties,

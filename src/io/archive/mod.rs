@@ -6,6 +6,8 @@
 mod directory;
 mod names;
 
+pub use names::normal as relative;
+
 use super::source::Limits;
 use crate::error::{Error, Place, Result};
 use directory::{Directory, Method, Record};

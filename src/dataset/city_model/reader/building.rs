@@ -1,5 +1,6 @@
 //! One building in XML: properties, boundary surfaces, parts, installations.
 
+use super::appearance::Appearance;
 use super::draft::{Drafts, Outcome};
 use super::geometry::{self, Owner, Srs};
 use super::xml::{Family, Step, Xml};
@@ -19,11 +20,12 @@ pub fn read<R: Read>(
     srs: &mut Srs,
     unknown: &mut BTreeMap<String, u64>,
     wanted: Wanted,
+    appearance: &Appearance,
     triangulator: &mut Triangulator,
 ) -> Result<Outcome> {
     let mut reader = Reader { srs, drafts: Drafts::default(), unknown };
     reader.object(xml, Kind::Building)?;
-    Ok(reader.drafts.finish(wanted, triangulator))
+    Ok(reader.drafts.finish(wanted, appearance, triangulator))
 }
 
 struct Reader<'a> {
@@ -100,6 +102,7 @@ impl Reader<'_> {
             | "measureAttribute"
             | "genericAttributeSet"
             | "genericAttribute" => attributes::generic(xml, attributes),
+            "appearance" => self.drafts.appearance.read(xml, self.unknown),
             "externalReference" => attributes::external_reference(xml, attributes),
             "address" => attributes::address(xml, attributes),
             "identifier"
@@ -177,6 +180,7 @@ impl Reader<'_> {
                         Some((lod, "MultiSurface" | "Surface")) if lod <= 3 => {
                             self.surfaces(xml, Owner { object: number, lod, semantic: Some(semantic), surface })?;
                         }
+                        _ if name == "appearance" => self.drafts.appearance.read(xml, self.unknown)?,
                         _ => {
                             if matches!(name.as_str(), "opening" | "fillingSurface") {
                                 let name = name.clone();

@@ -3,11 +3,12 @@
 //! A file of one document is read whole; a sequence line by line, one feature in memory at a time. Coordinates are easting,
 //! northing, height whatever the CRS says (CityJSON 2.0, section 3.2).
 
+use super::appearance::{Appearance, Fit, MAX_THEMES, Picture, screen_colour, wrap_mode};
 use super::draft::Drafts;
-use super::geometry::{MAX_POINTS, MAX_POLYGON_POINTS, Polygon, Srs, Target, Use, checked_ring, problem};
+use super::geometry::{MAX_POINTS, MAX_POLYGON_POINTS, Polygon, RingName, Srs, Target, Use, checked_ring, problem};
 use super::{Document, Wanted, attributes, hand_over, note_unknown};
 use crate::crs::AxisOrder;
-use crate::dataset::city_model::model::{Building, Kind, Semantic};
+use crate::dataset::city_model::model::{Building, Kind, Semantic, Skin};
 use crate::error::{Error, Place, Result};
 use crate::io::source::read_error;
 use crate::mesh::{Triangulator, newell};
@@ -32,7 +33,32 @@ struct Text {
     objects: BTreeMap<String, Object>,
     #[serde(default)]
     vertices: Vec<[f64; 3]>,
-    appearance: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
+    appearance: Looks,
+}
+
+/// Colours, pictures and places in pictures, which geometries name by number.
+#[derive(Deserialize, Default)]
+struct Looks {
+    #[serde(default)]
+    materials: Vec<Material>,
+    #[serde(default)]
+    textures: Vec<TextureFile>,
+    #[serde(rename = "vertices-texture", default)]
+    places: Vec<[f32; 2]>,
+}
+
+#[derive(Deserialize)]
+struct Material {
+    #[serde(rename = "diffuseColor")]
+    diffuse: Option<Vec<f64>>,
+}
+
+#[derive(Deserialize)]
+struct TextureFile {
+    image: String,
+    #[serde(rename = "wrapMode")]
+    wrap: Option<String>,
 }
 
 #[derive(Deserialize, Clone, Copy)]
@@ -72,6 +98,28 @@ struct Shape {
     #[serde(default)]
     boundaries: Nested,
     semantics: Option<Semantics>,
+    /// By theme.
+    #[serde(default)]
+    material: BTreeMap<String, Painted>,
+    #[serde(default)]
+    texture: BTreeMap<String, Painted>,
+}
+
+/// Numbers of materials (or one for all), or of textures with the places of each ring.
+#[derive(Deserialize)]
+struct Painted {
+    value: Option<usize>,
+    #[serde(default)]
+    values: Nested,
+}
+
+/// What a theme says of surfaces, beside the boundaries.
+#[derive(Clone, Copy)]
+struct Paint<'a> {
+    theme: &'a str,
+    texture: bool,
+    whole: Option<usize>,
+    values: &'a Nested,
 }
 
 #[derive(Deserialize)]
@@ -97,12 +145,43 @@ enum Nested {
     List(Vec<Nested>),
 }
 
+/// What is not there.
+const NULL: Nested = Nested::Null;
+
 impl Nested {
+    fn number(&self) -> Option<usize> {
+        match self {
+            Self::Number(number) => Some(*number),
+            _ => None,
+        }
+    }
     fn list(&self) -> &[Nested] {
         match self {
             Self::List(list) => list,
             _ => &[],
         }
+    }
+}
+
+impl Looks {
+    /// What a polygon looks like; `None` where the theme says nothing of it.
+    fn fit(&self, paint: &Paint<'_>, polygon: &Polygon) -> Option<Fit> {
+        if !paint.texture {
+            let number = paint.whole.or(paint.values.number())?;
+            let parts = self.materials.get(number)?.diffuse.as_ref()?;
+            return screen_colour(parts.iter().map(|part| Some(*part))).map(|colour| Fit::Skin(Skin::Colour(colour)));
+        }
+        // Each ring: the number of the texture, then of a place for each of its points.
+        let rings = paint.values.list();
+        let texture = rings.first()?.list().first()?.number()?;
+        let Some(TextureFile { image, wrap }) = self.textures.get(texture) else { return Some(Fit::Unfit) };
+        let places = rings.iter().map(|ring| {
+            let (first, places) = ring.list().split_first()?;
+            let place = |place: &Nested| self.places.get(place.number()?).copied();
+            (first.number() == Some(texture)).then(|| places.iter().map(place).collect())?
+        });
+        let picture = Picture::new(image, wrap_mode(wrap.as_deref().unwrap_or_default()));
+        Some(Fit::texture(&picture, polygon, places.collect()))
     }
 }
 
@@ -223,15 +302,12 @@ fn features(
     document: &mut Document,
     take: &mut impl FnMut(Building) -> Result<Option<Error>>,
 ) -> Result<()> {
-    if text.appearance.is_some() {
-        note_unknown(&mut document.unknown, "appearance");
-    }
     for (id, object) in &text.objects {
         match object.kind.as_str() {
             "Building" => {
                 let mut reader = Reader { text, transform, drafts: Drafts::default(), points: 0 };
                 reader.building(id, object, place, &mut document.unknown);
-                hand_over(reader.drafts.finish(wanted, triangulator), document, take)?;
+                hand_over(reader.drafts.finish(wanted, &Appearance::default(), triangulator), document, take)?;
             }
             // They come with their building; without one, they are lost.
             "BuildingPart" | "BuildingInstallation" if object.parents.iter().any(|parent| text.objects.contains_key(parent)) => {}
@@ -248,8 +324,8 @@ struct Reader<'a> {
     points: usize,
 }
 
-impl Reader<'_> {
-    fn building(&mut self, id: &str, building: &Object, place: &Place, unknown: &mut BTreeMap<String, u64>) {
+impl<'a> Reader<'a> {
+    fn building(&mut self, id: &'a str, building: &'a Object, place: &Place, unknown: &mut BTreeMap<String, u64>) {
         self.object(Kind::Building, id, building, place, unknown);
         // Children of children are installations of parts; each object is taken once, so that no circle holds us up.
         let mut seen = BTreeSet::from([id]);
@@ -272,7 +348,7 @@ impl Reader<'_> {
         }
     }
 
-    fn object(&mut self, kind: Kind, id: &str, object: &Object, place: &Place, unknown: &mut BTreeMap<String, u64>) {
+    fn object(&mut self, kind: Kind, id: &str, object: &'a Object, place: &Place, unknown: &mut BTreeMap<String, u64>) {
         let number = self.drafts.begin(kind, id.to_owned(), place.clone());
         for (name, value) in &object.attributes {
             attribute(self.drafts.attributes(number), name, value);
@@ -300,19 +376,39 @@ impl Reader<'_> {
             if depth > 0 {
                 self.drafts.solids.insert((number, lod));
             }
-            let none = Nested::Null;
-            let values = shape.semantics.as_ref().map_or(&none, |semantics| &semantics.values);
+            let values = shape.semantics.as_ref().map_or(&NULL, |semantics| &semantics.values);
             let surfaces = shape.semantics.as_ref().map_or(&[][..], |semantics| &semantics.surfaces);
-            self.surfaces(number, lod, depth, &shape.boundaries, values, surfaces);
+            let paints = |of: &'a BTreeMap<String, Painted>, texture: bool| {
+                let paint = move |(theme, painted): (&'a String, &'a Painted)| Paint {
+                    theme,
+                    texture,
+                    whole: painted.value,
+                    values: &painted.values,
+                };
+                of.iter().take(MAX_THEMES).map(paint)
+            };
+            let paints: Vec<Paint<'_>> = paints(&shape.texture, true).chain(paints(&shape.material, false)).collect();
+            self.surfaces((number, lod), depth, &shape.boundaries, values, surfaces, &paints);
         }
     }
 
-    /// The surfaces below `depth` levels of shells and solids, with the numbers of their semantics beside them.
-    fn surfaces(&mut self, object: usize, lod: u8, depth: u8, shape: &Nested, values: &Nested, surfaces: &[Surface]) {
+    /// The surfaces below `depth` levels of shells and solids of an object and level of detail, with the numbers of their semantics
+    /// and what they look like beside them.
+    fn surfaces(
+        &mut self,
+        (object, lod): (usize, u8),
+        depth: u8,
+        shape: &Nested,
+        values: &Nested,
+        surfaces: &[Surface],
+        paints: &[Paint<'_>],
+    ) {
         for (index, inner) in shape.list().iter().enumerate() {
-            let value = values.list().get(index).unwrap_or(&Nested::Null);
+            let value = values.list().get(index).unwrap_or(&NULL);
+            let paints: Vec<Paint<'_>> =
+                paints.iter().map(|paint| Paint { values: paint.values.list().get(index).unwrap_or(&NULL), ..*paint }).collect();
             if depth > 0 {
-                self.surfaces(object, lod, depth - 1, inner, value, surfaces);
+                self.surfaces((object, lod), depth - 1, inner, value, surfaces, &paints);
                 continue;
             }
             let polygon = self.polygon(inner);
@@ -325,7 +421,7 @@ impl Reader<'_> {
             };
             if semantic.is_none()
                 && !surfaces.is_empty()
-                && let Ok(Polygon { rings }) = &polygon
+                && let Ok(Polygon { rings, .. }) = &polygon
             {
                 // The others say what they are; this one is kept beside them.
                 semantic = newell(&rings[0]).map(|plane| Semantic::guess(plane.normal));
@@ -333,7 +429,14 @@ impl Reader<'_> {
             let (geometry, wrong) = self.drafts.geometry(object);
             match polygon {
                 Ok(polygon) => {
-                    let target = Target::Polygon(geometry.polygons.len());
+                    let number = geometry.polygons.len();
+                    for paint in &paints {
+                        if let Some(fit) = self.text.appearance.fit(paint, &polygon) {
+                            // Textures come first and count more.
+                            geometry.fits.entry(paint.theme.to_owned()).or_default().entry(number).or_insert(fit);
+                        }
+                    }
+                    let target = Target::Polygon(number);
                     geometry.polygons.push(polygon);
                     geometry.uses.push(Use { object, lod, semantic, surface, target, reversed: false });
                 }
@@ -345,7 +448,7 @@ impl Reader<'_> {
     }
 
     fn polygon(&mut self, rings: &Nested) -> Result<Polygon, Error> {
-        let mut out = Vec::new();
+        let (mut out, mut names) = (Vec::new(), Vec::new());
         for ring in rings.list() {
             let mut points = Vec::with_capacity(ring.list().len());
             for number in ring.list() {
@@ -356,7 +459,9 @@ impl Reader<'_> {
                 points.push(self.place(*vertex.ok_or_else(|| problem("vertex", "a ring names a vertex that is not there"))?)?);
             }
             self.points += points.len();
-            out.push(checked_ring(points)?);
+            let (ring, dropped) = checked_ring(points)?;
+            out.push(ring);
+            names.push(RingName { id: None, dropped });
         }
         if self.points > MAX_POINTS {
             return Err(problem("size", format!("more than {MAX_POINTS} points in one building")));
@@ -367,7 +472,7 @@ impl Reader<'_> {
         if out.is_empty() {
             return Err(problem("ring", "a polygon has no outer ring"));
         }
-        Ok(Polygon { rings: out })
+        Ok(Polygon { rings: out, names })
     }
 
     fn place(&self, vertex: [f64; 3]) -> Result<[f64; 3], Error> {

@@ -1,5 +1,6 @@
 //! Buildings while they are read, whatever the encoding; then references, level of detail, faces and checks.
 
+use super::appearance::{Appearance, Skins};
 use super::attributes::Attributes;
 use super::geometry::{Geometry, Target, problem};
 use super::{Found, Wanted};
@@ -45,6 +46,8 @@ pub struct Drafts {
     geometry: Geometry,
     /// The building, then its parts and installations.
     objects: Vec<Draft>,
+    /// What the building itself says of how its faces look.
+    pub appearance: Appearance,
     /// Objects and levels of detail that have a solid.
     pub solids: BTreeSet<(usize, u8)>,
 }
@@ -78,12 +81,12 @@ impl Drafts {
         (&mut self.geometry, &mut self.objects[number].problem)
     }
 
-    /// Resolves references, chooses the level of detail, checks the faces.
-    pub fn finish(mut self, wanted: Wanted, triangulator: &mut Triangulator) -> Outcome {
+    /// Resolves references, chooses the level of detail, checks the faces. `appearance` is what the file says of how faces look.
+    pub fn finish(mut self, wanted: Wanted, appearance: &Appearance, triangulator: &mut Triangulator) -> Outcome {
         let mut found = Found::default();
         for number in 0..self.objects.len() {
             if self.objects[number].problem.is_none() {
-                match self.faces(number, wanted, triangulator) {
+                match self.faces(number, wanted, appearance, triangulator) {
                     Ok((lod, faces, mut faults)) => {
                         let draft = &mut self.objects[number];
                         let building = &mut draft.building;
@@ -151,6 +154,7 @@ impl Drafts {
         &self,
         number: usize,
         wanted: Wanted,
+        appearance: &Appearance,
         triangulator: &mut Triangulator,
     ) -> Result<(u8, Vec<Face>, Vec<Fault>), Error> {
         let Some(lod) =
@@ -163,6 +167,7 @@ impl Drafts {
         let mut faces = Vec::new();
         let mut findings = Vec::new();
         let mut taken = BTreeSet::new();
+        let mut chosen = Vec::new();
         let (mut flat, mut uneven, mut holes, mut worst) = (0_usize, 0_usize, 0_usize, 0.0_f64);
         for u in uses() {
             let single;
@@ -181,46 +186,55 @@ impl Drafts {
             if semantics && u.semantic.is_none() {
                 continue;
             }
-            for &polygon in targets {
-                if !taken.insert(polygon) {
-                    continue;
+            chosen.extend(targets.iter().filter(|&&polygon| taken.insert(polygon)).map(|&polygon| (u, polygon)));
+        }
+        let mut skins = Skins::of(&self.geometry, &taken, [&self.appearance, appearance]);
+        let mut unfit = 0_usize;
+        for (u, polygon) in chosen {
+            let mut rings = self.geometry.polygons[polygon].rings.clone();
+            if u.reversed {
+                for ring in &mut rings {
+                    ring.reverse();
                 }
-                let mut rings = self.geometry.polygons[polygon].rings.clone();
-                if u.reversed {
-                    for ring in &mut rings {
-                        ring.reverse();
-                    }
+            }
+            match triangulator.triangulate(&rings) {
+                Err(Degenerate) => {
+                    flat += 1;
                 }
-                match triangulator.triangulate(&rings) {
-                    Err(Degenerate) => {
-                        flat += 1;
+                Ok(result) => {
+                    if result.crosses_itself() && (result.covered - result.area).abs() > 0.1 * result.area {
+                        let at = rings[0][0];
+                        let reason = format!(
+                            "a face crosses itself: its triangles cover {:.2} m², its rings {:.2} m²",
+                            result.covered, result.area
+                        );
+                        let reason = format!("{reason}, at {:.2} {:.2}", at[0], at[1]);
+                        findings.push(Fault { number: 104, code: "mk::city_model::crossing", reason });
                     }
-                    Ok(result) => {
-                        if result.crosses_itself() && (result.covered - result.area).abs() > 0.1 * result.area {
-                            let at = rings[0][0];
-                            let reason = format!(
-                                "a face crosses itself: its triangles cover {:.2} m², its rings {:.2} m²",
-                                result.covered, result.area
-                            );
-                            let reason = format!("{reason}, at {:.2} {:.2}", at[0], at[1]);
-                            findings.push(Fault { number: 104, code: "mk::city_model::crossing", reason });
-                        }
-                        let alike =
-                            |ring: &Vec<[f64; 3]>| newell(ring).is_some_and(|hole| dot(hole.normal, result.plane.normal) > 0.0);
-                        holes += rings[1..].iter().filter(|ring| alike(ring)).count();
-                        if result.deviation > UNEVEN_M {
-                            uneven += 1;
-                            worst = worst.max(result.deviation);
-                        }
-                        let semantic = u.semantic.unwrap_or_else(|| Semantic::guess(result.plane.normal));
-                        faces.push(Face { semantic, surface: u.surface, rings });
+                    let alike =
+                        |ring: &Vec<[f64; 3]>| newell(ring).is_some_and(|hole| dot(hole.normal, result.plane.normal) > 0.0);
+                    holes += rings[1..].iter().filter(|ring| alike(ring)).count();
+                    if result.deviation > UNEVEN_M {
+                        uneven += 1;
+                        worst = worst.max(result.deviation);
                     }
+                    let semantic = u.semantic.unwrap_or_else(|| Semantic::guess(result.plane.normal));
+                    let skin = skins.take(polygon).unwrap_or_else(|()| {
+                        unfit += 1;
+                        None
+                    });
+                    let skin = skin.map(|skin| Box::new(if u.reversed { skin.reversed() } else { skin }));
+                    faces.push(Face { semantic, surface: u.surface, rings, skin });
                 }
             }
         }
         if flat > 0 {
             let reason = format!("faces without area, left out: {flat}");
             findings.push(Fault { number: 0, code: "mk::city_model::no_area", reason });
+        }
+        if unfit > 0 {
+            let reason = format!("faces whose texture coordinates do not fit their rings, in plain colour: {unfit}");
+            findings.push(Fault { number: 0, code: "mk::city_model::texture", reason });
         }
         if uneven > 0 {
             let reason = format!("faces that leave their plane: {uneven}, by up to {worst:.2} m");

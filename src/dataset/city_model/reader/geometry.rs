@@ -1,10 +1,11 @@
 //! GML surfaces and solids to polygons and references, inside one building.
 
+use super::appearance::Fit;
 use super::xml::{Step, Xml};
 use crate::crs::{AxisOrder, SrsName, srs_name};
 use crate::dataset::city_model::model::Semantic;
 use crate::error::{Error, Result};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Read;
 
 /// Most points of one building: 96 MB. The largest of NRW has some thousand.
@@ -19,6 +20,17 @@ const MAX_COORDINATE: f64 = 1e8;
 pub struct Polygon {
     /// Open rings, the outer one first.
     pub rings: Vec<Vec<[f64; 3]>>,
+    /// For each of them what texture coordinates are bound to.
+    pub names: Vec<RingName>,
+}
+
+/// What texture coordinates are bound to.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RingName {
+    /// The ring's `gml:id`.
+    pub id: Option<String>,
+    /// Numbers of the positions that were left out because they repeat another, sorted; without the closing one.
+    pub dropped: Vec<u32>,
 }
 
 /// A surface of a building names a polygon: its own, or one elsewhere by `gml:id`.
@@ -56,6 +68,8 @@ pub struct Geometry {
     pub ids: HashMap<String, Vec<usize>>,
     /// The uses, in the order of the file.
     pub uses: Vec<Use>,
+    /// What polygons look like where their encoding says it beside them, by theme and number.
+    pub fits: BTreeMap<String, BTreeMap<usize, Fit>>,
     /// Number of points so far.
     pub points: usize,
 }
@@ -218,6 +232,8 @@ pub fn problem(kind: &str, message: impl Into<String>) -> Error {
 /// Reads a polygon, whose start the cursor stands on, to its end.
 fn polygon<R: Read>(xml: &mut Xml<R>, axis: AxisOrder, points_before: usize) -> Result<Result<Polygon, Error>> {
     let (mut outer, mut holes) = (Vec::new(), Vec::new());
+    let (mut outer_name, mut names) = (RingName::default(), Vec::new());
+    let mut id = None;
     let mut wrong: Option<Error> = None;
     let mut values: Vec<f64> = Vec::new();
     let (mut depth, mut inner, mut in_ring) = (1_usize, false, false);
@@ -237,6 +253,7 @@ fn polygon<R: Read>(xml: &mut Xml<R>, axis: AxisOrder, points_before: usize) -> 
                         if element.name == "Ring" {
                             wrong.get_or_insert_with(|| problem("curve", "a ring of curves is not supported"));
                         }
+                        id = xml.take_id();
                     }
                     "posList" | "pos" | "coordinates" => {
                         let two = element.srs_dimension.as_deref().is_some_and(|dimension| dimension.trim() == "2");
@@ -264,12 +281,14 @@ fn polygon<R: Read>(xml: &mut Xml<R>, axis: AxisOrder, points_before: usize) -> 
                 if in_ring {
                     in_ring = false;
                     match ring(&values, axis) {
-                        Ok(ring) => {
+                        Ok((ring, dropped)) => {
                             points += ring.len();
+                            let name = RingName { id: id.take(), dropped };
                             if inner {
                                 holes.push(ring);
+                                names.push(name);
                             } else {
-                                outer = ring;
+                                (outer, outer_name) = (ring, name);
                             }
                         }
                         Err(reason) => {
@@ -289,9 +308,9 @@ fn polygon<R: Read>(xml: &mut Xml<R>, axis: AxisOrder, points_before: usize) -> 
     if let Some(reason) = wrong {
         return Ok(Err(reason));
     }
-    let mut rings = vec![outer];
-    rings.append(&mut holes);
-    Ok(Ok(Polygon { rings }))
+    holes.insert(0, outer);
+    names.insert(0, outer_name);
+    Ok(Ok(Polygon { rings: holes, names }))
 }
 
 /// Appends the numbers of a text; gives a reason when one is none.
@@ -308,7 +327,7 @@ fn numbers(text: &str, commas: bool, out: &mut Vec<f64>) -> Option<String> {
 }
 
 /// A ring as GML writes it (ISO 19107: closed, four positions at least) to an open ring without repeated points.
-fn ring(values: &[f64], axis: AxisOrder) -> Result<Vec<[f64; 3]>, Error> {
+fn ring(values: &[f64], axis: AxisOrder) -> Result<(Vec<[f64; 3]>, Vec<u32>), Error> {
     if values.is_empty() {
         return Err(problem("ring", "a ring is empty"));
     }
@@ -329,14 +348,26 @@ fn ring(values: &[f64], axis: AxisOrder) -> Result<Vec<[f64; 3]>, Error> {
     checked_ring(points)
 }
 
-/// An open ring without repeated points.
-pub fn checked_ring(mut points: Vec<[f64; 3]>) -> Result<Vec<[f64; 3]>, Error> {
-    points.dedup();
-    while points.len() > 1 && points.first() == points.last() {
+/// An open ring without repeated points, and the sorted numbers of those that were left out.
+pub fn checked_ring(mut points: Vec<[f64; 3]>) -> Result<(Vec<[f64; 3]>, Vec<u32>), Error> {
+    let (mut dropped, mut number, mut before) = (Vec::new(), 0, None);
+    points.retain(|point| {
+        let repeated = before == Some(*point);
+        if repeated {
+            dropped.push(number);
+        }
+        before = Some(*point);
+        number += 1;
+        !repeated
+    });
+    // Neighbours differ now, so that only one point can repeat the first.
+    if points.len() > 1 && points.first() == points.last() {
         points.pop();
+        let behind = dropped.iter().rev().zip((0..number).rev()).take_while(|(dropped, last)| *dropped == last).count();
+        dropped.insert(dropped.len() - behind, number - 1 - behind as u32);
     }
     if points.len() < 3 {
         return Err(problem("ring", "a ring has fewer than three different points"));
     }
-    Ok(points)
+    Ok((points, dropped))
 }

@@ -4,12 +4,15 @@
 //! Elements are told by local name and family of namespaces, so that the three versions and both GMLs are read by the same code.
 //! What is unknown is counted by name and skipped.
 
+mod appearance;
 mod attributes;
 mod building;
 mod cityjson;
 mod draft;
 mod geometry;
 mod xml;
+
+pub use appearance::Appearance;
 
 use super::model::{Building, Kind};
 use crate::crs::{Bbox, SrsName};
@@ -57,6 +60,8 @@ pub struct Document {
     pub found: Found,
     /// Elements that were skipped, by local name.
     pub unknown: BTreeMap<String, u64>,
+    /// How faces of all buildings look, where it stood behind some of them: the file is to be read again with it.
+    pub late: Option<Appearance>,
 }
 
 /// What is wanted of a building that has several levels of detail.
@@ -80,6 +85,7 @@ impl Wanted {
 }
 
 /// Reads a file and hands each sound building to `take`, in the order of the file; a reason that `take` gives back rejects it.
+/// `known` is what an earlier reading found behind the buildings ([`Document::late`]).
 ///
 /// # Errors
 /// When the file is neither CityGML nor CityJSON, is not well-formed, ends early, or `take` fails.
@@ -87,6 +93,7 @@ pub fn read<R: Read>(
     input: R,
     file: &str,
     wanted: Wanted,
+    known: Option<Appearance>,
     mut take: impl FnMut(Building) -> Result<Option<Error>>,
 ) -> Result<Document> {
     let mut input = BufReader::with_capacity(256 << 10, input);
@@ -98,6 +105,8 @@ pub fn read<R: Read>(
     let mut document = Document::default();
     let mut srs = Srs::default();
     let mut triangulator = Triangulator::new();
+    let (again, mut appearance) = (known.is_some(), known.unwrap_or_default());
+    let mut late = false;
     if xml.next()? != Step::Open {
         return Err(Error::new("mk::city_model::empty", "the file has no element").at(Place::file(file)));
     }
@@ -116,7 +125,12 @@ pub fn read<R: Read>(
             Step::Open => match xml.element().name.as_str() {
                 "boundedBy" => envelope(&mut xml, &mut srs, &mut document)?,
                 "cityObjectMember" | "featureMember" | "featureMembers" => {
-                    members(&mut xml, &mut srs, &mut document, wanted, &mut triangulator, &mut take)?;
+                    members(&mut xml, &mut srs, &mut document, wanted, &appearance, &mut triangulator, &mut take)?;
+                }
+                "appearanceMember" if again => xml.skip()?,
+                "appearanceMember" => {
+                    late |= !document.found.counts.0.is_empty();
+                    appearance.read(&mut xml, &mut document.unknown)?;
                 }
                 "name" | "description" | "metaDataProperty" | "identifier" => xml.skip()?,
                 _ => {
@@ -130,6 +144,7 @@ pub fn read<R: Read>(
     // What follows the root may only be comments.
     while xml.next()? != Step::Eof {}
     document.srs = srs.known;
+    document.late = (late && !appearance.is_empty()).then_some(appearance);
     Ok(document)
 }
 
@@ -168,6 +183,7 @@ fn members<R: Read>(
     srs: &mut Srs,
     document: &mut Document,
     wanted: Wanted,
+    appearance: &Appearance,
     triangulator: &mut Triangulator,
     take: &mut impl FnMut(Building) -> Result<Option<Error>>,
 ) -> Result<()> {
@@ -177,7 +193,7 @@ fn members<R: Read>(
             Step::Open => {
                 let element = xml.element();
                 if element.name == "Building" && element.family == Family::Building {
-                    let outcome = building::read(xml, srs, &mut document.unknown, wanted, triangulator)?;
+                    let outcome = building::read(xml, srs, &mut document.unknown, wanted, appearance, triangulator)?;
                     hand_over(outcome, document, take)?;
                 } else {
                     let name = element.name.clone();

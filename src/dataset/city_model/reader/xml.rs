@@ -78,6 +78,8 @@ pub struct Element {
     pub name_attribute: Option<String>,
     /// `orientation`, of orientable surfaces.
     pub orientation: Option<String>,
+    /// `ring`, of texture coordinates.
+    pub ring: Option<String>,
 }
 
 /// The cursor.
@@ -184,6 +186,11 @@ impl<R: Read> Xml<R> {
         &self.element
     }
 
+    /// The `gml:id` of the element whose start the cursor stands on, which is then without it.
+    pub fn take_id(&mut self) -> Option<String> {
+        self.element.id.take()
+    }
+
     /// File, line and byte of the cursor.
     pub fn place(&self) -> Place {
         Place::file(&self.file).line(self.reader.get_ref().line).byte(self.reader.buffer_position())
@@ -222,8 +229,8 @@ impl Element {
     fn take(&mut self, start: &BytesStart<'_>) -> Result<(), String> {
         self.name.clear();
         self.name.push_str(start.local_name().into_inner());
-        (self.id, self.href, self.srs_name, self.srs_dimension, self.name_attribute, self.orientation) =
-            (None, None, None, None, None, None);
+        (self.id, self.href, self.srs_name, self.srs_dimension) = (None, None, None, None);
+        (self.name_attribute, self.orientation, self.ring) = (None, None, None);
         for attribute in start.attributes() {
             let attribute = attribute.map_err(|error| format!("a malformed attribute: {error}"))?;
             let slot = match attribute.key.local_name().into_inner() {
@@ -234,6 +241,7 @@ impl Element {
                 "srsDimension" => &mut self.srs_dimension,
                 "name" => &mut self.name_attribute,
                 "orientation" => &mut self.orientation,
+                "ring" => &mut self.ring,
                 _ => continue,
             };
             let value =

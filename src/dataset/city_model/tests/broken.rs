@@ -7,7 +7,7 @@ use std::fmt::Write;
 /// What came of a text: counts, then what was refused.
 fn outcome(text: &[u8]) -> String {
     let mut kept = Vec::new();
-    let result = reader::read(text, "x.gml", Wanted::default(), |building| {
+    let result = reader::read(text, "x.gml", Wanted::default(), None, |building| {
         kept.push(building.id);
         Ok(None)
     });
@@ -121,7 +121,7 @@ fn changes() -> Vec<(&'static str, Vec<u8>)> {
             let rest = format!("{}{}", &text[..start], &text[end..]);
             rest.replace(&format!("<gml:surfaceMember xlink:href=\"#{id}\"/>"), "").into_bytes()
         }),
-        ("textures", once("</core:CityModel>", "<app:appearanceMember xmlns:app=\"http://www.opengis.net/citygml/appearance/1.0\"/></core:CityModel>")),
+        ("a texture over the map", once("</core:CityModel>", "<app:appearanceMember xmlns:app=\"http://www.opengis.net/citygml/appearance/1.0\"><app:Appearance><app:surfaceDataMember><app:GeoreferencedTexture/></app:surfaceDataMember></app:Appearance></app:appearanceMember></core:CityModel>")),
         ("JSON of another kind", b"{\"type\":\"FeatureCollection\",\"features\":[]}".to_vec()),
         ("CityJSON of the future", b"{\"type\":\"CityJSON\",\"version\":\"9.0\"}".to_vec()),
         ("CityJSON that is cut off", b"{\"type\":\"CityJSON\",\"version\":\"2.0\",\"CityObjects\":{\"a\":".to_vec()),
@@ -167,7 +167,7 @@ fn a_building_of_millions_of_points_is_refused_and_the_next_one_read() {
         .into_iter()
         .fold(Box::new(std::io::empty()) as Box<dyn std::io::Read>, |all, part| Box::new(std::io::Read::chain(all, part)));
     let mut kept = 0;
-    let document = reader::read(stream, "x.gml", Wanted::default(), |_| {
+    let document = reader::read(stream, "x.gml", Wanted::default(), None, |_| {
         kept += 1;
         Ok(None)
     })
@@ -186,6 +186,6 @@ fn a_file_cut_anywhere_is_refused_and_never_read_as_whole() {
         while !text.is_char_boundary(at) {
             at += 1;
         }
-        assert!(reader::read(&text.as_bytes()[..at], FIXTURE, Wanted::default(), |_| Ok(None)).is_err(), "cut at {at}");
+        assert!(reader::read(&text.as_bytes()[..at], FIXTURE, Wanted::default(), None, |_| Ok(None)).is_err(), "cut at {at}");
     }
 }

@@ -14,6 +14,8 @@ pub struct Triangle {
     pub feature: usize,
     pub corners: [[f64; 3]; 3],
     pub normal: [f64; 3],
+    /// Of its corners, where it shows a picture: from the left and from above.
+    pub places: Option<[[f64; 2]; 3]>,
 }
 
 impl Decoded {
@@ -80,7 +82,12 @@ impl Decoded {
                     };
                     let normal =
                         std::array::from_fn(|axis| f64::from(i8::from_le_bytes([normals[corners[0] * stride + axis]])) / 127.0);
+                    let places = attributes.get("TEXCOORD_0").map(|places| {
+                        let (places, ..) = self.accessor(places);
+                        corners.map(|vertex| [0, 1].map(|axis| f64::from(short(&places, vertex * stride + axis * 2)) / 65_535.0))
+                    });
                     out.push(Triangle {
+                        places,
                         class: names[usize::from(surfaces[corners[0] * stride])].clone(),
                         feature: short(&features, corners[0] * stride).into(),
                         corners: corners.map(place),
@@ -90,6 +97,12 @@ impl Decoded {
             }
         }
         out
+    }
+
+    /// The bytes of the picture on its faces, with their media type.
+    pub fn picture(&self) -> Option<(String, Vec<u8>)> {
+        let image = self.json.get("images")?.get(0)?;
+        Some((image["mimeType"].as_str()?.to_owned(), self.view(number(image, "bufferView"))))
     }
 
     /// The colours of the vertices.

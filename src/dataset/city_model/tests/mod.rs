@@ -3,6 +3,7 @@
 mod broken;
 mod decoded;
 mod history;
+mod textures;
 
 use super::model::{Building, Semantic};
 use super::read::Summary;
@@ -241,13 +242,18 @@ fn buildings(text: &str) -> Vec<Building> {
 }
 
 fn read_all(bytes: &[u8]) -> Vec<Building> {
-    let mut out = Vec::new();
-    reader::read(bytes, FIXTURE, reader::Wanted::default(), |building| {
-        out.push(building);
-        Ok(None)
-    })
-    .unwrap();
-    out
+    let mut known = None;
+    loop {
+        let mut out = Vec::new();
+        let document = reader::read(bytes, FIXTURE, reader::Wanted::default(), known.take(), |building| {
+            out.push(building);
+            Ok(None)
+        });
+        match document.unwrap().late {
+            Some(late) => known = Some(late),
+            None => return out,
+        }
+    }
 }
 
 #[test]
