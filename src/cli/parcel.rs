@@ -2,6 +2,7 @@
 
 use super::settings::PipelineArg;
 use super::ui::{Ui, print_json};
+use crate::dataset::cadastre::codes::reason;
 use crate::dataset::cadastre::history::{Look, Moment, PARCEL, Related, TABLE, Version, page, related, svg, versions_of};
 use crate::error::{Error, Exit, Place, Result};
 use crate::format::wkb;
@@ -72,7 +73,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
     for version in &shown {
         let begins = if version.begins.is_empty() { "?" } else { &version.begins };
         let area = version.area_m2.map(|area| format!("  {area} m²")).unwrap_or_default();
-        let reasons = if version.reasons.is_empty() { String::new() } else { format!("  reason {}", version.reasons.join(", ")) };
+        let reasons = version.reasons.iter().fold(String::new(), |reasons, code| reasons + "  " + &reason(code));
         let record = if version.class == PARCEL { String::new() } else { format!("  {}", version.class) };
         let ends = version.ends.as_deref().unwrap_or("today");
         ui.say(format!("  {begins} to {ends}{area}{reasons}{record}"))?;

@@ -19,6 +19,14 @@ pub fn kind(class: &str, code: &str) -> Option<&'static str> {
     CODES.get(&(class, code)).copied()
 }
 
+/// The code list of reasons for a version.
+const REASON: &str = "AA_Anlassart";
+
+/// A reason for a version (`AA_Anlassart`): its name, where it is known, and its code.
+pub fn reason(code: &str) -> String {
+    kind(REASON, code).map_or_else(|| code.to_owned(), |name| format!("{name} ({code})"))
+}
+
 /// Key (`31001`) and German name of a class that stands in `GebaeudeBauwerk`.
 pub fn building_class(class: &str) -> Option<(&'static str, &'static str)> {
     Some(match class {
@@ -108,11 +116,15 @@ mod tests {
     #[test]
     fn each_line_of_the_list_is_a_code() {
         assert_eq!(CODES.len(), include_str!("codes.tsv").lines().count());
-        assert!(CODES.iter().all(|((class, code), name)| class.starts_with("AX_") && code.len() == 4 && !name.is_empty()));
+        let (reasons, codes): (Vec<_>, Vec<_>) = CODES.iter().partition(|((class, _), _)| *class == REASON);
+        assert!(codes.iter().all(|((class, code), name)| class.starts_with("AX_") && code.len() == 4 && !name.is_empty()));
+        assert!(reasons.iter().all(|((_, code), name)| code.len() == 6 && !name.is_empty()));
+        assert_eq!(reason("010102"), "Verschmelzung (010102)");
+        assert_eq!(reason("999999"), "999999");
         assert_eq!(kind("AX_Gebaeude", "1010"), Some("Wohnhaus"));
         assert_eq!(kind("AX_Landwirtschaft", "1010"), Some("Ackerland"));
         assert_eq!(kind("AX_Turm", "0000"), None);
-        for class in CODES.keys().map(|(class, _)| class) {
+        for class in codes.iter().map(|((class, _), _)| class) {
             assert!(building_class(class).is_some() || land_use_class(class).is_some() || *class == "AX_Grenzpunkt", "{class}");
         }
     }

@@ -110,12 +110,12 @@ fn write(xml: &mut Xml, seed: u64, quarter: u32, object: &Object, night: &Night)
             object::historic(xml, parcel.oid.twin(Class::Historic), parcel, since, parcel.reason, successors);
         }
         Object::Building(building) => object::building(xml, building),
-        Object::Address(address) => object::address(xml, address, "010307"),
-        Object::AddressPoint(address) => object::address_point(xml, address, "010307"),
-        Object::MarkPlace(mark) => object::mark_place(xml, quarter, mark, since, "010501"),
-        Object::Mark(mark) => object::mark(xml, quarter, mark, since, "010501"),
-        Object::Share(holding, k) => object::share(xml, quarter, holding, *k, since, "010309"),
-        Object::Person(serial) => object::person(xml, seed, quarter, *serial, since, "010309"),
-        Object::Residence(serial) => object::residence(xml, quarter, *serial, since, "010309"),
+        Object::Address(address) => object::address(xml, address, "010402"),
+        Object::AddressPoint(address) => object::address_point(xml, address, "010402"),
+        Object::MarkPlace(mark) => object::mark_place(xml, quarter, mark, since, "010901"),
+        Object::Mark(mark) => object::mark(xml, quarter, mark, since, "010901"),
+        Object::Share(holding, k) => object::share(xml, quarter, holding, *k, since, "050100"),
+        Object::Person(serial) => object::person(xml, seed, quarter, *serial, since, "050100"),
+        Object::Residence(serial) => object::residence(xml, quarter, *serial, since, "050100"),
     }
 }

@@ -261,15 +261,16 @@ pub fn escape(text: &str) -> String {
 /// Title of a reason (AA_Anlassart) as the registry has it.
 fn reason_title(code: &str) -> &'static str {
     match code {
-        "010101" => "Zerlegung",
-        "010103" => "Zerlegung und Verschmelzung",
+        "010101" => "Zerlegung oder Sonderung",
         "010102" => "Verschmelzung",
-        "010502" => "Berichtigung der Flächenangabe mit Veränderung der geometrischen Form",
-        "200000" => "Eingehende Objekte",
-        "200100" => "Eintragung eines Gebäudes",
+        "010103" => "Zerlegung und Verschmelzung",
+        "010203" => "Veränderung am Flurstück mit Änderung der Umfangsgrenzen",
+        "010402" => "Veränderung der Lage",
+        "010901" => "Grenzvermessung",
+        "050100" => "Eigentumsänderung",
+        "200000" => "Veränderung von Gebäudedaten",
+        "200100" => "Eintragen eines Gebäudes",
         "200300" => "Löschen eines Gebäudes",
-        "010309" => "Veränderung der Angaben zu Eigentümer",
-        "010307" => "Veränderung der Lagebezeichnung",
         _ => "Ersteinrichtung",
     }
 }

@@ -84,10 +84,10 @@ pub struct Night {
 /// Reasons (AA_Anlassart).
 const DIVISION: &str = "010101";
 const MERGER: &str = "010102";
-const BOUNDARY: &str = "010502";
+const BOUNDARY: &str = "010203";
 const BUILDING: &str = "200100";
 const DEMOLITION: &str = "200300";
-const ADDRESS: &str = "010307";
+const ADDRESS: &str = "010402";
 
 /// Lets the nights up to `last` happen, and tells of each.
 pub fn advance(town: &mut Town, last: u32) -> Vec<Night> {

@@ -102,14 +102,7 @@ fn card(key: &str, versions: &[Version], kin: &[&Version], only: bool, link: &dy
     );
     for version in versions {
         let area = version.area_m2.map_or_else(|| "–".to_owned(), |area| format!("{area:.0} m²"));
-        let reasons: Vec<String> = version
-            .reasons
-            .iter()
-            .map(|code| {
-                codes::kind("AA_Anlassart", code)
-                    .map_or_else(|| escape(code), |name| format!("{} ({})", escape(name), escape(code)))
-            })
-            .collect();
+        let reasons: Vec<String> = version.reasons.iter().map(|code| escape(&codes::reason(code))).collect();
         let record = if version.class == PARCEL { "Flurstück" } else { "historisches Flurstück" };
         let mode = if version.key_date { ", Stichtagslieferung: Zwischenstände unbekannt" } else { "" };
         out.push_str(&format!(

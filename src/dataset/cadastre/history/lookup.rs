@@ -170,7 +170,7 @@ mod tests {
                 oid: format!("DESH{parcel:012}"),
                 begins: if second { "2019-06-01T09:30:00Z".into() } else { format!("20{:02}-02-03T10:11:12Z", parcel % 19) },
                 ends: (!second).then(|| "2019-06-01T09:30:00Z".to_owned()),
-                reasons: vec![if second { "010502".into() } else { "000000".into() }],
+                reasons: vec![if second { "010203".into() } else { "000000".into() }],
                 area_m2: Some(f64::from(200 + number % 977)),
                 geometry: Some(crate::format::wkb::encode(&outline)),
                 ..Version::default()
