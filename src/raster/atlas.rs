@@ -1,10 +1,11 @@
 //! Parts of many pictures in one: which parts are needed, how small they must be, where they lie.
 //!
-//! Parts of one picture that touch become one patch. A patch has a gutter of the pixels around it, so that what is drawn between
+//! Parts of one picture that touch become one patch; so do parts that repeat it, for each of them is a part of the largest. A patch has a gutter of the pixels around it, so that what is drawn between
 //! pixels does not mix with its neighbours. Pictures are halved until all patches fit.
 
 use super::{Rgbx, halve};
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 /// Pixels of its picture around a patch.
 const GUTTER: u32 = 2;
@@ -34,6 +35,14 @@ impl Wrap {
     /// The mode of that number.
     pub fn from_number(number: u8) -> Option<Self> {
         [Self::Repeat, Self::Mirror, Self::Clamp].get(usize::from(number)).copied()
+    }
+    /// How many whole pictures a place can be moved by and show the same.
+    fn turns(self, place: f64) -> f64 {
+        match self {
+            Self::Repeat => (place + 1e-6).floor(),
+            Self::Mirror => (place * 0.5 + 1e-6).floor() * 2.0,
+            Self::Clamp => 0.0,
+        }
     }
     /// The column or row of a picture of `count` at a place that may lie outside.
     fn inside(self, at: i64, count: usize) -> usize {
@@ -78,13 +87,15 @@ struct Patch {
 }
 
 /// Where the patches lie.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Atlas {
     /// Width and height.
     pub size: [u32; 2],
     patches: Vec<Patch>,
     /// For each part its patch; `None` for one that cannot be shown.
     of: Vec<Option<usize>>,
+    /// For each part by how many pictures its places are moved.
+    moved: Vec<[f64; 2]>,
     sizes: Vec<[u32; 2]>,
 }
 
@@ -98,14 +109,23 @@ impl Atlas {
     /// Lays out the parts of pictures of these widths and heights in an atlas of at most `side` in each direction; `None` when there
     /// is nothing to show, or too much.
     pub fn layout(parts: &[Part], sizes: &[[u32; 2]], side: u32) -> Option<Self> {
+        let moved: Vec<[f64; 2]> = parts.iter().map(|part| part.min.map(|place| part.wrap.turns(place))).collect();
+        let parts: Vec<Part> = parts
+            .iter()
+            .zip(&moved)
+            .map(|(part, moved)| {
+                let [min, max] = [part.min, part.max].map(|place| [place[0] - moved[0], place[1] - moved[1]]);
+                Part { min, max, ..*part }
+            })
+            .collect();
         (0..MAX_LEVEL).find_map(|level| {
-            let (mut patches, of) = patches(parts, sizes, level);
+            let (mut patches, of) = patches(&parts, sizes, level);
             let around: Vec<[u32; 2]> = patches.iter().map(|patch| patch.size.map(|length| length + 2 * GUTTER)).collect();
             let (size, places) = shelves(&around, side)?;
             for (patch, place) in patches.iter_mut().zip(places) {
                 patch.at = place.map(|at| at + GUTTER);
             }
-            Some(Self { size, patches, of, sizes: sizes.to_vec() })
+            Some(Self { size, patches, of, moved: moved.clone(), sizes: sizes.to_vec() })
         })
     }
 
@@ -115,7 +135,7 @@ impl Atlas {
         let patch = &self.patches[self.of[part]?];
         let size = halved(self.sizes[patch.picture], patch.level);
         Some(std::array::from_fn(|axis| {
-            let inside = place[axis] * f64::from(size[axis]) - patch.from[axis] as f64;
+            let inside = (place[axis] - self.moved[part][axis]) * f64::from(size[axis]) - patch.from[axis] as f64;
             ((f64::from(patch.at[axis]) + inside) / f64::from(self.size[axis]) * 65_535.0).round().clamp(0.0, 65_535.0) as u16
         }))
     }
@@ -148,11 +168,15 @@ impl Atlas {
     }
 }
 
+/// The number of a part that reaches beyond its picture, and its pixels.
+type Reaching = (usize, [i64; 4]);
+
 /// The patches of all parts when pictures are halved `level` times, and the patch of each part.
 fn patches(parts: &[Part], sizes: &[[u32; 2]], level: u32) -> (Vec<Patch>, Vec<Option<usize>>) {
     let mut patches = Vec::new();
     let mut of = vec![None; parts.len()];
     let mut within: Vec<Vec<(usize, [u32; 4])>> = vec![Vec::new(); sizes.len()];
+    let mut beyond: BTreeMap<(usize, Wrap, u32), Vec<Reaching>> = BTreeMap::new();
     for (number, part) in parts.iter().enumerate() {
         for level in level..MAX_LEVEL {
             let size = halved(sizes[part.picture], level);
@@ -161,14 +185,31 @@ fn patches(parts: &[Part], sizes: &[[u32; 2]], level: u32) -> (Vec<Patch>, Vec<O
                 within[part.picture].push((number, [left, top, right, bottom].map(|value| value as u32)));
                 break;
             }
-            let (width, height) = (right - left, bottom - top);
-            if width.max(height) <= MAX_UNROLLED {
-                of[number] = Some(patches.len());
-                let (from, size) = ([left, top], [width as u32, height as u32]);
-                patches.push(Patch { picture: part.picture, level, wrap: part.wrap, from, size, at: [0; 2] });
+            if (right - left).max(bottom - top) <= MAX_UNROLLED {
+                beyond.entry((part.picture, part.wrap, level)).or_default().push((number, [left, top, right, bottom]));
                 break;
             }
         }
+    }
+    for ((picture, wrap, level), parts) in beyond {
+        let union = |a: [i64; 4], b: [i64; 4]| [a[0].min(b[0]), a[1].min(b[1]), a[2].max(b[2]), a[3].max(b[3])];
+        let area = |area: [i64; 4]| (area[2] - area[0]) * (area[3] - area[1]);
+        let mut areas: Vec<[i64; 4]> = parts.iter().map(|(_, area)| *area).collect();
+        areas.sort_unstable();
+        areas.dedup();
+        let whole = areas.iter().copied().reduce(union).unwrap_or_default();
+        let fits = (whole[2] - whole[0]).max(whole[3] - whole[1]) <= MAX_UNROLLED;
+        if fits && area(whole) <= areas.iter().copied().map(area).sum() {
+            areas = vec![whole];
+        }
+        for (number, area) in parts {
+            // One area for all, or each its own.
+            of[number] = Some(patches.len() + areas.binary_search(&area).unwrap_or(0));
+        }
+        patches.extend(areas.into_iter().map(|[left, top, right, bottom]| {
+            let (from, size) = ([left, top], [(right - left) as u32, (bottom - top) as u32]);
+            Patch { picture, level, wrap, from, size, at: [0; 2] }
+        }));
     }
     for (picture, parts) in within.into_iter().enumerate().filter(|(_, parts)| !parts.is_empty()) {
         let boxes: Vec<[u32; 4]> = parts.iter().map(|(_, area)| *area).collect();
@@ -435,6 +476,20 @@ mod tests {
         let atlas = Atlas::layout(&parts, &[[64, 64]], 4_096).unwrap();
         assert_eq!(atlas.patches[0].size, [1_600, 12]);
         assert!(painted(&atlas, &[picture(64, 64)]).pixel(50, 8)[0].abs_diff(32) < 32);
+    }
+
+    #[test]
+    fn parts_that_repeat_a_picture_share_the_largest_of_them() {
+        let areas = [[0.0, 0.0, 9.0, 2.0], [-3.0, 0.0, 5.0, 1.0], [7.25, -4.0, 12.0, -2.5], [3.5, 5.25, 3.75, 5.5]];
+        let parts = areas.map(|area| part(0, Wrap::Repeat, area));
+        let atlas = Atlas::layout(&parts, &[[64, 32]], 4_096).unwrap();
+        assert_eq!(atlas.patches.iter().map(|patch| patch.size).collect::<Vec<_>>(), [[576, 64], [16, 8]]);
+        let painted = painted(&atlas, &[picture(64, 32)]);
+        for (number, place) in [(0, [8.25, 1.5]), (1, [-1.75, 0.5]), (2, [11.25, -3.5]), (3, [3.6, 5.4])] {
+            let place = place.map(|value: f64| value + 0.001);
+            let want = [place[0].rem_euclid(1.0) * 64.0, place[1].rem_euclid(1.0) * 32.0].map(|value| value as u8);
+            assert_eq!(pixel(&atlas, &painted, number, place)[..2], want, "{number}");
+        }
     }
 
     #[test]

@@ -6,7 +6,7 @@ use crate::dataset::UnitContext;
 use crate::error::{Place, Rejection, Result};
 use crate::format::picture::{Codec, Encoder, decode_sized, size};
 use crate::plan::{InputKind, UnitSpec};
-use crate::raster::{Atlas, Part, Rgbx};
+use crate::raster::{Atlas, Coverage, Part, Rgbx, fill_invalid};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Longest side of an atlas, which every device draws.
@@ -138,7 +138,7 @@ pub fn skins(faces: &[(&Face, &str)], unit: &UnitSpec, context: &UnitContext<'_>
                 Err(_) => known[number].lost = Some(UNREAD),
             }
         }
-        skins.picture = encoded(&picture, holes)?;
+        skins.picture = encoded(picture, holes)?;
         if skins.picture.is_none() {
             for known in &mut known {
                 known.lost = known.lost.or(Some(CLEAR));
@@ -182,8 +182,12 @@ fn part(picture: usize, texture: &Texture) -> Part {
 }
 
 /// JPEG, which is smaller; PNG where pixels are missing; `None` where all are.
-fn encoded(picture: &Rgbx, holes: bool) -> Result<Option<Picture>> {
+fn encoded(mut picture: Rgbx, holes: bool) -> Result<Option<Picture>> {
     let codec = if holes { Codec::Png } else { Codec::Jpeg { quality: QUALITY, background: BETWEEN } };
-    let bytes = Encoder::new(codec)?.encode_part(picture, [0, 0], [picture.width(), picture.height()])?;
+    if !holes && picture.coverage(0, 0, picture.width(), picture.height()) == Coverage::Part {
+        // In place: an atlas has up to 64 MB, and the encoder would copy it.
+        fill_invalid(&mut picture, BETWEEN);
+    }
+    let bytes = Encoder::new(codec)?.encode_part(&picture, [0, 0], [picture.width(), picture.height()])?;
     Ok(bytes.map(|bytes| Picture { bytes, media_type: codec.media_type(), cutout: holes }))
 }

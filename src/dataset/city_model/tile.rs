@@ -160,8 +160,8 @@ pub fn units(read: &[UnitResult], sources: &[Source], params: &Params, geoid: Op
                 shown.iter().filter(|(cell, _)| block.covers(**cell)).flat_map(|(_, names)| names).collect();
             let of_block: Vec<Input> = names.into_iter().filter_map(|name| pictures.get(name)).cloned().collect();
             let pixels: u64 = of_block.iter().map(|input| input.size).sum();
-            // One picture at a time beside the atlas: as pixels it takes some ten times as much.
-            let largest = of_block.iter().map(|input| 96 + ((input.size * 12) >> 20).min(512)).max().unwrap_or(0);
+            // The atlas and room to encode it, and one picture at a time, which takes some ten times as much as pixels.
+            let largest = of_block.iter().map(|input| 192 + ((input.size * 12) >> 20).min(512)).max().unwrap_or(0);
             let inputs = entries.into_iter().map(|(_, input)| input).chain(grid.clone()).chain(of_block).collect();
             let exclude = excluded.get(&block).cloned().unwrap_or_default();
             let params = Params { exclude, cells: block.cells, ..params.clone() };
