@@ -197,9 +197,13 @@ fn series(name: &str, config: &SeriesConfig, members: &[&Record], base: Option<&
         hvd: first.hvd.filter(|_| all(&|record| record.hvd == first.hvd)),
         resolution_m: first.resolution_m.filter(|_| all(&|record| record.resolution_m == first.resolution_m)),
         vertical: first.vertical.clone().filter(|_| all(&|record| record.vertical == first.vertical)),
-        steps: vec![format!("Serie aus {} Datensätzen: {}.", members.len(), titles.join("; "))],
+        steps: vec![format!("Serie aus {}: {}.", count(members.len()), titles.join("; "))],
         ..derived_from(first)
     })
+}
+
+fn count(members: usize) -> String {
+    if members == 1 { "einem Datensatz".to_owned() } else { format!("{members} Datensätzen") }
 }
 
 fn identified(about: &Record, identity: Identity, pipeline: Option<&PipelineConfig>) -> Record {

@@ -4,6 +4,7 @@ use super::record::{Format, LineageSource, Link, LinkRole, PublishedArtefact, Re
 use crate::crs::Bbox;
 use crate::dataset::{ArtefactRole, Facts};
 use crate::io::{Digest, Source};
+use crate::report::Language;
 use jiff::civil::Date;
 
 /// Sources that are named one by one; a record of a whole state stays readable.
@@ -149,11 +150,12 @@ pub(super) fn contents(facts: &Facts) -> Option<String> {
     let all: u64 = kept.iter().map(|(_, number)| number).sum();
     kept.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
     let more = kept.len().saturating_sub(MAX_TYPES);
-    let mut parts: Vec<String> = kept.iter().take(MAX_TYPES).map(|(name, number)| format!("{name} {number}")).collect();
+    let mut parts: Vec<String> =
+        kept.iter().take(MAX_TYPES).map(|(name, number)| format!("{name} {}", Language::De.number(*number))).collect();
     if more > 0 {
         parts.push(format!("{more} weitere Objektarten"));
     }
-    Some(format!("{all} Objekte: {}.", parts.join(", ")))
+    Some(format!("{} Objekte: {}.", Language::De.number(all), parts.join(", ")))
 }
 
 #[cfg(test)]

@@ -10,8 +10,9 @@ const STYLE: &str = include_str!("page.css");
 /// Steps and sources that are shown at once.
 const SHOWN: usize = 8;
 
-/// `metadata/<dataset>.html`.
-pub fn write(record: &Record) -> String {
+/// `metadata/<dataset>.html`. What lies below `base`, the address of the audience's folder, is linked relatively: so the page also works
+/// from a copy of the folder.
+pub fn write(record: &Record, base: Option<&str>) -> String {
     let policy =
         "default-src 'none'; img-src https: http: 'self'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
     let head = el("head")
@@ -31,19 +32,16 @@ pub fn write(record: &Record) -> String {
     if let Some(contact) = &record.contact {
         top = top.with("p", &contact.organisation);
     }
-    let mut main = el("main").child(summary(record)).child(facts(record));
-    main = main.children(files(record, LinkRole::Download, "Herunterladen"));
-    main = main.children(files(
-        record,
-        LinkRole::Information,
-        if record.level == Level::Series { "Datensätze" } else { "Dienste und Verzeichnisse" },
-    ));
+    let mut main = el("main").child(summary(record, base)).child(facts(record));
+    main = main.children(files(record, base, LinkRole::Download, "Herunterladen"));
+    let others = if record.level == Level::Series { "Datensätze" } else { "Dienste und Verzeichnisse" };
+    main = main.children(files(record, base, LinkRole::Information, others));
     main = main.children(origin(record));
     let own = |suffix: &str, text: &str| el("a").link(&format!("{}{suffix}", record.dataset_id)).text(text);
     let footer = el("footer").child(
         el("div").class("wrap").child(
             el("p")
-                .text("Dieser Datensatz für Programme: ")
+                .text("Diese Beschreibung für Programme: ")
                 .child(own(".xml", "ISO 19139"))
                 .text(" · ")
                 .child(own(".json", "OGC API – Records"))
@@ -55,20 +53,20 @@ pub fn write(record: &Record) -> String {
     el("html").attr("lang", "de").child(head).child(body).to_page()
 }
 
-fn summary(record: &Record) -> Element {
+fn summary(record: &Record, base: Option<&str>) -> Element {
     let mut section = el("section").child(el("p").class("summary").text(&record.abstract_text));
     if let Some(english) = &record.abstract_en {
         let title = record.title_en.as_ref().map(|title| format!("{title}: ")).unwrap_or_default();
         section = section.child(el("p").attr("lang", "en").text(format!("{title}{english}")));
     }
     if let Some((address, _)) = &record.overview {
-        section = section.child(el("img").attr("src", address).attr("alt", format!("Vorschau: {}", record.title)));
+        section = section.child(el("img").attr("src", near(address, base)).attr("alt", format!("Vorschau: {}", record.title)));
     }
     section
 }
 
 /// Links, one line for each title: the same in several formats stands together. Checksums are for those who ask for them.
-fn files(record: &Record, role: LinkRole, heading: &str) -> Option<Element> {
+fn files(record: &Record, base: Option<&str>, role: LinkRole, heading: &str) -> Option<Element> {
     let links: Vec<&Link> = record.links.iter().filter(|link| link.role == role).collect();
     let mut titles: Vec<&str> = Vec::new();
     for link in &links {
@@ -83,7 +81,7 @@ fn files(record: &Record, role: LinkRole, heading: &str) -> Option<Element> {
     };
     let chip = |link: &&&Link| {
         let size = if link.size_mb > 0.0 { Language::De.bytes((link.size_mb * 1e6).round() as u64) } else { String::new() };
-        el("a").link(&link.url).text(parts(link).0).text(" ").child(el("small").text(size))
+        el("a").link(&near(&link.url, base)).text(parts(link).0).text(" ").child(el("small").text(size))
     };
     let item = |title: &&str| {
         let same = links.iter().filter(|link| link.title == **title);
@@ -104,6 +102,12 @@ fn files(record: &Record, role: LinkRole, heading: &str) -> Option<Element> {
         section = section.child(el("details").with("summary", "Prüfsummen (BLAKE3)").child(el("ul").children(digests)));
     }
     Some(section)
+}
+
+/// An address as seen from `metadata/`.
+fn near(address: &str, base: Option<&str>) -> String {
+    let below = base.and_then(|base| address.strip_prefix(base.trim_end_matches('/'))).filter(|rest| rest.starts_with('/'));
+    below.map_or_else(|| address.to_owned(), |rest| format!("..{rest}"))
 }
 
 fn facts(record: &Record) -> Element {

@@ -17,7 +17,8 @@ pub fn index(records: &[RenderedRecord]) -> String {
         let details = format!(" – Stand {}, {}", record.date_stamp, record.uuid);
         Element::new("li")
             .child(Element::new("a").link(&url_path(file)).attr("title", &record.title).text(file))
-            .text(format!(" {}", record.title))
+            .text(" ")
+            .child(Element::new("a").link(&url_path(&file.replace(".xml", ".html"))).text(&record.title))
             .with("small", details)
     };
     let head = Element::new("head")

@@ -109,7 +109,7 @@ impl Night<'_> {
             let name = format!("{folder}/metadata/{}", record.record.dataset_id);
             let json = metadata::ogc_record::write(&record.record, &format!("{}.json", record.record.dataset_id));
             documents.insert(format!("{name}.json"), (json.to_string() + "\n").into_bytes());
-            documents.insert(format!("{name}.html"), metadata::page::write(&record.record).into_bytes());
+            documents.insert(format!("{name}.html"), metadata::page::write(&record.record, base).into_bytes());
             documents.insert(format!("{folder}/{}", record.path), record.xml.into_bytes());
         }
         Ok(())

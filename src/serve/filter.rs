@@ -88,6 +88,9 @@ impl Filter {
             Self::Or(any) => any.iter().any(|filter| filter.fits(entry)),
             Self::Not(inner) => !inner.fits(entry),
             Self::Box(area) => entry.bbox.is_some_and(|own| touches(own, *area)),
+            // Any text is found where a word stands in it: MetaSearch asks for the bare word.
+            Self::Compare(Property::AnyText, Comparison::Like(pattern)) => pattern.occurs_in(&entry.any_text),
+            Self::Compare(Property::AnyText, Comparison::Equal(word)) => entry.any_text.contains(&word.to_lowercase()),
             Self::Compare(property, comparison) => property.values(entry).iter().any(|value| comparison.holds(value)),
         }
     }
@@ -170,6 +173,16 @@ impl Pattern {
             }
         }
         Self(tokens)
+    }
+
+    /// True when it fits a part of the text.
+    fn occurs_in(&self, text: &str) -> bool {
+        let mut tokens = vec![Token::Any];
+        tokens.extend(self.0.iter().copied().skip_while(|token| *token == Token::Any));
+        if tokens.last() != Some(&Token::Any) {
+            tokens.push(Token::Any);
+        }
+        Self(tokens).fits(text)
     }
 
     /// Linear in text times pattern: the last wildcard is the only place to go back to.

@@ -79,6 +79,7 @@ fn harvesters_and_search_boxes_read_all_of_it() {
     assert_eq!(found["by_id"], serde_json::json!([first]));
     assert_eq!(found["equal"], serde_json::json!([first]));
     assert_eq!(found["search"], serde_json::json!(["Digitale Orthophotos 2026 (20 cm)"]));
+    assert_eq!(found["dialog"], found["search"]);
     assert_eq!(found["elsewhere"], 0);
     assert_eq!(found["bbox"][first], serde_json::json!([9.8461, 53.6604, 10.0765, 53.7871]));
 

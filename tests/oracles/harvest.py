@@ -34,6 +34,10 @@ def main(url):
     # MetaSearch: any text and the extent of the map, Dublin Core, ten at a time.
     csw.getrecords2(constraints=[[PropertyIsLike("csw:AnyText", "%luftbild%"), BBox([9.0, 53.0, 11.0, 54.0])]], maxrecords=10, esn="full")
     search = [record.title for record in csw.records.values()]
+    # As the dialog of QGIS 3.22 does: the bare word, and a box with latitude first.
+    both = [[BBox([53.0, 9.0, 54.0, 11.0], crs="urn:ogc:def:crs:EPSG::4326"), PropertyIsLike("csw:AnyText", "luftbild")]]
+    csw.getrecords2(constraints=both, maxrecords=10, esn="full")
+    dialog = [record.title for record in csw.records.values()]
     csw.getrecords2(constraints=[BBox([0.0, 40.0, 1.0, 41.0])], maxrecords=10)
     elsewhere = csw.results["matches"]
     csw.getrecords2(constraints=[PropertyIsEqualTo("apiso:Identifier", first)], maxrecords=10)
@@ -45,7 +49,7 @@ def main(url):
         "iso": {key: record.identificationinfo[0].title for key, record in iso.items()},
         "core": {key: record.title for key, record in core.items()},
         "bbox": {key: [float(v) for v in (r.bbox.minx, r.bbox.miny, r.bbox.maxx, r.bbox.maxy)] for key, r in core.items() if r.bbox},
-        "by_id": by_id, "search": search, "elsewhere": elsewhere, "equal": equal,
+        "by_id": by_id, "search": search, "dialog": dialog, "elsewhere": elsewhere, "equal": equal,
         "operations": [operation.name for operation in csw.operations],
         "api": {item["id"]: item["properties"]["title"] for item in items["features"]},
         "api_one": one["properties"]["title"], "collections": api.records(),
