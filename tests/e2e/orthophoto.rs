@@ -108,3 +108,34 @@ fn the_report_shows_a_changed_place_before_and_after() {
     assert_ne!(picture("before"), picture("after"));
     assert!(page.contains(&picture("before")) && page.contains(&picture("after")), "the page shows neither");
 }
+
+#[test]
+fn five_flights_are_a_time_series_with_their_dates_and_the_latest_on_top() {
+    let Some(naip) = oracles::shared_data("ortho/naip") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = folder.path().join("p.toml");
+    let text = format!(
+        "[pipeline]\nname = \"naip\"\nworkspace = \"work\"\n[[dataset]]\nid = \"naip\"\nkind = \"orthophoto\"\nsource = [\"{}/*.tif\"]\n\
+         tiles = [{{ campaigns = true, zoom = [13, 13] }}]\n",
+        naip.canonicalize().unwrap().display()
+    );
+    std::fs::write(&pipeline, text).unwrap();
+    let pipeline = pipeline.to_string_lossy();
+    Run::of(&["run", &pipeline]).expect(0);
+    let release = Release::current(&folder.path().join("work")).unwrap();
+    let mut days = Vec::new();
+    for entry in std::fs::read_dir(release.path("internal/naip/stac/items")).unwrap() {
+        let item: Value = serde_json::from_slice(&std::fs::read(entry.unwrap().path()).unwrap()).unwrap();
+        days.push(item["properties"]["start_datetime"].as_str().unwrap()[..10].to_owned());
+    }
+    days.sort();
+    assert_eq!(days.len(), 5, "{days:?}");
+    for (day, year) in days.iter().zip(["2009", "2010", "2018", "2019", "2020"]) {
+        assert!(day.starts_with(year), "{days:?}");
+        assert!(release.path(&format!("internal/naip/orthophoto-{year}.pmtiles")).exists(), "{year}");
+    }
+    // All five cover the tile; those that show are named first.
+    let told = Run::of(&["explain", &pipeline, "13/1839/2880"]).expect(0).stdout;
+    let at = |year: &str| told.find(&format!("flown {year}")).unwrap_or_else(|| panic!("{year} is not told:\n{told}"));
+    assert!(["2020", "2019", "2018", "2010", "2009"].windows(2).all(|pair| at(pair[0]) < at(pair[1])), "{told}");
+}
