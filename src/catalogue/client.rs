@@ -108,8 +108,7 @@ impl Client {
         let mut found = BTreeMap::new();
         for group in ids.chunks(self.dialect.reads()) {
             let mut seen = self.ask(group)?;
-            // A list that a server cuts short, or does not know how to read, is no proof that the others are not there.
-            if group.len() > 1 && seen.len() < group.len() && (seen.len() <= 1 || self.dialect != Dialect::Pycsw) {
+            if seen.len() < group.len() && self.doubts(group, seen.len())? {
                 for id in group {
                     if !seen.contains_key(id) {
                         seen.extend(self.ask(&[*id])?);
@@ -119,6 +118,16 @@ impl Client {
             found.extend(seen);
         }
         Ok(found)
+    }
+
+    /// True when a short answer to a list is no proof that the others are not there: a server may cut it short, or read only the
+    /// first identifier. pycsw reads lists; of an empty answer the last one of the list is asked for alone.
+    fn doubts(&self, group: &[Uuid], found: usize) -> Result<bool> {
+        match (group, self.dialect, found) {
+            ([] | [_], ..) | (_, Dialect::Pycsw, 2..) => Ok(false),
+            ([.., last], Dialect::Pycsw, 0) => Ok(!self.ask(&[*last])?.is_empty()),
+            _ => Ok(true),
+        }
     }
 
     fn ask(&self, ids: &[Uuid]) -> Result<BTreeMap<Uuid, Tree>> {
