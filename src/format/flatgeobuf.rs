@@ -5,7 +5,7 @@
 use crate::crs::{Crs, name_and_wkt};
 use crate::error::{Error, Place, Result};
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type};
+use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, SchemaRef};
 use flatgeobuf::{ColumnType, FgbCrs, FgbWriter, FgbWriterOptions, GeometryType};
 use geozero::wkb::Wkb;
 use geozero::{ColumnValue, PropertyProcessor};
@@ -26,13 +26,18 @@ pub struct Options<'a> {
     pub crs: Option<Crs>,
 }
 
-/// Writes a table; gives the number of rows that have a geometry.
+/// Writes a table to a file; gives the number of rows that have a geometry. Without any there is no file: the index of the format
+/// knows places only.
 ///
 /// # Errors
-/// When the geometry column is missing or holds no WKB, a column's type is not known, or the output fails.
-pub fn write(output: impl Write, batch: &RecordBatch, options: &Options<'_>) -> Result<u64> {
-    let geometry = batch.schema().index_of(options.geometry).map_err(failed)?;
-    let shapes = batch.column(geometry).as_binary_opt::<i32>().ok_or_else(|| failed("the geometry is no column of bytes"))?;
+/// When the geometry column is missing or holds no WKB, a column's type is not known, or the file cannot be written.
+pub fn write_file(
+    path: &std::path::Path,
+    schema: &SchemaRef,
+    batches: impl IntoIterator<Item = Result<RecordBatch>>,
+    options: &Options<'_>,
+) -> Result<u64> {
+    let geometry = schema.index_of(options.geometry).map_err(failed)?;
     let names = options.crs.map(name_and_wkt).transpose()?;
     let crs = match (&names, options.crs) {
         (Some((name, wkt)), Some(crs)) => FgbCrs {
@@ -57,7 +62,6 @@ pub fn write(output: impl Write, batch: &RecordBatch, options: &Options<'_>) -> 
         ..FgbWriterOptions::default()
     };
     let mut file = FgbWriter::create_with_options(options.name, kind, settings).map_err(failed)?;
-    let schema = batch.schema();
     let mut columns = Vec::new();
     for (index, field) in schema.fields().iter().enumerate().filter(|(index, _)| *index != geometry) {
         let kind = match field.data_type() {
@@ -69,43 +73,45 @@ pub fn write(output: impl Write, batch: &RecordBatch, options: &Options<'_>) -> 
             other => return Err(failed(format!("a column of type {other} has no counterpart"))),
         };
         file.add_column(field.name(), kind, |_, _| {});
-        columns.push((field.name().clone(), batch.column(index)));
+        columns.push((field.name(), index));
     }
     let mut count = 0;
-    for row in (0..batch.num_rows()).filter(|row| shapes.is_valid(*row)) {
-        file.add_feature_geom(Wkb(shapes.value(row)), |feature| {
-            for (index, (name, column)) in columns.iter().enumerate() {
-                if column.is_null(row) {
-                    continue;
+    for batch in batches {
+        let batch = batch?;
+        let shapes = batch.column(geometry).as_binary_opt::<i32>().ok_or_else(|| failed("the geometry is no column of bytes"))?;
+        for row in (0..batch.num_rows()).filter(|row| shapes.is_valid(*row)) {
+            file.add_feature_geom(Wkb(shapes.value(row)), |feature| {
+                for (index, (name, column)) in columns.iter().enumerate() {
+                    let column = batch.column(*column);
+                    if column.is_null(row) {
+                        continue;
+                    }
+                    // Properties go to memory, which does not fail.
+                    let _ = feature.property(index, name, &value(column.as_ref(), row));
                 }
-                let value = match column.data_type() {
-                    DataType::Float64 => ColumnValue::Double(column.as_primitive::<Float64Type>().value(row)),
-                    DataType::Int32 => ColumnValue::Int(column.as_primitive::<Int32Type>().value(row)),
-                    DataType::Int64 => ColumnValue::Long(column.as_primitive::<Int64Type>().value(row)),
-                    DataType::Boolean => ColumnValue::Bool(column.as_boolean().value(row)),
-                    _ => ColumnValue::String(column.as_string::<i32>().value(row)),
-                };
-                // Properties go to memory, which does not fail.
-                let _ = feature.property(index, name, &value);
-            }
-        })
-        .map_err(failed)?;
-        count += 1;
+            })
+            .map_err(failed)?;
+            count += 1;
+        }
     }
-    file.write(output).map_err(failed)?;
+    if count == 0 {
+        return Ok(0);
+    }
+    let at = |error: Error| error.at(Place::file(path.display().to_string()));
+    let mut output = std::io::BufWriter::new(std::fs::File::create(path).map_err(failed).map_err(at)?);
+    file.write(&mut output).map_err(failed).map_err(at)?;
+    output.flush().map_err(failed).map_err(at)?;
     Ok(count)
 }
 
-/// As [`write()`], to a file.
-///
-/// # Errors
-/// Those of [`write()`], and when the file cannot be created.
-pub fn write_file(path: &std::path::Path, batch: &RecordBatch, options: &Options<'_>) -> Result<u64> {
-    let at = |error: Error| error.at(Place::file(path.display().to_string()));
-    let mut file = std::io::BufWriter::new(std::fs::File::create(path).map_err(failed).map_err(at)?);
-    let count = write(&mut file, batch, options).map_err(at)?;
-    file.flush().map_err(failed).map_err(at)?;
-    Ok(count)
+fn value(column: &dyn Array, row: usize) -> ColumnValue<'_> {
+    match column.data_type() {
+        DataType::Float64 => ColumnValue::Double(column.as_primitive::<Float64Type>().value(row)),
+        DataType::Int32 => ColumnValue::Int(column.as_primitive::<Int32Type>().value(row)),
+        DataType::Int64 => ColumnValue::Long(column.as_primitive::<Int64Type>().value(row)),
+        DataType::Boolean => ColumnValue::Bool(column.as_boolean().value(row)),
+        _ => ColumnValue::String(column.as_string::<i32>().value(row)),
+    }
 }
 
 fn failed(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
@@ -139,7 +145,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let paths = ["a.fgb", "b.fgb"].map(|name| folder.path().join(name));
         for path in &paths {
-            assert_eq!(write_file(path, &batch, &options).unwrap(), 49);
+            assert_eq!(write_file(path, &batch.schema(), [Ok(batch.clone())], &options).unwrap(), 49);
         }
         assert_eq!(std::fs::read(&paths[0]).unwrap(), std::fs::read(&paths[1]).unwrap());
         let dataset = crate::io::gdal::open_vector(&paths[0], &["FlatGeobuf"]).unwrap();

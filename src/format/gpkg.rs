@@ -1,15 +1,16 @@
 //! GeoPackage 1.3 (OGC 12-128r17): several layers of Arrow tables in one SQLite file, with spatial index.
 //!
-//! A file is written once, in one transaction, by one writer; nothing is ever deleted from it, and `VACUUM` packs it, so that no
+//! A file is written once, by one writer: the schema by SQLite, the rows page by page. Nothing is ever deleted from it, so that no
 //! page holds anything but its rows. No time of writing is recorded: `last_change` is given by the caller.
 
 use crate::crs::{Bbox, Crs, name_and_wkt};
 use crate::error::{Error, Place, Result};
-use crate::format::{rtree, wkb};
+use crate::format::rtree::{Packer, Row};
+use crate::format::sqlite_tree::{Pages, Record, Tree};
+use crate::format::wkb;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Date32Type, Float64Type, Int32Type, Int64Type, SchemaRef};
-use rusqlite::types::{ToSqlOutput, Value, ValueRef};
-use rusqlite::{Connection, ToSql, params};
+use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -53,9 +54,9 @@ impl Geopackage {
         connection
             .execute_batch(
                 "PRAGMA page_size = 4096; PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;
-                 PRAGMA application_id = 0x47504B47; PRAGMA user_version = 10300; BEGIN;",
+                 PRAGMA application_id = 0x47504B47; PRAGMA user_version = 10300;",
             )
-            .and_then(|()| connection.execute_batch(TABLES))
+            .and_then(|()| connection.execute_batch(&format!("BEGIN; {TABLES} COMMIT;")))
             .map_err(|error| failed(path, error))?;
         Ok(Self { connection, path: path.to_owned(), last_change: last_change.to_owned(), known: [-1, 0, 4326].into() })
     }
@@ -66,6 +67,19 @@ impl Geopackage {
     /// When a name is not made of letters, digits and underscores, a column has a type without counterpart, a geometry is no
     /// WKB, or the file cannot be written.
     pub fn add(&mut self, layer: &Layer<'_>, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<()> {
+        self.add_all(layer, schema, batches.iter().cloned().map(Ok))
+    }
+
+    /// As [`Self::add`], of rows that come some at a time.
+    ///
+    /// # Errors
+    /// Those of [`Self::add`], and those of `batches`.
+    pub fn add_all(
+        &mut self,
+        layer: &Layer<'_>,
+        schema: &SchemaRef,
+        batches: impl IntoIterator<Item = Result<RecordBatch>>,
+    ) -> Result<()> {
         check_name(&self.path, layer.name)?;
         let mut columns = Vec::new();
         for field in schema.fields() {
@@ -91,80 +105,54 @@ impl Geopackage {
         if let Some(column) = layer.geometry {
             self.run(&format!("CREATE VIRTUAL TABLE \"rtree_{name}_{column}\" USING rtree(id, minx, maxx, miny, maxy)"))?;
         }
-        let mut extent = Bbox::EMPTY;
-        let mut key = 0_i64;
-        let mut boxes = Vec::new();
+        let mut writer = self.writer(layer, geometry, srs)?;
         for batch in batches {
-            self.rows(layer, batch, geometry, srs, &mut key, &mut boxes)?;
+            writer.rows(&batch?)?;
         }
-        for (_, bbox) in &boxes {
-            extent = extent.union(*bbox);
-        }
-        if let Some(column) = layer.geometry {
-            self.index(&format!("rtree_{name}_{column}"), &boxes)?;
-        }
-        self.register(layer, srs, extent)
+        let written = writer.finish()?;
+        self.register(layer, srs, &written)
     }
 
-    fn rows(
-        &mut self,
-        layer: &Layer<'_>,
-        batch: &RecordBatch,
-        geometry: Option<usize>,
-        srs: i64,
-        key: &mut i64,
-        boxes: &mut Vec<(i64, Bbox)>,
-    ) -> Result<()> {
+    /// For the rows of a layer, whose tables are there.
+    fn writer(&self, layer: &Layer<'_>, geometry: Option<usize>, srs: i64) -> Result<RowWriter<'_>> {
         let failed = |error| failed(&self.path, error);
-        let places = vec!["?"; batch.num_columns() + 1].join(", ");
-        let mut insert = self.connection.prepare(&format!("INSERT INTO \"{}\" VALUES ({places})", layer.name)).map_err(failed)?;
-        for row in 0..batch.num_rows() {
-            *key += 1;
-            insert.raw_bind_parameter(1, *key).map_err(failed)?;
-            for (position, column) in batch.columns().iter().enumerate() {
-                if Some(position) != geometry {
-                    insert.raw_bind_parameter(position + 2, Cell(column.as_ref(), row)).map_err(failed)?;
-                    continue;
-                }
-                let column = column.as_binary::<i32>();
-                if column.is_null(row) {
-                    insert.raw_bind_parameter(position + 2, Value::Null).map_err(failed)?;
-                    continue;
-                }
-                let (blob, bbox) = geometry_blob(column.value(row), srs)?;
-                insert.raw_bind_parameter(position + 2, blob).map_err(failed)?;
-                if !bbox.is_empty() {
-                    boxes.push((*key, bbox));
-                }
+        let tree = |name: &str| {
+            let root = self.connection.query_row("SELECT rootpage FROM sqlite_master WHERE name = ?", [name], |row| row.get(0));
+            root.map(Tree::new).map_err(failed)
+        };
+        let index = match layer.geometry {
+            Some(column) => {
+                let index = format!("rtree_{}_{column}", layer.name);
+                Some([tree(&format!("{index}_node"))?, tree(&format!("{index}_rowid"))?, tree(&format!("{index}_parent"))?])
             }
-            insert.raw_execute().map_err(failed)?;
-        }
-        Ok(())
+            None => None,
+        };
+        Ok(RowWriter {
+            pages: Pages::open(&self.path).map_err(|error| self::failed(&self.path, error))?,
+            table: tree(layer.name)?,
+            index,
+            packer: Packer::default(),
+            record: Record::default(),
+            geometry,
+            srs,
+            key: 0,
+            extent: Bbox::EMPTY,
+            path: &self.path,
+        })
     }
 
-    /// Fills the index of a layer, whose name has been checked.
-    fn index(&self, name: &str, boxes: &[(i64, Bbox)]) -> Result<()> {
+    fn register(&mut self, layer: &Layer<'_>, srs: i64, written: &Written) -> Result<()> {
         let failed = |error| failed(&self.path, error);
-        let packed = rtree::pack(boxes);
-        let mut insert =
-            self.connection.prepare(&format!("INSERT OR REPLACE INTO \"{name}_node\" VALUES (?, ?)")).map_err(failed)?;
-        for (number, bytes) in &packed.nodes {
-            insert.execute(params![number, bytes]).map_err(failed)?;
+        let extent = written.extent;
+        self.run("BEGIN")?;
+        if written.rows > 0 {
+            let sequence = "INSERT INTO sqlite_sequence VALUES (?, ?)";
+            self.connection.execute(sequence, params![layer.name, written.rows]).map_err(failed)?;
         }
-        for (suffix, mut pairs) in [("rowid", packed.rows), ("parent", packed.parents)] {
-            // In the order of the key, so that the table is written from its beginning to its end.
-            pairs.sort_unstable();
-            let mut insert =
-                self.connection.prepare(&format!("INSERT INTO \"{name}_{suffix}\" VALUES (?, ?)")).map_err(failed)?;
-            for (number, node) in pairs {
-                insert.execute(params![number, node]).map_err(failed)?;
-            }
+        if let (Some(column), Some(root)) = (layer.geometry, &written.root) {
+            let update = format!("UPDATE \"rtree_{}_{column}_node\" SET data = ? WHERE nodeno = 1", layer.name);
+            self.connection.execute(&update, params![root]).map_err(failed)?;
         }
-        Ok(())
-    }
-
-    fn register(&mut self, layer: &Layer<'_>, srs: i64, extent: Bbox) -> Result<()> {
-        let failed = |error| failed(&self.path, error);
         let data_type = if layer.geometry.is_some() { "features" } else { "attributes" };
         let corner = |value: f64| (!extent.is_empty()).then_some(value);
         self.connection
@@ -183,7 +171,7 @@ impl Geopackage {
                 ],
             )
             .map_err(failed)?;
-        let Some(column) = layer.geometry else { return Ok(()) };
+        let Some(column) = layer.geometry else { return self.run("COMMIT") };
         self.connection
             .execute(
                 "INSERT INTO gpkg_geometry_columns VALUES (?, ?, ?, ?, 0, 0)",
@@ -196,7 +184,7 @@ impl Geopackage {
                 params![layer.name, column],
             )
             .map_err(failed)?;
-        self.connection.execute_batch(&rtree_triggers(layer.name, column)).map_err(failed)
+        self.run(&format!("{} COMMIT;", rtree_triggers(layer.name, column)))
     }
 
     fn add_crs(&mut self, crs: Crs) -> Result<()> {
@@ -210,12 +198,11 @@ impl Geopackage {
             .map_err(|error| failed(&self.path, error))
     }
 
-    /// Ends the transaction and packs the file.
+    /// Closes the file.
     ///
     /// # Errors
     /// When the file cannot be written.
     pub fn finish(self) -> Result<()> {
-        self.run("COMMIT; VACUUM;")?;
         let path = self.path;
         self.connection.close().map_err(|(_, error)| failed(&path, error))
     }
@@ -273,21 +260,116 @@ fn rtree_triggers(table: &str, column: &str) -> String {
     .concat()
 }
 
-/// The geometry as GeoPackage stores it (clause 2.1.3): magic, version, flags, CRS, envelope, WKB.
-fn geometry_blob(wkb: &[u8], srs: i64) -> Result<(Vec<u8>, Bbox)> {
-    let bbox = wkb::summary(wkb)?.bbox;
-    let mut blob = Vec::with_capacity(wkb.len() + 40);
-    blob.extend_from_slice(b"GP\0");
-    // Bit 0: little-endian; bits 1-3: envelope of x and y, or none; bit 4: empty.
-    blob.push(if bbox.is_empty() { 0b0001_0001 } else { 0b0000_0011 });
-    blob.extend_from_slice(&(srs as i32).to_le_bytes());
-    if !bbox.is_empty() {
-        for value in [bbox.min[0], bbox.max[0], bbox.min[1], bbox.max[1]] {
-            blob.extend_from_slice(&value.to_le_bytes());
+/// The rows of one layer on their way into its table and its index.
+struct RowWriter<'g> {
+    pages: Pages,
+    table: Tree,
+    /// Nodes, leaves by row, parents.
+    index: Option<[Tree; 3]>,
+    packer: Packer,
+    record: Record,
+    geometry: Option<usize>,
+    srs: i64,
+    key: i64,
+    extent: Bbox,
+    path: &'g Path,
+}
+
+/// What was written of a layer.
+struct Written {
+    rows: i64,
+    extent: Bbox,
+    /// The root of the index.
+    root: Option<Vec<u8>>,
+}
+
+impl RowWriter<'_> {
+    fn rows(&mut self, batch: &RecordBatch) -> Result<()> {
+        for row in 0..batch.num_rows() {
+            self.key += 1;
+            let mut found = Bbox::EMPTY;
+            self.record.clear();
+            // The key of the row stands for the first column.
+            self.record.null();
+            for (position, column) in batch.columns().iter().enumerate() {
+                if column.is_null(row) {
+                    self.record.null();
+                } else if Some(position) == self.geometry {
+                    let wkb = column.as_binary::<i32>().value(row);
+                    found = wkb::summary(wkb)?.bbox;
+                    let (head, length) = geometry_head(self.srs, found);
+                    self.record.blob(&[&head[..length], wkb]);
+                } else {
+                    put(&mut self.record, column.as_ref(), row);
+                }
+            }
+            let failed = |error| failed(self.path, error);
+            self.table.push(&mut self.pages, self.key, self.record.bytes()).map_err(failed)?;
+            if let (Some(index), false) = (&mut self.index, found.is_empty()) {
+                self.extent = self.extent.union(found);
+                let write = |row| write_index(&mut self.pages, index, &mut self.record, row);
+                self.packer.push(self.key, found, write).map_err(failed)?;
+            }
         }
+        Ok(())
     }
-    blob.extend_from_slice(wkb);
-    Ok((blob, bbox))
+
+    fn finish(self) -> Result<Written> {
+        let path = self.path;
+        self.close().map_err(|error| failed(path, error))
+    }
+
+    fn close(mut self) -> std::io::Result<Written> {
+        let mut root = None;
+        self.table.finish(&mut self.pages)?;
+        if let Some(mut index) = self.index {
+            let rest = self.packer.finish(|row| write_index(&mut self.pages, &mut index, &mut self.record, row))?;
+            root = Some(rest.root);
+            let [nodes, leaves, mut parents] = index;
+            for (node, above) in rest.parents {
+                parents.push(&mut self.pages, node, pair(&mut self.record, above))?;
+            }
+            [nodes, leaves, parents].into_iter().try_for_each(|tree| tree.finish(&mut self.pages))?;
+        }
+        self.pages.finish()?;
+        Ok(Written { rows: self.key, extent: self.extent, root })
+    }
+}
+
+fn write_index(pages: &mut Pages, index: &mut [Tree; 3], record: &mut Record, row: Row) -> std::io::Result<()> {
+    match row {
+        Row::Node(number, bytes) => {
+            record.clear();
+            record.null();
+            record.blob(&[&bytes]);
+            index[0].push(pages, number, record.bytes())
+        }
+        Row::Leaf(id, leaf) => index[1].push(pages, id, pair(record, leaf)),
+    }
+}
+
+/// A row of a key and a number.
+fn pair(record: &mut Record, number: i64) -> &[u8] {
+    record.clear();
+    record.null();
+    record.integer(number);
+    record.bytes()
+}
+
+/// What stands before the WKB of a geometry (clause 2.1.3): magic, version, flags, CRS, envelope; and how many bytes it takes.
+fn geometry_head(srs: i64, bbox: Bbox) -> ([u8; 40], usize) {
+    let mut head = [0; 40];
+    head[..2].copy_from_slice(b"GP");
+    // Bit 0: little-endian; bits 1-3: envelope of x and y, or none; bit 4: empty.
+    head[3] = if bbox.is_empty() { 0b0001_0001 } else { 0b0000_0011 };
+    head[4..8].copy_from_slice(&(srs as i32).to_le_bytes());
+    if bbox.is_empty() {
+        return (head, 8);
+    }
+    for (value, place) in [bbox.min[0], bbox.max[0], bbox.min[1], bbox.max[1]].iter().zip(head[8..].chunks_exact_mut(8)) {
+        place.copy_from_slice(&value.to_le_bytes());
+    }
+    (head, 40)
 }
 
 fn column_type(data_type: &DataType) -> Option<&'static str> {
@@ -303,27 +385,19 @@ fn column_type(data_type: &DataType) -> Option<&'static str> {
     })
 }
 
-/// One value of a column, as SQLite takes it.
-struct Cell<'a>(&'a dyn Array, usize);
-
-impl ToSql for Cell<'_> {
-    fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        let Self(column, row) = *self;
-        if column.is_null(row) {
-            return Ok(ToSqlOutput::Owned(Value::Null));
-        }
-        Ok(match column.data_type() {
-            DataType::Utf8 => ToSqlOutput::Borrowed(ValueRef::Text(column.as_string::<i32>().value(row).as_bytes())),
-            DataType::Int64 => ToSqlOutput::Owned(Value::Integer(column.as_primitive::<Int64Type>().value(row))),
-            DataType::Int32 => ToSqlOutput::Owned(Value::Integer(column.as_primitive::<Int32Type>().value(row).into())),
-            DataType::Float64 => ToSqlOutput::Owned(Value::Real(column.as_primitive::<Float64Type>().value(row))),
-            DataType::Boolean => ToSqlOutput::Owned(Value::Integer(column.as_boolean().value(row).into())),
-            DataType::Date32 => {
-                let date = column.as_primitive::<Date32Type>().value_as_date(row);
-                ToSqlOutput::Owned(date.map_or(Value::Null, |date| Value::Text(date.to_string())))
-            }
-            _ => ToSqlOutput::Borrowed(ValueRef::Blob(column.as_binary::<i32>().value(row))),
-        })
+/// One value of a column, of a type that [`column_type`] knows.
+fn put(record: &mut Record, column: &dyn Array, row: usize) {
+    match column.data_type() {
+        DataType::Utf8 => record.text(column.as_string::<i32>().value(row)),
+        DataType::Int64 => record.integer(column.as_primitive::<Int64Type>().value(row)),
+        DataType::Int32 => record.integer(column.as_primitive::<Int32Type>().value(row).into()),
+        DataType::Float64 => record.real(column.as_primitive::<Float64Type>().value(row)),
+        DataType::Boolean => record.integer(column.as_boolean().value(row).into()),
+        DataType::Date32 => match column.as_primitive::<Date32Type>().value_as_date(row) {
+            Some(date) => record.text(&date.to_string()),
+            None => record.null(),
+        },
+        _ => record.blob(&[column.as_binary::<i32>().value(row)]),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod mvt;
 pub mod picture;
 pub mod pmtiles;
 mod rtree;
+mod sqlite_tree;
 pub mod stac;
 pub mod tile_matrix;
 pub mod tilejson;

@@ -6,11 +6,11 @@
 //! suche/suche.js          the search itself, an ES module without dependencies
 //! ```
 
-use super::tables::{GEOMETRY, Table};
+use super::tables::GEOMETRY;
 use crate::crs::Crs;
 use crate::error::{Error, Result};
 use crate::format::wkb;
-use arrow::array::{Array, AsArray};
+use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int32Type};
 use geo::Geometry;
 use serde_json::{Value, json};
@@ -23,15 +23,15 @@ const STREETS_A_SHARD: usize = 64;
 
 /// The table as CSV (RFC 4180, but for semicolons, which spreadsheets of German offices expect), in UTF-8 with a byte order mark.
 /// A cell that a spreadsheet would take for a formula begins with an apostrophe.
-pub fn csv(table: &Table) -> String {
-    let schema = table.batch.schema();
+pub fn csv(table: &RecordBatch) -> String {
+    let schema = table.schema();
     let mut text = String::from('\u{feff}');
     let names = schema.fields().iter().map(|field| field.name().as_str()).filter(|name| *name != GEOMETRY);
     text.push_str(&names.chain(["ost", "nord"]).collect::<Vec<_>>().join(";"));
     text.push_str("\r\n");
-    for row in 0..table.batch.num_rows() {
+    for row in 0..table.num_rows() {
         let mut cells = Vec::new();
-        for (field, column) in schema.fields().iter().zip(table.batch.columns()) {
+        for (field, column) in schema.fields().iter().zip(table.columns()) {
             if field.name() == GEOMETRY {
                 continue;
             }
@@ -58,8 +58,8 @@ pub fn cell(text: &str) -> String {
     if text.contains([';', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
-fn position(table: &Table, row: usize) -> Option<[f64; 2]> {
-    let column = table.batch.column_by_name(GEOMETRY)?.as_binary_opt::<i32>()?;
+fn position(table: &RecordBatch, row: usize) -> Option<[f64; 2]> {
+    let column = table.column_by_name(GEOMETRY)?.as_binary_opt::<i32>()?;
     match wkb::decode(column.is_valid(row).then(|| column.value(row))?) {
         Ok(Geometry::Point(point)) => Some([point.x(), point.y()]),
         _ => None,
@@ -73,14 +73,14 @@ type House = (i32, String, Option<[f64; 2]>, String);
 ///
 /// # Errors
 /// When a file cannot be written as JSON.
-pub fn search_index(table: &Table, crs: Option<Crs>) -> Result<BTreeMap<String, Vec<u8>>> {
+pub fn search_index(table: &RecordBatch, crs: Option<Crs>) -> Result<BTreeMap<String, Vec<u8>>> {
     let text = |name: &str, row: usize| -> String {
-        let column = table.batch.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
+        let column = table.column_by_name(name).and_then(|column| column.as_string_opt::<i32>());
         column.filter(|column| column.is_valid(row)).map(|column| column.value(row).to_owned()).unwrap_or_default()
     };
-    let numbers = table.batch.column_by_name("nummer").and_then(|column| column.as_primitive_opt::<Int32Type>());
+    let numbers = table.column_by_name("nummer").and_then(|column| column.as_primitive_opt::<Int32Type>());
     let mut streets: BTreeMap<(String, String, String), Vec<House>> = BTreeMap::new();
-    for row in 0..table.batch.num_rows() {
+    for row in 0..table.num_rows() {
         let street = text("strasse", row);
         if street.is_empty() {
             continue;

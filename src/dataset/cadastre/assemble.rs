@@ -1,13 +1,10 @@
-//! The artefacts from the current state: one Parquet file per table, the GeoPackage.
+//! The artefacts from the current state, and what is said about them.
 
-use super::address_files;
-use super::areas::PIECES;
-use super::history::{StateSummary, current_rows, products};
-use super::preview;
+use super::files;
+use super::history::{StateSummary, products, store};
 use super::quality_list;
 use super::read::Summary;
-use super::row::{Row, from_ipc};
-use super::tables::{GEOMETRY, Table, tables};
+use super::row::Row;
 use super::tiles::LAYERS;
 use super::{AREAS, Options, READ, STATE, TILES};
 use crate::crs::{Bbox, Crs, Operation, OperationFact};
@@ -15,16 +12,10 @@ use crate::dataset::{
     Artefact, ArtefactRole, AssembleContext, Assembly, Counts, Facts, Located, PortalLayer, Representation, UnitResult,
 };
 use crate::error::{Error, Place, Result};
-use crate::format::flatgeobuf;
-use crate::format::geoparquet::{self, sorted};
-use crate::format::gpkg::{Geopackage, Layer};
 use crate::format::pmtiles;
 use crate::io::atomic;
 use crate::pipeline::Audience;
-use rayon::prelude::*;
 
-/// Name of the GeoPackage.
-const GPKG: &str = "cadastre.gpkg";
 /// Name of the archive of vector tiles.
 const PMTILES: &str = "cadastre.pmtiles";
 
@@ -33,33 +24,7 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
     let state = state_of(context)?;
     let summary: StateSummary = serde_json::from_value(state.outcome.summary.clone())
         .map_err(|error| Error::new("mk::run::result", "the state is not as expected").because(error))?;
-    let rows = current_rows(state, options)?;
-    let crs = summary.crs;
-    let mut artefacts = Vec::new();
-    if ["parquet", "gpkg", "fgb", "csv", "suche", "preview"].iter().any(|name| context.wants(name)) {
-        let mut tables = tables(&rows, &pieces(context)?)?;
-        tables.par_iter_mut().try_for_each(|table| {
-            table.batch = sorted(&table.batch, GEOMETRY)?;
-            Ok::<(), Error>(())
-        })?;
-        // The GeoPackage has one writer, which takes as long as all the others.
-        let (gpkg, files) = rayon::join(
-            || if context.wants("gpkg") { write_gpkg(&tables, &summary, context).map(Some) } else { Ok(None) },
-            || tables.par_iter().map(|table| write_table(table, crs, context)).collect::<Result<Vec<_>>>(),
-        );
-        artefacts.extend(files?.into_iter().flatten());
-        artefacts.extend(gpkg?);
-        if context.wants("preview")
-            && let Some(bytes) = preview::png(&tables)?
-        {
-            atomic::write_new(&context.output.join("preview.png"), &bytes)?;
-            let picture = artefact(context, "preview.png", "image/png", "PNG", "Übersicht");
-            artefacts.push(Artefact { role: ArtefactRole::Preview, ..picture });
-        }
-        if let Some(table) = tables.iter().find(|table| table.file == "adresse") {
-            artefacts.extend(write_addresses(table, crs, context)?);
-        }
-    }
+    let mut artefacts = files::write(options, context, state, &summary)?;
     let areas = context.results.get(AREAS).map_or(&[][..], Vec::as_slice);
     if context.wants("qualitaet")
         && let Some(text) = quality_list::csv(areas)
@@ -71,7 +36,7 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
         artefacts.push(Artefact { audience: Audience::Internal, ..list });
     }
     artefacts.extend(products(options, context, state, &summary)?);
-    let mut facts = facts(options, context, state, &summary, &rows)?;
+    let mut facts = facts(options, context, state, &summary)?;
     if context.wants("pmtiles") && write_tiles(options, &facts, context)? > 0 {
         let title = "Liegenschaftskarte (Vektorkacheln)";
         let tiles = artefact(context, PMTILES, "application/vnd.pmtiles", "PMTiles 3 (Mapbox Vector Tiles)", title);
@@ -94,19 +59,8 @@ fn state_of<'c>(context: &'c AssembleContext<'_>) -> Result<&'c UnitResult> {
     })
 }
 
-/// The pieces of land use of all blocks, by block.
-fn pieces(context: &AssembleContext<'_>) -> Result<Vec<Row>> {
-    let mut pieces = Vec::new();
-    for result in context.results.get(AREAS).into_iter().flatten() {
-        let mut pack = result.pack()?;
-        if pack.entries().contains_key(PIECES) {
-            pieces.append(&mut from_ipc(&pack.read(PIECES)?)?);
-        }
-    }
-    Ok(pieces)
-}
-
-fn artefact(context: &AssembleContext<'_>, path: &str, media_type: &str, format: &str, title: &str) -> Artefact {
+/// An artefact of the dataset's audience.
+pub fn artefact(context: &AssembleContext<'_>, path: &str, media_type: &str, format: &str, title: &str) -> Artefact {
     Artefact {
         path: path.to_owned(),
         audience: context.audience,
@@ -115,70 +69,6 @@ fn artefact(context: &AssembleContext<'_>, path: &str, media_type: &str, format:
         format: format.to_owned(),
         title: title.to_owned(),
     }
-}
-
-/// The files of one table: GeoParquet always, FlatGeobuf where rows have a place.
-fn write_table(table: &Table, crs: Option<Crs>, context: &AssembleContext<'_>) -> Result<Vec<Artefact>> {
-    let mut artefacts = Vec::new();
-    if context.wants("parquet") {
-        let path = format!("{}.parquet", table.file);
-        let options = geoparquet::Options::new(GEOMETRY, crs);
-        geoparquet::write_file(&context.output.join(&path), &table.batch.schema(), std::slice::from_ref(&table.batch), &options)?;
-        artefacts.push(artefact(context, &path, "application/vnd.apache.parquet", "GeoParquet 1.1", table.title));
-    }
-    let placed = table.batch.column_by_name(GEOMETRY).is_some_and(|column| column.null_count() < column.len());
-    if context.wants("fgb") && placed {
-        let path = format!("{}.fgb", table.file);
-        let options = flatgeobuf::Options {
-            name: table.name,
-            title: table.title,
-            geometry: GEOMETRY,
-            geometry_type: table.geometry_type,
-            crs,
-        };
-        flatgeobuf::write_file(&context.output.join(&path), &table.batch, &options)?;
-        artefacts.push(artefact(context, &path, "application/vnd.flatgeobuf", "FlatGeobuf 3", table.title));
-    }
-    Ok(artefacts)
-}
-
-/// Addresses as CSV and as an index to search.
-fn write_addresses(table: &Table, crs: Option<Crs>, context: &AssembleContext<'_>) -> Result<Vec<Artefact>> {
-    let mut artefacts = Vec::new();
-    if context.wants("csv") {
-        atomic::write_new(&context.output.join("adresse.csv"), address_files::csv(table).as_bytes())?;
-        artefacts.push(artefact(context, "adresse.csv", "text/csv", "CSV (UTF-8, Semikolon)", table.title));
-    }
-    if context.wants("suche") {
-        for (path, bytes) in address_files::search_index(table, crs)? {
-            let path = context.output.join("suche").join(path);
-            if let Some(folder) = path.parent() {
-                atomic::create_dir_all(folder)?;
-            }
-            atomic::write_new(&path, &bytes)?;
-        }
-        let index = artefact(context, "suche", "application/json", "JSON", "Suchindex der Adressen");
-        artefacts.push(Artefact { role: ArtefactRole::Index, ..index });
-    }
-    Ok(artefacts)
-}
-
-fn write_gpkg(tables: &[Table], summary: &StateSummary, context: &AssembleContext<'_>) -> Result<Artefact> {
-    let change = last_change(summary);
-    let mut file = Geopackage::create(&context.output.join(GPKG), &change)?;
-    for table in tables {
-        let layer = Layer {
-            name: table.name,
-            title: table.title,
-            geometry: Some(GEOMETRY),
-            geometry_type: table.geometry_type,
-            crs: summary.crs,
-        };
-        file.add(&layer, &table.batch.schema(), std::slice::from_ref(&table.batch))?;
-    }
-    file.finish()?;
-    let title = "Liegenschaftskataster (alle Tabellen)";
-    Ok(artefact(context, GPKG, "application/geopackage+sqlite3", "GeoPackage 1.3", title))
 }
 
 /// Joins the tiles of all blocks to one archive; gives their number.
@@ -255,21 +145,7 @@ fn portal_layer() -> PortalLayer {
     }
 }
 
-/// The moment that the content holds for, as a GeoPackage writes it: that of the last delivery, else the last version's begin.
-fn last_change(summary: &StateSummary) -> String {
-    let moment = summary.until.clone().or_else(|| summary.begins.clone().map(|(_, last)| last)).unwrap_or_default();
-    let date = moment.get(..10).unwrap_or("1970-01-01");
-    let time = moment.get(11..19).filter(|time| time.as_bytes()[2] == b':').unwrap_or("00:00:00");
-    format!("{date}T{time}.000Z")
-}
-
-fn facts(
-    options: &Options,
-    context: &AssembleContext<'_>,
-    state: &UnitResult,
-    summary: &StateSummary,
-    rows: &[Row],
-) -> Result<Facts> {
+fn facts(options: &Options, context: &AssembleContext<'_>, state: &UnitResult, summary: &StateSummary) -> Result<Facts> {
     let mut counts = Counts::default();
     let mut operations: Vec<OperationFact> = Vec::new();
     for result in context.results.get(READ).into_iter().flatten() {
@@ -303,10 +179,12 @@ fn facts(
         let date = |moment: &str| moment.get(..10).unwrap_or(moment).to_owned();
         (date(first), date(summary.until.as_deref().unwrap_or(last).max(last)))
     });
+    let shown = store::cells(state)?.into_values().map(|cell| cell.shown);
+    let [objects, parcels, buildings] = shown.fold([0; 3], |sum, cell| std::array::from_fn(|index| sum[index] + cell[index]));
     let notes = vec![
-        ("Objekte".to_owned(), rows.len().to_string()),
-        ("Flurstücke".to_owned(), rows.iter().filter(|row| row.class == "AX_Flurstueck").count().to_string()),
-        ("Gebäude".to_owned(), rows.iter().filter(|row| row.class == "AX_Gebaeude").count().to_string()),
+        ("Objekte".to_owned(), objects.to_string()),
+        ("Flurstücke".to_owned(), parcels.to_string()),
+        ("Gebäude".to_owned(), buildings.to_string()),
     ];
     Ok(Facts {
         crs,
@@ -339,18 +217,22 @@ fn lonlat(crs: Crs, bbox: Bbox, context: &AssembleContext<'_>) -> Result<Bbox> {
 /// The units that made an object, by its identifier or Flurstückskennzeichen.
 pub fn locate(options: &Options, object: &str, context: &AssembleContext<'_>) -> Result<Vec<Located>> {
     let state = state_of(context)?;
-    let rows = current_rows(state, options)?;
     let oid = object.strip_suffix("FL").filter(|oid| oid.len() == 16).unwrap_or(object);
-    let found: Vec<&Row> = rows
-        .iter()
-        .filter(|row| {
-            row.oid == oid
-                || (row.class == "AX_Flurstueck"
-                    && row.properties().get("flurstueckskennzeichen").and_then(serde_json::Value::as_str) == Some(object))
-        })
-        .collect();
+    let is_it = |row: &Row| {
+        let key = || row.properties().get("flurstueckskennzeichen").and_then(serde_json::Value::as_str) == Some(object);
+        row.oid == oid || (row.class == "AX_Flurstueck" && row.attributes.contains(object) && key())
+    };
+    let mut found: Vec<Row> = Vec::new();
+    store::each_cell(
+        state,
+        |entries| Ok(store::shown(entries, options, |_| true)?.into_iter().filter(is_it).collect::<Vec<_>>()),
+        |rows| {
+            found.extend(rows);
+            Ok(())
+        },
+    )?;
     let mut located = Vec::new();
-    for row in found {
+    for row in &found {
         for result in context.results.get(READ).into_iter().flatten() {
             let ours = result.inputs.iter().any(|input| input.digest.to_string().starts_with(&row.delivery));
             if ours {

@@ -8,12 +8,14 @@ mod address_files;
 mod areas;
 mod assemble;
 pub(crate) mod codes;
+mod files;
 pub(crate) mod history;
 mod nas;
 mod preview;
 mod quality_list;
 mod read;
 mod row;
+mod spool;
 mod tables;
 #[cfg(test)]
 mod tests;
@@ -109,9 +111,9 @@ impl Dataset for Cadastre {
     fn stages(&self) -> &'static [Stage] {
         &[
             Stage { name: "read", version: 3 },
-            Stage { name: "state", version: 3 },
-            Stage { name: "areas", version: 2 },
-            Stage { name: "tiles", version: 3 },
+            Stage { name: "state", version: 4 },
+            Stage { name: "areas", version: 3 },
+            Stage { name: "tiles", version: 4 },
         ]
     }
     fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
@@ -131,7 +133,7 @@ impl Dataset for Cadastre {
         }
     }
     fn assemble_version(&self) -> u32 {
-        3
+        4
     }
     fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {
         assemble::assemble(&self.options, context)

@@ -1,28 +1,32 @@
 //! A small picture of the cadastre: land use, parcels, buildings.
 
-use super::tables::{GEOMETRY, Table};
+use super::spool::Spool;
+use super::tables::GEOMETRY;
 use crate::crs::Bbox;
 use crate::error::{Error, Result};
 use crate::format::wkb;
-use arrow::array::{Array, AsArray};
+use arrow::array::{Array, AsArray, RecordBatch};
 use geo::{Geometry, Polygon};
+use std::collections::BTreeMap;
 
 /// Pixels of the longer side.
 const SIDE: f64 = 640.0;
 
 type Rings = Vec<Vec<[f64; 2]>>;
 
-/// The picture as PNG; `None` when nothing has a place.
+/// The picture as PNG, from the tables by their names as files; `None` when nothing has a place.
 ///
 /// # Errors
-/// When a geometry cannot be read.
-pub fn png(tables: &[Table]) -> Result<Option<Vec<u8>>> {
-    let shapes = |file: &str| -> Result<Vec<(Option<String>, Rings)>> {
-        tables.iter().find(|table| table.file == file).map_or_else(|| Ok(Vec::new()), polygons)
-    };
-    let (uses, parcels, buildings) = (shapes("nutzung")?, shapes("flurstueck")?, shapes("gebaeude_bauwerk")?);
-    let all = parcels.iter().chain(&uses).chain(&buildings);
-    let bbox = Bbox::around(all.flat_map(|(_, rings)| rings.iter().flatten().copied()));
+/// When the rows of a table or a geometry cannot be read.
+pub fn png(tables: &BTreeMap<&str, &Spool>) -> Result<Option<Vec<u8>>> {
+    let drawn = ["nutzung", "flurstueck", "gebaeude_bauwerk"];
+    let batches = |name: &str| tables.get(name).map(|spool| spool.batches()).into_iter().flatten().flatten();
+    let mut bbox = Bbox::EMPTY;
+    for name in drawn {
+        for batch in batches(name) {
+            bbox = extent(&batch?)?.iter().fold(bbox, |whole, bbox| whole.union(*bbox));
+        }
+    }
     let longer = bbox.width().max(bbox.height());
     if bbox.is_empty() || longer <= 0.0 {
         return Ok(None);
@@ -34,16 +38,24 @@ pub fn png(tables: &[Table]) -> Result<Option<Vec<u8>>> {
         let pixel = |at: &[f64; 2]| [(at[0] - bbox.min[0]) * scale, (bbox.max[1] - at[1]) * scale];
         rings.iter().map(|ring| ring.iter().map(pixel).collect()).collect()
     };
-    for (kind, rings) in &uses {
-        canvas.fill(&place(rings), colour(kind.as_deref().unwrap_or_default()));
-    }
-    for (_, rings) in &parcels {
-        canvas.outline(&place(rings), [172, 160, 148]);
-    }
-    for (_, rings) in &buildings {
-        canvas.fill(&place(rings), [110, 84, 80]);
+    for name in drawn {
+        for batch in batches(name) {
+            for (kind, rings) in polygons(&batch?)? {
+                match name {
+                    "nutzung" => canvas.fill(&place(&rings), colour(kind.as_deref().unwrap_or_default())),
+                    "flurstueck" => canvas.outline(&place(&rings), [172, 160, 148]),
+                    _ => canvas.fill(&place(&rings), [110, 84, 80]),
+                }
+            }
+        }
     }
     canvas.png().map(Some)
+}
+
+/// Rectangles around the rows of a table.
+fn extent(rows: &RecordBatch) -> Result<Vec<Bbox>> {
+    let shapes = rows.column_by_name(GEOMETRY).and_then(|column| column.as_binary_opt::<i32>());
+    shapes.into_iter().flatten().flatten().map(|bytes| wkb::summary(bytes).map(|summary| summary.bbox)).collect()
 }
 
 /// Colours of land use, after those that German land registers print.
@@ -59,12 +71,12 @@ fn colour(kind: &str) -> [u8; 3] {
     }
 }
 
-/// The polygons of a table, each with the kind of land use where the table has one.
-fn polygons(table: &Table) -> Result<Vec<(Option<String>, Rings)>> {
-    let Some(shapes) = table.batch.column_by_name(GEOMETRY).and_then(|column| column.as_binary_opt::<i32>()) else {
+/// The polygons of some rows of a table, each with the kind of land use where the table has one.
+fn polygons(table: &RecordBatch) -> Result<Vec<(Option<String>, Rings)>> {
+    let Some(shapes) = table.column_by_name(GEOMETRY).and_then(|column| column.as_binary_opt::<i32>()) else {
         return Ok(Vec::new());
     };
-    let kinds = table.batch.column_by_name("nutzart").and_then(|column| column.as_string_opt::<i32>());
+    let kinds = table.column_by_name("nutzart").and_then(|column| column.as_string_opt::<i32>());
     let rings = |polygon: &Polygon<f64>| -> Rings {
         let ring = |line: &geo::LineString<f64>| line.0.iter().map(|at| [at.x, at.y]).collect();
         std::iter::once(polygon.exterior()).chain(polygon.interiors()).map(ring).collect()

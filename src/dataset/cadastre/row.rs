@@ -138,11 +138,38 @@ pub fn to_ipc<R: Borrow<Row>>(rows: &[R]) -> Result<Vec<u8>> {
     writer.into_inner().map_err(broken)
 }
 
+/// What decides whether a row is wanted, known before the row is made.
+#[derive(Debug, Clone, Copy)]
+pub struct Look<'b> {
+    pub class: &'b str,
+    pub oid: &'b str,
+    pub beginnt: &'b str,
+    pub endet: Option<&'b str>,
+}
+
+impl Look<'_> {
+    /// True for a version that holds at a moment; without one, at present.
+    pub fn holds(&self, as_of: Option<&str>) -> bool {
+        match as_of {
+            None => self.endet.is_none(),
+            Some(moment) => self.beginnt <= moment && self.endet.is_none_or(|end| end > moment),
+        }
+    }
+}
+
 /// The rows of an Arrow IPC file.
 ///
 /// # Errors
 /// When it is none, or not of these columns.
 pub fn from_ipc(bytes: &[u8]) -> Result<Vec<Row>> {
+    from_ipc_where(bytes, |_| true)
+}
+
+/// The rows of an Arrow IPC file that are wanted: making a row costs more than looking at it.
+///
+/// # Errors
+/// When it is none, or not of these columns.
+pub fn from_ipc_where(bytes: &[u8], mut wanted: impl FnMut(Look<'_>) -> bool) -> Result<Vec<Row>> {
     let reader = FileReader::try_new(std::io::Cursor::new(bytes), None).map_err(broken)?;
     if reader.schema().fields() != schema().fields() {
         return Err(broken("other columns than expected"));
@@ -159,7 +186,19 @@ pub fn from_ipc(bytes: &[u8]) -> Result<Vec<Row>> {
             let column = batch.column(column).as_binary::<i32>();
             column.is_valid(row).then(|| column.value(row).to_vec())
         };
-        rows.extend((0..batch.num_rows()).map(|row| Row {
+        let (classes, oids, begins, ends) = (
+            batch.column(1).as_string::<i32>(),
+            batch.column(2).as_string::<i32>(),
+            batch.column(3).as_string::<i32>(),
+            batch.column(4).as_string::<i32>(),
+        );
+        let look = |row: usize| Look {
+            class: classes.value(row),
+            oid: oids.value(row),
+            beginnt: begins.value(row),
+            endet: ends.is_valid(row).then(|| ends.value(row)),
+        };
+        rows.extend((0..batch.num_rows()).filter(|row| wanted(look(*row))).map(|row| Row {
             operation: Operation::parse(batch.column(0).as_string::<i32>().value(row)),
             class: text(1, row),
             oid: text(2, row),
@@ -203,6 +242,9 @@ mod tests {
         let bytes = to_ipc(&rows).unwrap();
         assert_eq!(bytes, to_ipc(&rows).unwrap());
         assert_eq!(from_ipc(&bytes).unwrap(), rows);
+        assert_eq!(from_ipc_where(&bytes, |look| look.holds(None)).unwrap(), rows[..1]);
+        assert_eq!(from_ipc_where(&bytes, |look| look.holds(Some("2024-06"))).unwrap(), rows);
+        assert_eq!(from_ipc_where(&bytes, |look| look.holds(Some("2023"))).unwrap(), []);
         assert_eq!(rows[0].properties()["flurnummer"], "07");
         assert!(from_ipc(b"no").is_err());
         assert_eq!(from_ipc(&to_ipc::<Row>(&[]).unwrap()).unwrap(), []);

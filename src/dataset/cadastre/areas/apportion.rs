@@ -1,43 +1,159 @@
 //! `NutzungFlurstueck`: land use cut by parcels, with the official area shared out.
 
-use super::{Index, Lot, piece_row};
-use crate::dataset::cadastre::row::Row;
+use super::{Index, Lot, PIECES, TEXTS};
+use crate::dataset::UnitResult;
+use crate::dataset::cadastre::row::{Operation, Row, from_ipc, to_ipc};
+use crate::dataset::cadastre::tables::labels;
+use crate::error::{Error, Result};
+use crate::format::wkb;
+use crate::io::{Digest, PackWriter};
 use crate::vector::overlay;
-use geo::{Area, MultiPolygon};
+use geo::{Area, Geometry, MultiPolygon};
 use rayon::prelude::*;
-use serde_json::Value;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+use std::collections::{BTreeMap, HashMap};
 
 /// Pieces thinner than this on average (metres) are two lines that should be one.
 const SLIVER_M: f64 = 0.02;
 /// Of a parcel's area, the part that may lack land use before the lack is shown as one.
 const COVERED: f64 = 0.005;
+/// The entry that says for each parcel what its pieces were made of, and how many there are.
+const MADE: &str = "made.json";
 
-/// Every piece that a parcel of this block and an area of land use share, by parcel, then land use.
-pub fn pieces(parcels: &[Lot], uses: &[Lot]) -> Vec<Row> {
+/// What a parcel shares with land use.
+struct Share {
+    /// Of the parcel and of all land use that touches the rectangle around it.
+    made_of: Digest,
+    parcel: String,
+    text: Option<String>,
+    pieces: Vec<Row>,
+}
+
+/// The shares of all parcels of a block, by parcel.
+pub struct Shares(Vec<Share>);
+
+impl Shares {
+    /// Writes them.
+    ///
+    /// # Errors
+    /// When the pack cannot be written.
+    pub fn write(self, pack: &mut PackWriter) -> Result<()> {
+        let json = |value: Value| value.to_string().into_bytes();
+        let made: Vec<Value> =
+            self.0.iter().map(|share| serde_json::json!([share.made_of, share.parcel, share.pieces.len()])).collect();
+        let texts: Map<String, Value> =
+            self.0.iter().filter_map(|share| Some((share.parcel.clone(), share.text.clone()?.into()))).collect();
+        let pieces: Vec<Row> = self.0.into_iter().flat_map(|share| share.pieces).collect();
+        pack.add(PIECES, &to_ipc(&pieces)?)?;
+        pack.add(TEXTS, &json(texts.into()))?;
+        pack.add(MADE, &json(made.into()))
+    }
+}
+
+/// What an earlier night made, by what it was made of.
+#[derive(Default)]
+pub struct Earlier(HashMap<Digest, (Option<String>, Vec<Row>)>);
+
+impl Earlier {
+    /// From the unit's last result; what cannot be read is made again.
+    pub fn of(previous: Option<&UnitResult>) -> Self {
+        previous.and_then(|previous| Self::read(previous).ok()).unwrap_or_default()
+    }
+
+    fn read(previous: &UnitResult) -> Result<Self> {
+        fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+            serde_json::from_slice(bytes)
+                .map_err(|error| Error::new("mk::run::result", "the result of a unit is not as expected").because(error))
+        }
+        let mut pack = previous.pack()?;
+        let made: Vec<(Digest, String, usize)> = json(&pack.read(MADE)?)?;
+        let mut texts: BTreeMap<String, String> = json(&pack.read(TEXTS)?)?;
+        let mut pieces = from_ipc(&pack.read(PIECES)?)?.into_iter();
+        let known = made
+            .into_iter()
+            .map(|(made_of, parcel, count)| (made_of, (texts.remove(&parcel), pieces.by_ref().take(count).collect())));
+        Ok(Self(known.collect()))
+    }
+}
+
+/// What each parcel of this block shares with land use, by parcel, then land use.
+pub fn shares(parcels: &[Lot], uses: &[Lot], earlier: &Earlier) -> Shares {
     // What lies on top of another use is no share of the ground (GeoInfoDok 7, istWeitereNutzung).
     let uses: Vec<&Lot> = uses.iter().filter(|lot| !is_further_use(lot)).collect();
     let index = Index::new(uses.iter().map(|lot| lot.bbox));
-    let of_parcel = |parcel: &Lot| -> Vec<Row> {
-        let mut found: Vec<(&Lot, MultiPolygon<f64>, f64)> = Vec::new();
-        for candidate in index.touched(&parcel.bbox) {
-            let shared = overlay::intersection(&parcel.area, &uses[candidate].area);
-            let size = shared.unsigned_area();
-            if size > 0.0 && overlay::width(&shared) > SLIVER_M {
-                found.push((uses[candidate], shared, size));
-            }
-        }
-        let sizes: Vec<f64> = found.iter().map(|(_, _, size)| *size).collect();
-        let official = official_area(&parcel.row);
-        let shares = official.map(|official| apportion(official, parcel.area.unsigned_area(), &sizes));
-        let share = |index: usize| shares.as_ref().and_then(|shares| shares.get(index).copied());
-        found
-            .into_iter()
-            .enumerate()
-            .map(|(index, (lot, area, _))| piece_row(&parcel.row, &lot.row, share(index), area))
-            .collect()
+    let of_parcel = |parcel: &Lot| -> Share {
+        let candidates: Vec<&Lot> = index.touched(&parcel.bbox).into_iter().map(|index| uses[index]).collect();
+        let made_of = digest(parcel, &candidates);
+        let (text, pieces) = earlier.0.get(&made_of).cloned().unwrap_or_else(|| cut(parcel, &candidates));
+        Share { made_of, parcel: parcel.row.oid.clone(), text, pieces }
     };
-    let pieces: Vec<Vec<Row>> = parcels.par_iter().filter(|parcel| parcel.ours).map(of_parcel).collect();
-    pieces.into_iter().flatten().collect()
+    Shares(parcels.par_iter().filter(|parcel| parcel.ours).map(of_parcel).collect())
+}
+
+/// Of everything that tells rows apart.
+fn digest(parcel: &Lot, candidates: &[&Lot]) -> Digest {
+    let first = parcel.row.byte.to_le_bytes();
+    let lots = std::iter::once(parcel).chain(candidates.iter().copied());
+    let parts = lots.flat_map(|Lot { row, .. }| {
+        let texts = [&row.class, &row.oid, &row.beginnt, &row.delivery, &row.attributes].map(String::as_bytes);
+        texts.into_iter().chain([row.geometry.as_deref().unwrap_or_default()])
+    });
+    Digest::of_parts([&first[..]].into_iter().chain(parts))
+}
+
+/// Cuts the land use that may touch a parcel: the text that the parcel carries, and the pieces.
+fn cut(parcel: &Lot, candidates: &[&Lot]) -> (Option<String>, Vec<Row>) {
+    let mut found: Vec<(&Lot, MultiPolygon<f64>, f64)> = Vec::new();
+    for candidate in candidates {
+        let shared = overlay::intersection(&parcel.area, &candidate.area);
+        let size = shared.unsigned_area();
+        if size > 0.0 && overlay::width(&shared) > SLIVER_M {
+            found.push((candidate, shared, size));
+        }
+    }
+    let sizes: Vec<f64> = found.iter().map(|(_, _, size)| *size).collect();
+    let official = official_area(&parcel.row);
+    let shares = official.map(|official| apportion(official, parcel.area.unsigned_area(), &sizes));
+    let key = parcel.row.properties().remove("flurstueckskennzeichen").unwrap_or_default();
+    let mut named = Vec::new();
+    let mut pieces = Vec::new();
+    for (index, (land_use, area, _)) in found.into_iter().enumerate() {
+        let share = shares.as_ref().and_then(|shares| shares.get(index).copied());
+        let (kind, detail) = labels(&land_use.row.class, &land_use.row.properties());
+        named.extend(kind.zip(share).map(|(kind, share)| (kind, detail, share)));
+        let properties =
+            [("flstkennz", key.clone()), ("nutzart", kind.into()), ("bez", detail.into()), ("flaeche", share.into())];
+        let properties = properties.map(|(name, value)| (name.to_owned(), value));
+        pieces.push(Row {
+            operation: Operation::Insert,
+            class: "NutzungFlurstueck".to_owned(),
+            oid: format!("{}{}", parcel.row.oid, land_use.row.oid),
+            beginnt: parcel.row.beginnt.clone().max(land_use.row.beginnt.clone()),
+            endet: None,
+            attributes: Value::Object(properties.into_iter().collect()).to_string(),
+            geometry: Some(wkb::encode(&Geometry::MultiPolygon(area))),
+            srs: None,
+            local: None,
+            delivery: parcel.row.delivery.clone(),
+            byte: parcel.row.byte,
+        });
+    }
+    (text(&named), pieces)
+}
+
+/// The uses of a parcel with their official areas, the largest first: `Weg / Fahrweg;2|Straßenverkehr;2462`.
+fn text(named: &[(&str, Option<&str>, f64)]) -> Option<String> {
+    let mut sums: BTreeMap<String, f64> = BTreeMap::new();
+    for (kind, detail, area) in named {
+        let name = detail.map_or_else(|| (*kind).to_owned(), |detail| format!("{kind} / {detail}"));
+        *sums.entry(name).or_default() += area;
+    }
+    let mut sums: Vec<(String, f64)> = sums.into_iter().collect();
+    sums.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let area = |area: f64| format!("{}", (area * 100.0).round() / 100.0);
+    let texts: Vec<String> = sums.into_iter().map(|(name, sum)| format!("{name};{}", area(sum))).collect();
+    (!texts.is_empty()).then(|| texts.join("|"))
 }
 
 /// The official area of a parcel in square metres.

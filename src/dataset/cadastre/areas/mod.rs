@@ -1,5 +1,7 @@
-//! Stage `areas`: what parcels and land use share, and whether both are whole. A unit for each block of zoom 12, and one for the
+//! Stage `areas`: what parcels and land use share, and whether both are whole. A unit for each block of tiles, and one for the
 //! references between all objects.
+//!
+//! A block that was done before is gone on from: what of its parcels and the land use on them is as it was is taken over.
 
 mod apportion;
 mod quality;
@@ -7,7 +9,7 @@ mod references;
 
 use super::codes;
 use super::history::{StateSummary, store};
-use super::row::{Operation as Change, Row, to_ipc};
+use super::row::Row;
 use super::tiles::{BLOCK_ZOOM, Blocks, block_of};
 use super::{Options, STATE};
 use crate::crs::{Bbox, Crs};
@@ -16,15 +18,19 @@ use crate::error::{Error, Rejection, Result};
 use crate::format::wkb;
 use crate::plan::{Input, UnitSpec};
 use crate::vector::overlay;
+use apportion::Earlier;
 use geo::{Geometry, MultiPolygon};
 use geo_index::rtree::sort::HilbertSort;
 use geo_index::rtree::{RTree, RTreeBuilder, RTreeIndex};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use store::Need;
 
 /// The entry of a unit's pack with the pieces of land use in each parcel.
 pub const PIECES: &str = "pieces.arrow";
+/// The entry with the text on land use that parcels carry, by identifier.
+pub const TEXTS: &str = "texts.json";
 /// Key of the unit that looks at references.
 const REFERENCES: &str = "references";
 
@@ -100,8 +106,8 @@ pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpe
             UnitSpec { key, inputs, params, bbox: None, memory_mb: 32 + (size >> 20).saturating_mul(6), cost: size }
         };
         let (pack, cells) = (state.pack()?, store::cells(state)?);
-        let inputs = |key: &str| store::inputs_of(state, &pack, key);
-        units.push(unit(REFERENCES.to_owned(), cells.keys().flat_map(|key| inputs(key)).collect()));
+        let inputs = |key: &str, need: Need| store::inputs_of(state, &pack, key, need);
+        units.push(unit(REFERENCES.to_owned(), cells.keys().flat_map(|key| inputs(key, Need::All)).collect()));
         let mut blocks: BTreeMap<(u32, u32), Bbox> = BTreeMap::new();
         for (block, extent) in cells.values().flat_map(|cell| &cell.areas.blocks) {
             let whole = blocks.entry(*block).or_insert(Bbox::EMPTY);
@@ -113,7 +119,7 @@ pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpe
                 cell.areas.blocks.iter().any(|(block, _)| *block == (x, y))
                     || cell.areas.bbox.is_some_and(|bbox| bbox.intersects(&extent))
             });
-            units.push(unit(format!("{BLOCK_ZOOM}/{x}/{y}"), needed.flat_map(|(key, _)| inputs(key)).collect()));
+            units.push(unit(format!("{BLOCK_ZOOM}/{x}/{y}"), needed.flat_map(|(key, _)| inputs(key, Need::Areas)).collect()));
         }
     }
     Ok(units)
@@ -130,26 +136,27 @@ struct Lot {
 
 /// Intersects and looks at the areas of a block.
 pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
+    let as_of = options.moment();
+    if unit.key == REFERENCES {
+        let findings = references::dangling(&unit.inputs, as_of.as_deref())?;
+        return Ok(Outcome { findings, ..Outcome::default() });
+    }
     let mut rows = Vec::new();
-    store::each_shown(&unit.inputs, options.moment().as_deref(), |row| {
-        if unit.key == REFERENCES || part_of(&row.class).is_some() {
-            rows.push(row);
-        }
+    let ours = |class: &str| part_of(class).is_some();
+    store::each_shown(&unit.inputs, as_of.as_deref(), ours, |row| {
+        rows.push(row);
+        Ok(())
     })?;
     rows.sort_by(|a, b| (&a.class, &a.oid, &a.beginnt).cmp(&(&b.class, &b.oid, &b.beginnt)));
+    let crs: Crs = serde_json::from_value(unit.params["crs"].clone())
+        .map_err(|error| Error::new("mk::run::params", "the parameters of the unit are not as expected").because(error))?;
     let mut findings = Vec::new();
-    if unit.key == REFERENCES {
-        findings = references::dangling(&rows);
-    } else {
-        let crs: Crs = serde_json::from_value(unit.params["crs"].clone())
-            .map_err(|error| Error::new("mk::run::params", "the parameters of the unit are not as expected").because(error))?;
-        let (parcels, uses) = sort(rows, block_of(&unit.key)?, crs, &context.area.grids, &mut findings)?;
-        context.check()?;
-        let pieces = apportion::pieces(&parcels, &uses);
-        context.check()?;
-        findings.extend(quality::parcels(&parcels, crs));
-        context.pack.add(PIECES, &to_ipc(&pieces)?)?;
-    }
+    let (parcels, uses) = sort(rows, block_of(&unit.key)?, crs, &context.area.grids, &mut findings)?;
+    context.check()?;
+    let shares = apportion::shares(&parcels, &uses, &Earlier::of(context.previous));
+    context.check()?;
+    findings.extend(quality::parcels(&parcels, crs));
+    shares.write(context.pack)?;
     Ok(Outcome { findings, ..Outcome::default() })
 }
 
@@ -208,26 +215,5 @@ impl Index {
     fn touched(&self, bbox: &Bbox) -> BTreeSet<usize> {
         let Some(tree) = &self.0 else { return BTreeSet::new() };
         tree.search(bbox.min[0], bbox.min[1], bbox.max[0], bbox.max[1]).into_iter().map(|index| index as usize).collect()
-    }
-}
-
-/// A piece of land use within a parcel, as a row.
-fn piece_row(parcel: &Row, land_use: &Row, official_m2: Option<f64>, area: MultiPolygon<f64>) -> Row {
-    let mut properties = serde_json::Map::new();
-    properties.insert("flurstueck".to_owned(), parcel.oid.clone().into());
-    properties.insert("nutzung".to_owned(), land_use.oid.clone().into());
-    properties.insert("flaeche".to_owned(), official_m2.into());
-    Row {
-        operation: Change::Insert,
-        class: "NutzungFlurstueck".to_owned(),
-        oid: format!("{}{}", parcel.oid, land_use.oid),
-        beginnt: parcel.beginnt.clone().max(land_use.beginnt.clone()),
-        endet: None,
-        attributes: serde_json::Value::Object(properties).to_string(),
-        geometry: Some(wkb::encode(&Geometry::MultiPolygon(area))),
-        srs: None,
-        local: None,
-        delivery: parcel.delivery.clone(),
-        byte: parcel.byte,
     }
 }

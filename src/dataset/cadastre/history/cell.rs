@@ -1,4 +1,4 @@
-//! Which cell an object is kept in: a square kilometre, found when the object is first seen and kept for ever.
+//! Which cell an object is kept in: a square of half a kilometre, found when the object is first seen and kept for ever.
 //!
 //! Objects without a position go where an object lies that refers to them in the same delivery (a Grenzpunkt where its Punktort
 //! is, a Lagebezeichnung where its parcel is), so that a night's changes stay in few cells. The rest is spread by identifier.
@@ -7,11 +7,12 @@ use crate::dataset::cadastre::row::Row;
 use crate::error::{Error, Result};
 use crate::format::wkb;
 use crate::io::Digest;
+use crate::vector::hilbert;
 use serde_json::Value;
 use std::collections::HashMap;
 
 /// Side of a cell in units of the CRS.
-const SIDE: f64 = 1000.0;
+const SIDE: f64 = 500.0;
 /// Cells for what has no position.
 const SPREAD: u64 = 64;
 /// Cells above this are those without a position.
@@ -33,6 +34,13 @@ impl Cell {
         }
         let (east, north) = key.strip_prefix('e')?.split_once('n')?;
         Some(Self(u32::from(east.parse::<u16>().ok()?) << 16 | u32::from(north.parse::<u16>().ok()?)))
+    }
+    /// Position along the Hilbert curve; what has no place comes last.
+    pub fn on_curve(self) -> u64 {
+        if self.0 >= PLACELESS {
+            return u64::from(u32::MAX) + u64::from(self.0);
+        }
+        hilbert::index((self.0 >> 16) as u16, (self.0 & 0xFFFF) as u16).into()
     }
     fn at(point: [f64; 2]) -> Self {
         let index = |value: f64| (value / SIDE).floor().clamp(0.0, f64::from(0xFFFE_u16)) as u32;
@@ -187,8 +195,8 @@ mod tests {
     fn an_object_stays_where_it_was_first_seen_and_what_has_no_place_goes_with_it() {
         let mut router = Router::default();
         let place = router.route(&row("P", Some([565_400.0, 5_950_900.0]), r#"{"istTeilVon":"G"}"#)).unwrap().unwrap();
-        assert_eq!(place.key(), "e565n5950");
-        assert_eq!(Cell::parse("e565n5950"), Some(place));
+        assert_eq!(place.key(), "e1130n11901");
+        assert_eq!(Cell::parse("e1130n11901"), Some(place));
         assert!(router.route(&row("G", None, "{}")).unwrap().is_none(), "not known before the delivery's end");
         assert_eq!(router.settle(&row("G", None, "{}")), place);
         let lost = router.settle(&row("H", None, "{}"));

@@ -5,7 +5,7 @@
 //! store → parcels (versions and lineage), changes between two dates, receipts
 //! ```
 //!
-//! The store is a pack with an entry for each *cell*: the objects of a square kilometre with what belongs to them. A night's
+//! The store is a pack with an entry for each *cell*: the objects of a square of half a kilometre with what belongs to them. A night's
 //! changes are folded into the cells they touch; all others are taken over as bytes. The result is the same, byte by byte, as from
 //! all deliveries at once.
 
@@ -35,4 +35,4 @@ pub use moment::{Moment, normal};
 pub use parcels::{PARCEL, Version};
 pub use products::{TABLE, products};
 pub use sketch::{Look, svg};
-pub use store::{StateSummary, current_rows};
+pub use store::StateSummary;

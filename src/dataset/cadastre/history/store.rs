@@ -6,9 +6,10 @@ use super::fold::{From, Odd, Versions};
 use super::spill::Spill;
 use crate::crs::{Bbox, Crs};
 use crate::dataset::cadastre::areas::CellAreas;
+use crate::dataset::cadastre::codes;
 use crate::dataset::cadastre::nas::Root;
 use crate::dataset::cadastre::read::{self, Summary};
-use crate::dataset::cadastre::row::{Row, from_ipc, to_ipc};
+use crate::dataset::cadastre::row::{Look, Row, from_ipc, from_ipc_where, to_ipc};
 use crate::dataset::cadastre::tiles::Blocks;
 use crate::dataset::cadastre::{Options, READ};
 use crate::dataset::{Outcome, PlanContext, UnitContext, UnitResult};
@@ -30,10 +31,16 @@ const DELIVERIES: &str = "deliveries.json";
 const INDEX: &str = "index.bin";
 /// Entries with the versions of parcels, by cell; parcels of the past and what led to them among them.
 const PARCELS: &str = "parcels/";
+/// Entries with the versions of what else is drawn or covers ground: land use, buildings, georeferenced addresses.
+const GROUND: &str = "ground/";
 /// Entries with the versions of all other objects, by cell.
 const OBJECTS: &str = "objects/";
+/// What belongs to a cell, in this order.
+const PARTS: [&str; 3] = [PARCELS, GROUND, OBJECTS];
 /// Cells that are folded at once.
-const AT_ONCE: usize = 32;
+const AT_ONCE: usize = 8;
+/// Bytes of cells that are in memory at once when all are gone through.
+const CELLS_IN_MEMORY: u64 = 12 << 20;
 
 /// What the assembly wants to know of the state.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -51,6 +58,8 @@ pub struct StateSummary {
 pub struct CellInfo {
     /// Versions in it.
     pub versions: u64,
+    /// Objects, parcels and buildings that hold at the moment that is shown.
+    pub shown: [u64; 3],
     /// Where what holds at the moment that is shown lies.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bbox: Option<Bbox>,
@@ -262,9 +271,9 @@ fn fold_cells(
         context.check()?;
         let mut work = Vec::new();
         for cell in cells_at_once {
-            let mut before = [Vec::new(), Vec::new()];
+            let mut before = Parts::default();
             if let Some(earlier) = earlier.as_mut() {
-                for (bytes, part) in before.iter_mut().zip([PARCELS, OBJECTS]) {
+                for (bytes, part) in before.iter_mut().zip(PARTS) {
                     let name = format!("{part}{}", cell.key());
                     if earlier.pack.entries().contains_key(&name) {
                         *bytes = earlier.pack.read(&name)?;
@@ -283,7 +292,7 @@ fn fold_cells(
             .collect();
         for result in folded {
             let (cell, bytes, info, strange) = result?;
-            for (bytes, part) in bytes.iter().zip([PARCELS, OBJECTS]) {
+            for (bytes, part) in bytes.iter().zip(PARTS) {
                 if !bytes.is_empty() {
                     context.pack.add(&format!("{part}{}", cell.key()), bytes)?;
                 }
@@ -296,13 +305,11 @@ fn fold_cells(
     Ok(cells)
 }
 
+/// The entries of a cell, as [`PARTS`] names them; empty where it has none of a kind.
+type Parts = [Vec<u8>; PARTS.len()];
+
 /// One cell: what was there, then the operations in their order.
-fn fold(
-    params: &Params,
-    draw: Option<&Blocks>,
-    before: &[Vec<u8>; 2],
-    rows: Vec<(usize, Row)>,
-) -> Result<([Vec<u8>; 2], CellInfo, Vec<Odd>)> {
+fn fold(params: &Params, draw: Option<&Blocks>, before: &Parts, rows: Vec<(usize, Row)>) -> Result<(Parts, CellInfo, Vec<Odd>)> {
     let mut known = Vec::new();
     for bytes in before.iter().filter(|bytes| !bytes.is_empty()) {
         known.extend(from_ipc(bytes)?);
@@ -331,6 +338,10 @@ fn fold(
                 located.push((row, bbox));
             }
         }
+        let counted = [true, row.class == "AX_Flurstueck", row.class == "AX_Gebaeude"];
+        for (count, counted) in info.shown.iter_mut().zip(counted) {
+            *count += u64::from(counted);
+        }
         let (first, last) = info.begins.get_or_insert_with(|| (row.beginnt.clone(), row.beginnt.clone()));
         if row.beginnt < *first {
             first.clone_from(&row.beginnt);
@@ -344,9 +355,10 @@ fn fold(
         info.blocks = draw.of(located.iter().copied())?;
         info.areas = CellAreas::of(located.iter().copied(), draw)?;
     }
-    let (parcels, objects): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| is_parcel(&row.class));
+    let (parcels, others): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| is_parcel(&row.class));
+    let (ground, objects): (Vec<Row>, Vec<Row>) = others.into_iter().partition(|row| is_ground(&row.class));
     let bytes = |rows: &[Row]| if rows.is_empty() { Ok(Vec::new()) } else { to_ipc(rows) };
-    Ok(([bytes(&parcels)?, bytes(&objects)?], info, odd))
+    Ok(([bytes(&parcels)?, bytes(&ground)?, bytes(&objects)?], info, odd))
 }
 
 impl Params {
@@ -367,12 +379,20 @@ pub fn is_parcel(class: &str) -> bool {
     class == "AX_Flurstueck" || class == "AX_Fortfuehrungsfall" || class.starts_with("AX_HistorischesFlurstueck")
 }
 
+/// What else is drawn, or covers ground.
+fn is_ground(class: &str) -> bool {
+    class == "AX_GeoreferenzierteGebaeudeadresse"
+        || codes::land_use_class(class).is_some()
+        || codes::building_class(class).is_some()
+}
+
 /// True for a version that holds at a moment; without one, at present.
 pub fn holds(row: &Row, as_of: Option<&str>) -> bool {
-    match as_of {
-        None => row.endet.is_none(),
-        Some(moment) => row.beginnt.as_str() <= moment && row.endet.as_deref().is_none_or(|end| end > moment),
-    }
+    look(row).holds(as_of)
+}
+
+fn look(row: &Row) -> Look<'_> {
+    Look { class: &row.class, oid: &row.oid, beginnt: &row.beginnt, endet: row.endet.as_deref() }
 }
 
 /// What is known of each cell, by its key.
@@ -383,10 +403,26 @@ pub fn cells(state: &UnitResult) -> Result<BTreeMap<String, CellInfo>> {
     entry(&mut state.pack()?, CELLS)
 }
 
+/// What of a cell a unit needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// What is drawn or covers ground, parcels not among it.
+    Ground,
+    /// Parcels too.
+    Areas,
+    /// Everything.
+    All,
+}
+
 /// The entries of a cell that the state has, as inputs of a unit.
-pub fn inputs_of(state: &UnitResult, pack: &Pack, key: &str) -> Vec<Input> {
-    let names = [PARCELS, OBJECTS].map(|part| format!("{part}{key}"));
-    names.iter().filter_map(|name| pack.entries().get(name).map(|info| state.entry_as_input(name, *info))).collect()
+pub fn inputs_of(state: &UnitResult, pack: &Pack, key: &str, need: Need) -> Vec<Input> {
+    let parts = match need {
+        Need::Ground => &PARTS[1..2],
+        Need::Areas => &PARTS[..2],
+        Need::All => &PARTS[..],
+    };
+    let names = parts.iter().map(|part| format!("{part}{key}"));
+    names.filter_map(|name| pack.entries().get(&name).map(|info| state.entry_as_input(&name, *info))).collect()
 }
 
 /// The versions of all parcels, cell by cell.
@@ -402,7 +438,47 @@ pub fn each_parcel(state: &UnitResult, each: impl FnMut(Row) -> Result<()>) -> R
 /// # Errors
 /// When the state cannot be read, or `each` fails.
 pub fn each_version(state: &UnitResult, each: impl FnMut(Row) -> Result<()>) -> Result<()> {
-    each_of(state, &[PARCELS, OBJECTS], each)
+    each_of(state, &PARTS, each)
+}
+
+/// Makes something of each cell, on all threads, and takes it in the order of the cells along the Hilbert curve; those without a
+/// place come last. What is in memory at once does not depend on the size of the stock.
+///
+/// # Errors
+/// When the state cannot be read; and those of `make` and `take`.
+pub fn each_cell<T: Send>(
+    state: &UnitResult,
+    make: impl Fn(&[Vec<u8>]) -> Result<T> + Sync,
+    mut take: impl FnMut(T) -> Result<()> + Send,
+) -> Result<()> {
+    let mut pack = state.pack()?;
+    let mut cells: Vec<Cell> = cells(state)?.keys().filter_map(|key| Cell::parse(key)).collect();
+    cells.sort_by_key(|cell| cell.on_curve());
+    let mut cells = cells.into_iter().peekable();
+    let mut made: Vec<Result<T>> = Vec::new();
+    loop {
+        let (mut some, mut size) = (Vec::new(), 0);
+        while size < CELLS_IN_MEMORY
+            && let Some(cell) = cells.next()
+        {
+            let names: Vec<String> = PARTS.iter().map(|part| format!("{part}{}", cell.key())).collect();
+            let names = names.iter().filter(|name| pack.entries().contains_key(*name));
+            let names: Vec<String> = names.cloned().collect();
+            size += names.iter().filter_map(|name| pack.entries().get(name)).map(|entry| entry.size).sum::<u64>();
+            some.push(names.iter().map(|name| pack.read(name)).collect::<Result<Vec<_>>>()?);
+        }
+        if some.is_empty() && made.is_empty() {
+            return Ok(());
+        }
+        // While these are made, those before are taken.
+        let before = std::mem::take(&mut made);
+        let (next, taken) = rayon::join(
+            || some.into_par_iter().map(|entries| make(&entries)).collect(),
+            || before.into_iter().try_for_each(|made| take(made?)),
+        );
+        made = next;
+        taken?;
+    }
 }
 
 fn each_of(state: &UnitResult, parts: &[&str], mut each: impl FnMut(Row) -> Result<()>) -> Result<()> {
@@ -424,11 +500,38 @@ pub fn deliveries(state: &UnitResult) -> Result<Vec<Delivery>> {
     Ok(about.deliveries)
 }
 
-/// What holds at present, or as of a moment, of the cells that are the inputs of a unit.
+/// What holds at present, or as of a moment, of the cells that are the inputs of a unit, where its class is `wanted`.
 ///
 /// # Errors
 /// When an input cannot be read.
-pub fn each_shown(inputs: &[Input], as_of: Option<&str>, mut each: impl FnMut(Row)) -> Result<()> {
+pub fn each_shown(
+    inputs: &[Input],
+    as_of: Option<&str>,
+    wanted: impl Fn(&str) -> bool,
+    mut each: impl FnMut(Row) -> Result<()>,
+) -> Result<()> {
+    each_entry(inputs, |bytes| {
+        let rows = from_ipc_where(&bytes, |look| look.holds(as_of) && wanted(look.class))?;
+        rows.into_iter().try_for_each(|row| each(Row { endet: None, ..row }))
+    })
+}
+
+/// Looks at all versions of the cells that are the inputs of a unit.
+///
+/// # Errors
+/// When an input cannot be read.
+pub fn each_look(inputs: &[Input], mut each: impl FnMut(Look<'_>)) -> Result<()> {
+    each_entry(inputs, |bytes| {
+        from_ipc_where(&bytes, |look| {
+            each(look);
+            false
+        })
+        .map(|_| ())
+    })
+}
+
+/// The entries that are the inputs of a unit.
+fn each_entry(inputs: &[Input], mut each: impl FnMut(Vec<u8>) -> Result<()>) -> Result<()> {
     let mut open: Option<(PathBuf, Pack)> = None;
     for input in inputs {
         // All of them are entries of one pack, whose directory is read once.
@@ -436,40 +539,32 @@ pub fn each_shown(inputs: &[Input], as_of: Option<&str>, mut each: impl FnMut(Ro
             open = Some((input.path.clone(), Pack::open(&input.path)?));
         }
         if let (Some((_, pack)), Some(name)) = (&mut open, &input.member) {
-            let rows = from_ipc(&pack.read(name)?)?.into_iter();
-            rows.filter(|row| holds(row, as_of)).for_each(|row| each(Row { endet: None, ..row }));
+            each(pack.read(name)?)?;
         }
     }
     Ok(())
 }
 
-/// What is shown, ordered by class, object and begin: what holds at present or as of the date of the options, and with `history`
-/// the versions that ended before.
+/// Of the versions of a cell those that are shown, ordered by class, object and begin: what holds at present or as of the date of
+/// the options, and with `history` the versions that ended before. The end of one that holds as of a date is not known then.
 ///
 /// # Errors
-/// When the state cannot be read.
-pub fn current_rows(state: &UnitResult, options: &Options) -> Result<Vec<Row>> {
+/// When the bytes are none of a cell.
+pub fn shown(entries: &[Vec<u8>], options: &Options, wanted: impl Fn(&str) -> bool) -> Result<Vec<Row>> {
     let as_of = options.moment();
-    let mut pack = state.pack()?;
-    let names: Vec<String> =
-        pack.entries().keys().filter(|name| name.starts_with(PARCELS) || name.starts_with(OBJECTS)).cloned().collect();
+    let as_of = as_of.as_deref();
+    let past = |look: Look<'_>| options.history && as_of.is_none_or(|moment| look.beginnt <= moment);
     let mut all = Vec::new();
-    for name in names {
-        all.extend(shown(from_ipc(&pack.read(&name)?)?, options, as_of.as_deref()));
+    for bytes in entries {
+        all.extend(from_ipc_where(bytes, |look| wanted(look.class) && (look.holds(as_of) || past(look)))?);
     }
-    all.par_sort_by(|a, b| (&a.class, &a.oid, &a.beginnt).cmp(&(&b.class, &b.oid, &b.beginnt)));
-    Ok(all)
-}
-
-/// Of the versions of a cell those that are shown; the end of one that holds as of a date is not known then.
-pub fn shown<'r>(rows: Vec<Row>, options: &'r Options, as_of: Option<&'r str>) -> impl Iterator<Item = Row> + 'r {
-    rows.into_iter().filter_map(move |row| {
-        if holds(&row, as_of) {
-            return Some(Row { endet: None, ..row });
+    for row in &mut all {
+        if holds(row, as_of) {
+            row.endet = None;
         }
-        let past = as_of.is_none_or(|moment| row.beginnt.as_str() <= moment);
-        (options.history && past).then_some(row)
-    })
+    }
+    all.sort_by(|a, b| (&a.class, &a.oid, &a.beginnt).cmp(&(&b.class, &b.oid, &b.beginnt)));
+    Ok(all)
 }
 
 fn entry<T: DeserializeOwned>(pack: &mut Pack, name: &str) -> Result<T> {

@@ -1,6 +1,6 @@
 //! The store against the truth of the demo town, however its deliveries come.
 
-use super::store::{each_parcel, holds};
+use super::store::{each_parcel, each_version, holds};
 use crate::dataset::cadastre::row::Row;
 use crate::dataset::testing::{Harness, Play};
 
@@ -41,12 +41,12 @@ fn parcels(harness: &Harness) -> Vec<Row> {
 
 /// Everything of the store but where it was read from.
 fn content(harness: &Harness) -> Vec<String> {
-    let mut lines: Vec<String> =
-        super::current_rows(&harness.results[1][0], &serde_json::from_value(json!({ "history": true })).unwrap())
-            .unwrap()
-            .into_iter()
-            .map(|row| format!("{} {} {} {:?} {} {:?}", row.class, row.oid, row.beginnt, row.endet, row.attributes, row.geometry))
-            .collect();
+    let mut lines = Vec::new();
+    each_version(&harness.results[1][0], |row| {
+        lines.push(format!("{} {} {} {:?} {} {:?}", row.class, row.oid, row.beginnt, row.endet, row.attributes, row.geometry));
+        Ok(())
+    })
+    .unwrap();
     lines.sort();
     lines
 }

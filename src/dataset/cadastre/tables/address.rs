@@ -1,12 +1,11 @@
 //! `adresse`: addresses of places, which are public; those of people are never read.
 
-use super::catalogue::Catalogue;
-use super::generic::Taken;
-use super::{Builder, Kind, Object, Spec, Table};
+use super::lookups::{Address, GEOREFERENCED, HOUSE, Lookups, Place};
+use super::{Builder, Classes, Kind, Object, Spec};
 use crate::error::Result;
-use std::collections::BTreeMap;
+use arrow::array::RecordBatch;
 
-const ADDRESS: Spec = Spec {
+pub const ADDRESS: Spec = Spec {
     name: "adresse",
     file: "adresse",
     title: "Adressen",
@@ -31,68 +30,44 @@ const ADDRESS: Spec = Spec {
 
 /// One row for each `AX_LagebezeichnungMitHausnummer`, with the coordinate of its georeferenced address where there is one; and
 /// one for each georeferenced address that belongs to none.
-pub fn addresses(classes: &BTreeMap<&str, Vec<Object<'_>>>, catalogue: &Catalogue, taken: &mut Taken) -> Result<Table> {
-    let of = |class: &str| classes.get(class).into_iter().flatten();
-    let mut positions: BTreeMap<&str, &Object<'_>> = BTreeMap::new();
-    let mut alone = Vec::new();
-    let named: std::collections::BTreeSet<&str> = of("AX_LagebezeichnungMitHausnummer").map(|it| it.row.oid.as_str()).collect();
-    for object in of("AX_GeoreferenzierteGebaeudeadresse") {
-        let mut references = ["hatAuch", "zeigtAuf", "weistAuf", "verweistAuf"].iter().flat_map(|name| object.list(name));
-        match references.find_map(|reference| named.get(reference).copied()) {
-            Some(oid) => {
-                positions.insert(oid, object);
-            }
-            None => alone.push(object),
-        }
-    }
-    let mut parcels: BTreeMap<&str, &str> = BTreeMap::new();
-    for parcel in of("AX_Flurstueck") {
-        for reference in parcel.list("weistAuf") {
-            parcels.insert(reference, parcel.text(&["flurstueckskennzeichen"]).unwrap_or_default());
-        }
-    }
-    let mut buildings: BTreeMap<&str, &str> = BTreeMap::new();
-    for building in of("AX_Gebaeude") {
-        for reference in building.list("zeigtAuf") {
-            buildings.insert(reference, &building.row.oid);
-        }
-    }
+pub fn addresses(classes: &Classes<'_>, lookups: &Lookups) -> Result<RecordBatch> {
     let mut table = Builder::new(&ADDRESS);
-    for object in of("AX_LagebezeichnungMitHausnummer") {
-        taken.take(object);
+    for object in classes.get(HOUSE).into_iter().flatten() {
         let oid = object.row.oid.as_str();
-        let position = positions.get(oid).copied();
-        let place = catalogue.places.get(oid);
-        let number = place.and_then(|place| place.number.as_deref());
+        let position = lookups.addresses.get(oid);
+        let place = lookups.places.get(oid);
         let cells = Cells {
             object,
-            street: place.map(|place| place.street.as_str()),
+            street: place.map(|place| lookups.street(place)),
             street_key: place.and_then(|place| place.key.as_deref()),
-            number,
-            municipality: place.and_then(|place| place.municipality()),
+            number: place.and_then(|place| place.number.as_deref()),
+            municipality: place.and_then(Place::municipality),
             position,
-            parcel: parcels.get(oid).copied(),
-            building: buildings.get(oid).copied(),
+            parcel: lookups.parcels.get(oid).map(|(_, key)| key.as_str()),
+            building: lookups.buildings.get(oid).map(String::as_str),
         };
-        table.push(cells.row(catalogue), position.and_then(|it| it.row.geometry.as_deref()));
+        table.push(cells.row(lookups), position.and_then(|it| it.geometry.as_deref()));
     }
-    for object in alone {
-        taken.take(object);
+    for object in classes.get(GEOREFERENCED).into_iter().flatten() {
+        if lookups.house_of(object).is_some() {
+            continue;
+        }
         let part = |name: &str| object.text(&[name]).unwrap_or_default();
         let municipality = format!("{}{}{}{}", part("land"), part("regierungsbezirk"), part("kreis"), part("gemeinde"));
         let street_key = format!("{municipality}{}", part("strassenschluessel"));
         let whole = format!("{}{}", part("hausnummer"), part("adressierungszusatz"));
+        let position = Address::of(object);
         let cells = Cells {
             object,
-            street: catalogue.streets.get(&street_key).map(String::as_str),
+            street: lookups.streets.get(&street_key).map(String::as_str),
             street_key: Some(&street_key),
             number: Some(&whole),
             municipality: Some(&municipality),
-            position: Some(object),
+            position: Some(&position),
             parcel: None,
             building: None,
         };
-        table.push(cells.row(catalogue), object.row.geometry.as_deref());
+        table.push(cells.row(lookups), object.row.geometry.as_deref());
     }
     table.finish()
 }
@@ -103,16 +78,16 @@ struct Cells<'c> {
     street_key: Option<&'c str>,
     number: Option<&'c str>,
     municipality: Option<&'c str>,
-    position: Option<&'c Object<'c>>,
+    position: Option<&'c Address>,
     parcel: Option<&'c str>,
     building: Option<&'c str>,
 }
 
 impl Cells<'_> {
-    fn row(&self, catalogue: &Catalogue) -> Vec<super::Cell> {
+    fn row(&self, lookups: &Lookups) -> Vec<super::Cell> {
         let (number, suffix) = self.number.map_or((None, None), split_number);
-        let of_position = |name: &str| self.position.and_then(|position| position.text(&[name]));
-        let town = of_position("ortsnamePost").or_else(|| self.municipality.and_then(|key| catalogue.unit(key)));
+        let town = self.position.and_then(|position| position.town.as_deref());
+        let town = town.or_else(|| self.municipality.and_then(|key| lookups.unit(key)));
         vec![
             self.object.row.oid.as_str().into(),
             self.object.date().into(),
@@ -121,13 +96,13 @@ impl Cells<'_> {
             self.number.into(),
             number.into(),
             suffix.into(),
-            of_position("postleitzahl").into(),
+            self.position.and_then(|it| it.postcode.as_deref()).into(),
             town.into(),
-            of_position("ortsteil").into(),
+            self.position.and_then(|it| it.district.as_deref()).into(),
             self.municipality.into(),
             self.parcel.into(),
             self.building.into(),
-            of_position("qualitaetsangaben").into(),
+            self.position.and_then(|it| it.quality.as_deref()).into(),
         ]
     }
 }

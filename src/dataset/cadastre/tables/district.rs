@@ -1,10 +1,19 @@
 //! `KatasterBezirk` and `VerwaltungsEinheit`: catalogues; the delivery gives them no geometry.
 
-use super::catalogue::{gemarkung_key, municipality_key, unit_key};
-use super::generic::Taken;
-use super::{Builder, Kind, Object, Spec, Table};
+use super::lookups::{gemarkung_key, municipality_key, unit_key};
+use super::{Builder, Classes, Kind, Spec};
 use crate::error::Result;
-use std::collections::BTreeMap;
+use arrow::array::RecordBatch;
+
+/// Classes of `KatasterBezirk`, and what they are called.
+pub const DISTRICTS: [(&str, &str); 2] = [("AX_Gemarkung", "Gemarkung"), ("AX_GemarkungsteilFlur", "Flur")];
+/// Classes of `VerwaltungsEinheit`.
+pub const UNITS: [(&str, &str); 4] = [
+    ("AX_Bundesland", "Bundesland"),
+    ("AX_Regierungsbezirk", "Regierungsbezirk"),
+    ("AX_KreisRegion", "Kreis"),
+    ("AX_Gemeinde", "Gemeinde"),
+];
 
 const COLUMNS: &[(&str, Kind)] = &[
     ("oid", Kind::Text),
@@ -15,7 +24,7 @@ const COLUMNS: &[(&str, Kind)] = &[
     ("gmdschl", Kind::Text),
 ];
 
-const CADASTRAL: Spec = Spec {
+pub const CADASTRAL: Spec = Spec {
     name: "KatasterBezirk",
     file: "kataster_bezirk",
     title: "Gemarkungen und Fluren",
@@ -24,11 +33,10 @@ const CADASTRAL: Spec = Spec {
 };
 
 /// One row for each Gemarkung and Flur.
-pub fn cadastral(classes: &BTreeMap<&str, Vec<Object<'_>>>, taken: &mut Taken) -> Result<Table> {
+pub fn cadastral(classes: &Classes<'_>) -> Result<RecordBatch> {
     let mut table = Builder::new(&CADASTRAL);
-    for (class, kind) in [("AX_Gemarkung", "Gemarkung"), ("AX_GemarkungsteilFlur", "Flur")] {
+    for (class, kind) in DISTRICTS {
         for object in classes.get(class).into_iter().flatten() {
-            taken.take(object);
             let key = object.text(&["schluesselGesamt"]).map(str::to_owned).or_else(|| {
                 let flur = object.text(&["schluessel", "gemarkungsteilFlur"]).unwrap_or_default();
                 gemarkung_key(object, "schluessel").map(|key| format!("{key}{flur}"))
@@ -47,7 +55,7 @@ pub fn cadastral(classes: &BTreeMap<&str, Vec<Object<'_>>>, taken: &mut Taken) -
     table.finish()
 }
 
-const ADMINISTRATIVE: Spec = Spec {
+pub const ADMINISTRATIVE: Spec = Spec {
     name: "VerwaltungsEinheit",
     file: "verwaltungs_einheit",
     title: "Verwaltungseinheiten",
@@ -56,16 +64,10 @@ const ADMINISTRATIVE: Spec = Spec {
 };
 
 /// One row for each Land, Regierungsbezirk, Kreis and Gemeinde.
-pub fn administrative(classes: &BTreeMap<&str, Vec<Object<'_>>>, taken: &mut Taken) -> Result<Table> {
+pub fn administrative(classes: &Classes<'_>) -> Result<RecordBatch> {
     let mut table = Builder::new(&ADMINISTRATIVE);
-    for (class, kind) in [
-        ("AX_Bundesland", "Bundesland"),
-        ("AX_Regierungsbezirk", "Regierungsbezirk"),
-        ("AX_KreisRegion", "Kreis"),
-        ("AX_Gemeinde", "Gemeinde"),
-    ] {
+    for (class, kind) in UNITS {
         for object in classes.get(class).into_iter().flatten() {
-            taken.take(object);
             let key = unit_key(object);
             let municipality = key.clone().filter(|_| class == "AX_Gemeinde");
             let cells = vec![

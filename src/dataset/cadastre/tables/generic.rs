@@ -1,11 +1,14 @@
 //! `objekt`: every object that has no row of its own in another table.
 
-use super::{Builder, Kind, Object, Spec, Table};
+use super::district::{DISTRICTS, UNITS};
+use super::lookups::{GEOREFERENCED, Lookups};
+use super::{Builder, Classes, Kind, Object, Spec};
+use crate::dataset::cadastre::codes;
 use crate::error::Result;
 use crate::format::wkb;
-use std::collections::{BTreeMap, BTreeSet};
+use arrow::array::RecordBatch;
 
-const OBJECT: Spec = Spec {
+pub const OBJECT: Spec = Spec {
     name: "objekt",
     file: "objekt",
     title: "Weitere Objekte",
@@ -21,24 +24,20 @@ const OBJECT: Spec = Spec {
     ],
 };
 
-/// Objects that have a row.
-#[derive(Default)]
-pub struct Taken(BTreeSet<(String, String)>);
-
-impl Taken {
-    /// Notes that an object has its row.
-    pub fn take(&mut self, object: &Object<'_>) {
-        self.0.insert((object.row.oid.clone(), object.row.beginnt.clone()));
-    }
-    fn has(&self, object: &Object<'_>) -> bool {
-        self.0.contains(&(object.row.oid.clone(), object.row.beginnt.clone()))
-    }
+/// True for a class whose current objects have a table of their own.
+fn has_table(class: &str) -> bool {
+    matches!(class, "AX_Flurstueck" | "AX_Grenzpunkt" | "AX_LagebezeichnungMitHausnummer")
+        || codes::building_class(class).is_some()
+        || codes::land_use_class(class).is_some()
+        || DISTRICTS.iter().chain(&UNITS).any(|(known, _)| *known == class)
 }
 
 /// The objects without a row, then the versions that ended.
-pub fn rest(classes: &BTreeMap<&str, Vec<Object<'_>>>, ended: &[Object<'_>], taken: &Taken) -> Result<Table> {
+pub fn rest(classes: &Classes<'_>, ended: &[Object<'_>], lookups: &Lookups) -> Result<RecordBatch> {
     let mut table = Builder::new(&OBJECT);
-    let current = classes.values().flatten().filter(|object| !taken.has(object));
+    let current = classes.iter().filter(|(class, _)| !has_table(class)).flat_map(|(_, objects)| objects);
+    // A georeferenced address belongs to a house, or is one in the table of addresses.
+    let current = current.filter(|object| object.row.class != GEOREFERENCED || lookups.house_of(object).is_some());
     for object in current.chain(ended) {
         let row = object.row;
         let cells = vec![

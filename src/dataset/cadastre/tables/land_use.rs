@@ -1,12 +1,12 @@
 //! `Nutzung`.
 
-use super::generic::Taken;
-use super::{Builder, Kind, Object, Spec, Table};
+use super::{Builder, Classes, Kind, Spec, text_at};
 use crate::dataset::cadastre::codes;
 use crate::error::Result;
-use std::collections::BTreeMap;
+use arrow::array::RecordBatch;
+use serde_json::{Map, Value};
 
-const LAND_USE: Spec = Spec {
+pub const LAND_USE: Spec = Spec {
     name: "Nutzung",
     file: "nutzung",
     title: "Tatsächliche Nutzung",
@@ -23,20 +23,19 @@ const LAND_USE: Spec = Spec {
 };
 
 /// German names of the kind of land use (`nutzart`) and of what it is in detail (`bez`).
-pub fn labels(object: &Object<'_>) -> (Option<&'static str>, Option<&'static str>) {
-    let Some((label, property)) = codes::land_use_class(&object.row.class) else { return (None, None) };
-    (Some(label), object.text(&[property]).and_then(|code| codes::kind(&object.row.class, code)))
+pub fn labels(class: &str, properties: &Map<String, Value>) -> (Option<&'static str>, Option<&'static str>) {
+    let Some((label, property)) = codes::land_use_class(class) else { return (None, None) };
+    (Some(label), text_at(properties, &[property]).and_then(|code| codes::kind(class, code)))
 }
 
 /// One row for each object of land use.
-pub fn land_use(classes: &BTreeMap<&str, Vec<Object<'_>>>, taken: &mut Taken) -> Result<Table> {
+pub fn land_use(classes: &Classes<'_>) -> Result<RecordBatch> {
     let mut table = Builder::new(&LAND_USE);
     for (class, objects) in classes {
         let Some((_, property)) = codes::land_use_class(class) else { continue };
         for object in objects {
-            taken.take(object);
             let kind = object.text(&[property]);
-            let (label, detail) = labels(object);
+            let (label, detail) = labels(class, object.properties());
             let cells = vec![
                 object.row.oid.as_str().into(),
                 object.date().into(),

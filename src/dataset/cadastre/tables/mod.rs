@@ -4,26 +4,32 @@
 //! row of its own in another. So each object kept is in exactly one table.
 
 mod address;
-mod catalogue;
 mod district;
 mod generic;
 mod land_use;
+mod lookups;
 mod parcel;
 mod pieces;
 mod structure;
+
+pub use land_use::labels;
+pub use lookups::Lookups;
+pub use pieces::pieces;
 
 use super::row::Row;
 use crate::error::{Error, Result};
 use arrow::array::{ArrayRef, BinaryBuilder, Float64Builder, Int32Builder, RecordBatch, StringBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use catalogue::Catalogue;
 use serde_json::{Map, Value};
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A table, as it is published.
-pub struct Table {
+/// Name of the geometry column.
+pub const GEOMETRY: &str = "geometry";
+
+/// What a table is called and has.
+pub struct Spec {
     /// Name as a GeoPackage layer.
     pub name: &'static str,
     /// Name as a file.
@@ -32,22 +38,40 @@ pub struct Table {
     pub title: &'static str,
     /// Geometry type of the layer.
     pub geometry_type: &'static str,
-    /// The rows, in a stable order.
-    pub batch: RecordBatch,
-}
-
-/// Name of the geometry column.
-pub const GEOMETRY: &str = "geometry";
-
-/// What a table is called and has.
-struct Spec {
-    name: &'static str,
-    file: &'static str,
-    title: &'static str,
-    geometry_type: &'static str,
     /// Columns before the geometry.
     columns: &'static [(&'static str, Kind)],
 }
+
+impl Spec {
+    /// The columns, the geometry last.
+    pub fn schema(&self) -> SchemaRef {
+        let columns = self.columns.iter().map(|(name, kind)| {
+            let data_type = match kind {
+                Kind::Text => DataType::Utf8,
+                Kind::Real => DataType::Float64,
+                Kind::Whole => DataType::Int32,
+            };
+            Field::new(*name, data_type, true)
+        });
+        Arc::new(Schema::new(columns.chain([Field::new(GEOMETRY, DataType::Binary, true)]).collect::<Vec<_>>()))
+    }
+}
+
+/// All tables, as they are published.
+pub static TABLES: [&Spec; 9] = [
+    &parcel::PARCEL,
+    &parcel::POINT,
+    &structure::STRUCTURE,
+    &district::CADASTRAL,
+    &land_use::LAND_USE,
+    &district::ADMINISTRATIVE,
+    &address::ADDRESS,
+    &generic::OBJECT,
+    &pieces::PIECE,
+];
+
+/// Index of `NutzungFlurstueck` among [`TABLES`]: its rows come from the blocks of the stage `areas`, not from the cells.
+pub const PIECES: usize = TABLES.len() - 1;
 
 /// Type of a column.
 #[derive(Clone, Copy, PartialEq)]
@@ -133,28 +157,23 @@ impl Builder {
         }
         self.geometry.append_option(geometry);
     }
-    fn finish(self) -> Result<Table> {
-        let mut fields = Vec::new();
-        let mut columns: Vec<ArrayRef> = Vec::new();
-        for ((name, _), column) in self.spec.columns.iter().zip(self.columns) {
-            let (data_type, column): (DataType, ArrayRef) = match column {
-                Column::Text(mut column) => (DataType::Utf8, Arc::new(column.finish())),
-                Column::Real(mut column) => (DataType::Float64, Arc::new(column.finish())),
-                Column::Whole(mut column) => (DataType::Int32, Arc::new(column.finish())),
-            };
-            fields.push(Field::new(*name, data_type, true));
-            columns.push(column);
-        }
+    fn finish(self) -> Result<RecordBatch> {
+        let columns = self.columns.into_iter().map(|column| -> ArrayRef {
+            match column {
+                Column::Text(mut column) => Arc::new(column.finish()),
+                Column::Real(mut column) => Arc::new(column.finish()),
+                Column::Whole(mut column) => Arc::new(column.finish()),
+            }
+        });
         let mut geometry = self.geometry;
-        fields.push(Field::new(GEOMETRY, DataType::Binary, true));
-        columns.push(Arc::new(geometry.finish()));
-        let schema: SchemaRef = Arc::new(Schema::new(fields));
-        let batch = RecordBatch::try_new(schema, columns)
-            .map_err(|error| Error::new("mk::cadastre::table", "a table cannot be made").because(error))?;
-        let Spec { name, file, title, geometry_type, .. } = *self.spec;
-        Ok(Table { name, file, title, geometry_type, batch })
+        let geometry: ArrayRef = Arc::new(geometry.finish());
+        RecordBatch::try_new(self.spec.schema(), columns.chain([geometry]).collect())
+            .map_err(|error| Error::new("mk::cadastre::table", "a table cannot be made").because(error))
     }
 }
+
+/// The current objects of a cell by their classes.
+type Classes<'r> = BTreeMap<&'r str, Vec<Object<'r>>>;
 
 /// A current object; its properties are parsed when they are first asked for: most objects go through as they are.
 struct Object<'r> {
@@ -204,13 +223,12 @@ fn text_at<'v>(properties: &'v Map<String, Value>, path: &[&str]) -> Option<&'v 
     }
 }
 
-/// All tables from the current objects, which come ordered by class and identifier, and from the pieces of land use within
-/// parcels.
+/// The rows of a cell in all [`TABLES`] but that of pieces; the cell's rows come ordered by class and identifier.
 ///
 /// # Errors
 /// When a table cannot be made.
-pub fn tables(rows: &[Row], pieces: &[Row]) -> Result<Vec<Table>> {
-    let mut classes: BTreeMap<&str, Vec<Object<'_>>> = BTreeMap::new();
+pub fn tables(rows: &[Row], lookups: &Lookups) -> Result<[RecordBatch; PIECES]> {
+    let mut classes: Classes<'_> = BTreeMap::new();
     let mut ended = Vec::new();
     for row in rows {
         let object = Object::new(row);
@@ -220,19 +238,14 @@ pub fn tables(rows: &[Row], pieces: &[Row]) -> Result<Vec<Table>> {
             classes.entry(&row.class).or_default().push(object);
         }
     }
-    let catalogue = Catalogue::new(&classes);
-    let pieces = pieces::Pieces::new(pieces, &classes);
-    let mut taken = generic::Taken::default();
-    let made = vec![
-        parcel::parcels(&classes, &catalogue, &pieces, &mut taken)?,
-        parcel::points(&classes, &mut taken)?,
-        structure::structures(&classes, &catalogue, &mut taken)?,
-        district::cadastral(&classes, &mut taken)?,
-        land_use::land_use(&classes, &mut taken)?,
-        pieces.table()?,
-        district::administrative(&classes, &mut taken)?,
-        address::addresses(&classes, &catalogue, &mut taken)?,
-    ];
-    let rest = generic::rest(&classes, &ended, &taken)?;
-    Ok(made.into_iter().chain([rest]).collect())
+    Ok([
+        parcel::parcels(&classes, lookups)?,
+        parcel::points(&classes, lookups)?,
+        structure::structures(&classes, lookups)?,
+        district::cadastral(&classes)?,
+        land_use::land_use(&classes)?,
+        district::administrative(&classes)?,
+        address::addresses(&classes, lookups)?,
+        generic::rest(&classes, &ended, lookups)?,
+    ])
 }

@@ -1,17 +1,16 @@
 //! `Flurstueck` and `FlurstueckPunkt`.
 
-use super::catalogue::{Catalogue, gemarkung_key, municipality_key};
-use super::generic::Taken;
-use super::pieces::Pieces;
-use super::{Builder, Kind, Object, Spec, Table};
+use super::lookups::{Lookups, POSITIONS, Ranked, gemarkung_key, municipality_key};
+use super::{Builder, Classes, Kind, Spec};
 use crate::dataset::cadastre::codes;
 use crate::error::Result;
 use crate::format::wkb;
+use arrow::array::RecordBatch;
 use geo::{Geometry, MultiPolygon};
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
-const PARCEL: Spec = Spec {
+pub const PARCEL: Spec = Spec {
     name: "Flurstueck",
     file: "flurstueck",
     title: "Flurstücke",
@@ -43,15 +42,9 @@ const PARCEL: Spec = Spec {
 };
 
 /// One row for each `AX_Flurstueck`.
-pub fn parcels(
-    classes: &BTreeMap<&str, Vec<Object<'_>>>,
-    catalogue: &Catalogue,
-    pieces: &Pieces<'_>,
-    taken: &mut Taken,
-) -> Result<Table> {
+pub fn parcels(classes: &Classes<'_>, lookups: &Lookups) -> Result<RecordBatch> {
     let mut table = Builder::new(&PARCEL);
     for object in classes.get("AX_Flurstueck").into_iter().flatten() {
-        taken.take(object);
         let gemarkung = gemarkung_key(object, "gemarkung");
         let municipality = municipality_key(object, "gemeindezugehoerigkeit");
         let land = object.text(&["gemarkung", "land"]).map(str::to_owned);
@@ -62,8 +55,8 @@ pub fn parcels(
         };
         let upper = |length: usize| municipality.as_deref().and_then(|key| key.get(..length)).map(str::to_owned);
         let district = upper(3).filter(|key| !key.ends_with('0'));
-        let name = |key: &Option<String>| key.as_deref().and_then(|key| catalogue.unit(key)).map(str::to_owned);
-        let (place, _) = catalogue.places_of(object);
+        let name = |key: &Option<String>| key.as_deref().and_then(|key| lookups.unit(key)).map(str::to_owned);
+        let (place, _) = lookups.places_of(object);
         let cells = vec![
             format!("{}FL", object.row.oid).into(),
             object.date().into(),
@@ -72,7 +65,7 @@ pub fn parcels(
             object.text(&["flurstueckskennzeichen"]).into(),
             name(&land).into(),
             land.into(),
-            gemarkung.as_ref().and_then(|key| catalogue.gemarkungen.get(key)).cloned().into(),
+            gemarkung.as_ref().and_then(|key| lookups.gemarkungen.get(key)).cloned().into(),
             gemarkung.clone().into(),
             flur.into(),
             flur_key.into(),
@@ -86,7 +79,7 @@ pub fn parcels(
             municipality.into(),
             object.text(&["abweichenderRechtszustand"]).into(),
             place.into(),
-            pieces.text_of(&object.row.oid).into(),
+            lookups.uses.get(&object.row.oid).map(String::as_str).into(),
         ];
         table.push(cells, object.row.geometry.as_deref().map(multi_polygon).as_deref());
     }
@@ -101,7 +94,7 @@ fn multi_polygon(bytes: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-const POINT: Spec = Spec {
+pub const POINT: Spec = Spec {
     name: "FlurstueckPunkt",
     file: "flurstueck_punkt",
     title: "Grenzpunkte",
@@ -116,19 +109,19 @@ const POINT: Spec = Spec {
 };
 
 /// One row for each `AX_Grenzpunkt`, with the position that one of its Punktorte has on the map.
-pub fn points(classes: &BTreeMap<&str, Vec<Object<'_>>>, taken: &mut Taken) -> Result<Table> {
-    let mut positions: BTreeMap<&str, &[u8]> = BTreeMap::new();
-    // The position in the topology of the parcels is the one that is drawn.
-    for class in ["AX_PunktortAU", "AX_PunktortAG", "AX_PunktortTA"] {
+pub fn points(classes: &Classes<'_>, lookups: &Lookups) -> Result<RecordBatch> {
+    let mut positions: HashMap<&str, Ranked<'_>> = HashMap::new();
+    for (rank, class) in POSITIONS.iter().enumerate() {
         for object in classes.get(class).into_iter().flatten() {
             if let (Some(point), Some(geometry)) = (object.text(&["istTeilVon"]), &object.row.geometry) {
-                positions.insert(point, geometry);
+                let position = Ranked { rank, oid: &object.row.oid, geometry };
+                let best = positions.entry(point).or_insert(position);
+                *best = position.max(*best);
             }
         }
     }
     let mut table = Builder::new(&POINT);
     for object in classes.get("AX_Grenzpunkt").into_iter().flatten() {
-        taken.take(object);
         let mark = object.text(&["abmarkung_Marke"]);
         let cells = vec![
             object.row.oid.as_str().into(),
@@ -137,7 +130,9 @@ pub fn points(classes: &BTreeMap<&str, Vec<Object<'_>>>, taken: &mut Taken) -> R
             mark.and_then(|code| codes::kind("AX_Grenzpunkt", code)).into(),
             mark.into(),
         ];
-        table.push(cells, positions.get(object.row.oid.as_str()).copied());
+        let here = positions.get(object.row.oid.as_str()).copied();
+        let position = here.max(lookups.position(&object.row.oid));
+        table.push(cells, position.map(|position| position.geometry));
     }
     table.finish()
 }

@@ -1,13 +1,12 @@
 //! `GebaeudeBauwerk`.
 
-use super::catalogue::Catalogue;
-use super::generic::Taken;
-use super::{Builder, Kind, Object, Spec, Table};
+use super::lookups::Lookups;
+use super::{Builder, Classes, Kind, Spec};
 use crate::dataset::cadastre::codes;
 use crate::error::Result;
-use std::collections::BTreeMap;
+use arrow::array::RecordBatch;
 
-const STRUCTURE: Spec = Spec {
+pub const STRUCTURE: Spec = Spec {
     name: "GebaeudeBauwerk",
     file: "gebaeude_bauwerk",
     title: "Gebäude und Bauwerke",
@@ -27,14 +26,13 @@ const STRUCTURE: Spec = Spec {
 };
 
 /// One row for each building and structure.
-pub fn structures(classes: &BTreeMap<&str, Vec<Object<'_>>>, catalogue: &Catalogue, taken: &mut Taken) -> Result<Table> {
+pub fn structures(classes: &Classes<'_>, lookups: &Lookups) -> Result<RecordBatch> {
     let mut table = Builder::new(&STRUCTURE);
     for (class, objects) in classes {
         let Some((key, label)) = codes::building_class(class) else { continue };
         for object in objects {
-            taken.take(object);
             let function = object.text(&["gebaeudefunktion"]).or_else(|| object.text(&["bauwerksfunktion"]));
-            let (place, municipality) = catalogue.places_of(object);
+            let (place, municipality) = lookups.places_of(object);
             let cells = vec![
                 object.row.oid.as_str().into(),
                 object.date().into(),

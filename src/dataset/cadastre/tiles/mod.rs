@@ -1,4 +1,4 @@
-//! Stage `tiles`: vector tiles of `WebMercatorQuad`, a unit for each block of zoom 12 and for each overview of zoom 10.
+//! Stage `tiles`: vector tiles of `WebMercatorQuad`, a unit for each block of zoom 13 and for each overview of zoom 10.
 
 mod layers;
 mod shape;
@@ -19,9 +19,10 @@ use rayon::prelude::*;
 use shape::{BUFFER, Brush};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use store::Need;
 
-/// Zoom of a block: some six kilometres at our latitude.
-pub const BLOCK_ZOOM: u8 = 12;
+/// Zoom of a block: some three kilometres at our latitude. Parcels are drawn from here on: above, only land use is.
+pub const BLOCK_ZOOM: u8 = 13;
 /// Zoom of a unit that draws what is larger than a block.
 pub const OVERVIEW_ZOOM: u8 = 10;
 /// Half the width of the world in Web Mercator (metres).
@@ -111,11 +112,12 @@ pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpe
         let mut blocks: BTreeMap<(u32, u32), Vec<Input>> = BTreeMap::new();
         let pack = state.pack()?;
         for (key, cell) in store::cells(state)? {
-            let inputs = store::inputs_of(state, &pack, &key);
+            let inputs = store::inputs_of(state, &pack, &key, Need::Areas);
+            let ground = store::inputs_of(state, &pack, &key, Need::Ground);
             for (x, y) in cell.blocks {
                 let shift = BLOCK_ZOOM - OVERVIEW_ZOOM;
                 let overview = overviews.entry((x >> shift, y >> shift)).or_default();
-                overview.extend(inputs.iter().map(|input| (input.name.clone(), input.clone())));
+                overview.extend(ground.iter().map(|input| (input.name.clone(), input.clone())));
                 blocks.entry((x, y)).or_default().extend(inputs.iter().cloned());
             }
         }
@@ -143,11 +145,10 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
     let (root, low, high) =
         if overview { (OVERVIEW_ZOOM, low, high.min(BLOCK_ZOOM - 1)) } else { (BLOCK_ZOOM, low.max(BLOCK_ZOOM), high) };
     let mut rows = Vec::new();
-    store::each_shown(&unit.inputs, options.moment().as_deref(), |row| {
-        let drawn = |layer: &usize| !overview || LAYERS[*layer].low_zoom <= high;
-        if layers::of_class(&row.class).iter().any(drawn) {
-            rows.push(row);
-        }
+    let drawn = |class: &str| layers::of_class(class).iter().any(|layer| LAYERS[*layer].low_zoom <= high);
+    store::each_shown(&unit.inputs, options.moment().as_deref(), drawn, |row| {
+        rows.push(row);
+        Ok(())
     })?;
     rows.sort_by(|a, b| (&a.class, &a.oid, &a.beginnt).cmp(&(&b.class, &b.oid, &b.beginnt)));
     let operation = Operation::between(crs, Crs::WEB_MERCATOR, &context.area.grids)?;
@@ -182,7 +183,7 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
     Ok(Outcome { summary: serde_json::json!({ "tiles": tiles.len() }), ..Outcome::default() })
 }
 
-/// The block that a key `12/x/y` names.
+/// The block that a key `13/x/y` names.
 pub fn block_of(key: &str) -> Result<(u32, u32)> {
     let mut parts = key.split('/').skip(1).map(str::parse);
     match (parts.next(), parts.next()) {

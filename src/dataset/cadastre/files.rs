@@ -1,0 +1,168 @@
+//! The files of the tables: `GeoParquet`, `FlatGeobuf`, the `GeoPackage`; the addresses as CSV and to be searched; the preview.
+
+use super::assemble::artefact;
+use super::history::{StateSummary, store};
+use super::row::from_ipc;
+use super::spool::{Spool, Spools};
+use super::tables::{GEOMETRY, Lookups, PIECES, Spec, TABLES, pieces, tables};
+use super::{AREAS, Options, address_files, areas, preview};
+use crate::crs::Crs;
+use crate::dataset::{Artefact, ArtefactRole, AssembleContext, UnitResult};
+use crate::error::{Error, Place, Result};
+use crate::format::flatgeobuf;
+use crate::format::geoparquet::{self, sorted};
+use crate::format::gpkg::{Geopackage, Layer};
+use crate::io::atomic;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::io::{BufWriter, Write};
+
+/// Name of the GeoPackage.
+const GPKG: &str = "cadastre.gpkg";
+
+/// Writes what is wanted of the tables.
+///
+/// # Errors
+/// When the state cannot be read or a file not be written.
+pub fn write(
+    options: &Options,
+    context: &AssembleContext<'_>,
+    state: &UnitResult,
+    summary: &StateSummary,
+) -> Result<Vec<Artefact>> {
+    if !["parquet", "gpkg", "fgb", "csv", "suche", "preview"].iter().any(|name| context.wants(name)) {
+        return Ok(Vec::new());
+    }
+    let spools = spooled(options, context, state)?;
+    let by_name: BTreeMap<&str, &Spool> = TABLES.iter().map(|spec| spec.file).zip(&spools).collect();
+    // The GeoPackage has one writer, which takes as long as all the others.
+    let (gpkg, others) = rayon::join(
+        || if context.wants("gpkg") { write_gpkg(&spools, summary, context).map(Some) } else { Ok(None) },
+        || TABLES.par_iter().zip(&spools).map(|(spec, spool)| write_table(spec, spool, summary.crs, context)).collect(),
+    );
+    let others: Result<Vec<Vec<Artefact>>> = others;
+    let mut artefacts: Vec<Artefact> = others?.into_iter().flatten().chain(gpkg?).collect();
+    if context.wants("preview")
+        && let Some(bytes) = preview::png(&by_name)?
+    {
+        atomic::write_new(&context.output.join("preview.png"), &bytes)?;
+        let picture = artefact(context, "preview.png", "image/png", "PNG", "Übersicht");
+        artefacts.push(Artefact { role: ArtefactRole::Preview, ..picture });
+    }
+    if let (true, Some(spool)) = (context.wants("csv") || context.wants("suche"), by_name.get("adresse")) {
+        artefacts.extend(write_addresses(spool, summary.crs, context)?);
+    }
+    Ok(artefacts)
+}
+
+/// The rows of all tables: cell by cell along the Hilbert curve, and so within each.
+fn spooled(options: &Options, context: &AssembleContext<'_>, state: &UnitResult) -> Result<Vec<Spool>> {
+    let as_of = options.moment();
+    let mut lookups = Lookups::default();
+    store::each_cell(
+        state,
+        |entries| Lookups::of_cell(entries, as_of.as_deref()),
+        |more| {
+            lookups.add(more);
+            Ok(())
+        },
+    )?;
+    lookups.settle();
+    let mut spools = Spools::new(context.scratch);
+    for result in context.results.get(AREAS).into_iter().flatten() {
+        let mut pack = result.pack()?;
+        if pack.entries().contains_key(areas::PIECES) {
+            let texts: BTreeMap<String, String> = serde_json::from_slice(&pack.read(areas::TEXTS)?)
+                .map_err(|error| Error::new("mk::run::result", "the result of a unit is not as expected").because(error))?;
+            lookups.uses.extend(texts);
+            spools.add(PIECES, sorted(&pieces(&from_ipc(&pack.read(areas::PIECES)?)?)?, GEOMETRY)?)?;
+        }
+    }
+    store::each_cell(
+        state,
+        |entries| {
+            let tables = tables(&store::shown(entries, options, |_| true)?, &lookups)?;
+            tables.iter().map(|table| sorted(table, GEOMETRY)).collect::<Result<Vec<_>>>()
+        },
+        |tables| tables.into_iter().enumerate().try_for_each(|(index, table)| spools.add(index, table)),
+    )?;
+    spools.finish()
+}
+
+/// The files of one table: GeoParquet always, FlatGeobuf where rows have a place.
+fn write_table(spec: &Spec, spool: &Spool, crs: Option<Crs>, context: &AssembleContext<'_>) -> Result<Vec<Artefact>> {
+    let mut artefacts = Vec::new();
+    if context.wants("parquet") {
+        let path = format!("{}.parquet", spec.file);
+        let options = geoparquet::Options::new(GEOMETRY, crs);
+        let file = BufWriter::new(atomic::create_unseen(&context.output.join(&path))?);
+        let mut writer = geoparquet::Writer::new(file, spool.schema(), &options)?;
+        spool.batches()?.try_for_each(|batch| writer.write(&batch?))?;
+        writer.finish()?.flush().map_err(|error| {
+            Error::new("mk::format::geoparquet", "cannot write GeoParquet").at(Place::file(path.as_str())).because(error)
+        })?;
+        artefacts.push(artefact(context, &path, "application/vnd.apache.parquet", "GeoParquet 1.1", spec.title));
+    }
+    if context.wants("fgb") {
+        let path = format!("{}.fgb", spec.file);
+        let options = flatgeobuf::Options {
+            name: spec.name,
+            title: spec.title,
+            geometry: GEOMETRY,
+            geometry_type: spec.geometry_type,
+            crs,
+        };
+        if flatgeobuf::write_file(&context.output.join(&path), spool.schema(), spool.batches()?, &options)? > 0 {
+            artefacts.push(artefact(context, &path, "application/vnd.flatgeobuf", "FlatGeobuf 3", spec.title));
+        }
+    }
+    Ok(artefacts)
+}
+
+/// Addresses as CSV and as an index to search.
+fn write_addresses(spool: &Spool, crs: Option<Crs>, context: &AssembleContext<'_>) -> Result<Vec<Artefact>> {
+    let table = spool.whole()?;
+    let mut artefacts = Vec::new();
+    if context.wants("csv") {
+        atomic::write_new(&context.output.join("adresse.csv"), address_files::csv(&table).as_bytes())?;
+        artefacts.push(artefact(context, "adresse.csv", "text/csv", "CSV (UTF-8, Semikolon)", "Adressen"));
+    }
+    if context.wants("suche") {
+        for (path, bytes) in address_files::search_index(&table, crs)? {
+            let path = context.output.join("suche").join(path);
+            if let Some(folder) = path.parent() {
+                atomic::create_dir_all(folder)?;
+            }
+            atomic::write_new(&path, &bytes)?;
+        }
+        let index = artefact(context, "suche", "application/json", "JSON", "Suchindex der Adressen");
+        artefacts.push(Artefact { role: ArtefactRole::Index, ..index });
+    }
+    Ok(artefacts)
+}
+
+fn write_gpkg(spools: &[Spool], summary: &StateSummary, context: &AssembleContext<'_>) -> Result<Artefact> {
+    let change = last_change(summary);
+    let mut file = Geopackage::create(&context.output.join(GPKG), &change)?;
+    for (spec, spool) in TABLES.iter().zip(spools) {
+        let layer = Layer {
+            name: spec.name,
+            title: spec.title,
+            geometry: Some(GEOMETRY),
+            geometry_type: spec.geometry_type,
+            crs: summary.crs,
+        };
+        file.add_all(&layer, spool.schema(), spool.batches()?)?;
+    }
+    file.finish()?;
+    let title = "Liegenschaftskataster (alle Tabellen)";
+    Ok(artefact(context, GPKG, "application/geopackage+sqlite3", "GeoPackage 1.3", title))
+}
+
+/// The moment that the content holds for, as a GeoPackage writes it: that of the last delivery, else the last version's begin.
+fn last_change(summary: &StateSummary) -> String {
+    let moment = summary.until.clone().or_else(|| summary.begins.clone().map(|(_, last)| last)).unwrap_or_default();
+    let date = moment.get(..10).unwrap_or("1970-01-01");
+    let time = moment.get(11..19).filter(|time| time.as_bytes()[2] == b':').unwrap_or("00:00:00");
+    format!("{date}T{time}.000Z")
+}
