@@ -192,8 +192,47 @@ fn apportion(official: f64, whole: f64, sizes: &[f64]) -> Vec<f64> {
 
 #[cfg(test)]
 mod tests {
-    use super::apportion;
+    use super::*;
+    use crate::crs::Bbox;
+    use geo::Rect;
     use proptest::prelude::*;
+
+    fn lot(class: &str, oid: &str, east: f64, side: f64) -> Lot {
+        let area = MultiPolygon(vec![Rect::new((east, 0.0), (east + side, side)).to_polygon()]);
+        let attributes = serde_json::json!({ "amtlicheFlaeche": (side * side).to_string() }).to_string();
+        let row = Row {
+            operation: Operation::Insert,
+            class: class.into(),
+            oid: oid.into(),
+            beginnt: "2024-01-01T00:00:00Z".into(),
+            endet: None,
+            attributes,
+            geometry: Some(wkb::encode(&Geometry::MultiPolygon(area.clone()))),
+            srs: None,
+            local: None,
+            delivery: String::new(),
+            byte: 0,
+        };
+        Lot { row, area, bbox: Bbox::new([east, 0.0], [east + side, side]), ours: true }
+    }
+
+    /// What has not changed is taken from the earlier night, whatever it says; what has is cut again.
+    #[test]
+    fn parcels_that_lie_as_they_lay_are_not_cut_again() {
+        let parcels = [lot("AX_Flurstueck", "P", 0.0, 10.0), lot("AX_Flurstueck", "Q", 20.0, 10.0)];
+        let uses = |side: f64| [lot("AX_Wald", "W", 0.0, 15.0), lot("AX_Weg", "X", 20.0, side)];
+        let told = |shares: &Shares| -> Vec<(String, Option<String>)> {
+            shares.0.iter().map(|share| (share.parcel.clone(), share.text.clone())).collect()
+        };
+        let first = shares(&parcels, &uses(5.0), &Earlier::default());
+        assert_eq!(told(&first)[1].1.as_deref(), Some("Weg;25"));
+        let known = |share: &Share| (share.made_of, (Some("as it was".to_owned()), share.pieces.clone()));
+        let earlier = Earlier(first.0.iter().map(known).collect());
+        let second = shares(&parcels, &uses(7.0), &earlier);
+        let texts: Vec<Option<String>> = told(&second).into_iter().map(|(_, text)| text).collect();
+        assert_eq!(texts, [Some("as it was".to_owned()), Some("Weg;49".to_owned())]);
+        assert_eq!(second.0[0].pieces, first.0[0].pieces);
+    }
 
     proptest! {
         #[test]

@@ -1,6 +1,8 @@
 //! Stage `tiles`: vector tiles of `WebMercatorQuad`, a unit for each block of zoom 13 and for each overview of zoom 10.
+//! Tiles that nothing new touches are taken over from the night before.
 
 mod layers;
+mod made;
 mod shape;
 
 pub use layers::LAYERS;
@@ -15,11 +17,15 @@ use crate::format::mvt::{self, Layer};
 use crate::format::pmtiles;
 use crate::plan::{Input, UnitSpec};
 use crate::vector::arc::Point;
+use made::{Made, Pyramid};
 use rayon::prelude::*;
 use shape::{BUFFER, Brush};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use store::Need;
+
+/// Zoom, column and row.
+type Tile = (u8, u32, u32);
 
 /// Zoom of a block: some three kilometres at our latitude. Parcels are drawn from here on: above, only land use is.
 pub const BLOCK_ZOOM: u8 = 13;
@@ -152,18 +158,23 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
     })?;
     rows.sort_by(|a, b| (&a.class, &a.oid, &a.beginnt).cmp(&(&b.class, &b.oid, &b.beginnt)));
     let operation = Operation::between(crs, Crs::WEB_MERCATOR, &context.area.grids)?;
-    let mut tiles: BTreeMap<(u8, u32, u32), [Layer; LAYERS.len()]> = BTreeMap::new();
+    let pyramid = Pyramid { root: (root, x, y), low, high };
+    let made = Made::of(&rows, pyramid, &operation, unit.params.to_string().as_bytes())?;
+    let (mut finished, wanted) = made.kept(context.previous);
+    let indices: Vec<usize> = (0..rows.len()).filter(|row| made.is_wanted(*row, &wanted)).collect();
+    let mut tiles: BTreeMap<Tile, [Layer; LAYERS.len()]> = BTreeMap::new();
     // Rows are drawn side by side, some at a time, and put into their tiles in order.
-    for rows in rows.chunks(1024) {
+    for indices in indices.chunks(1024) {
         context.check()?;
-        let drawn = rows
+        let drawn = indices
             .par_iter()
-            .map(|row| {
+            .map(|index| {
+                let row = &rows[*index];
                 let mut pieces = Vec::new();
                 for layer in layers::of_class(&row.class) {
                     let Some(shape) = layers::shape(row, *layer, &operation)? else { continue };
                     let brush = Brush { layer: *layer, low: low.max(LAYERS[*layer].low_zoom), high };
-                    brush.draw(&shape, root, x, y, &mut pieces);
+                    brush.draw(&shape, pyramid.root, &wanted, &mut pieces);
                 }
                 Ok((layers::tags(row), pieces))
             })
@@ -175,12 +186,15 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
             }
         }
     }
-    let tiles: Vec<((u8, u32, u32), Vec<u8>)> =
+    let tiles: Vec<(Tile, Vec<u8>)> =
         tiles.into_par_iter().map(|(tile, layers)| Ok((tile, pmtiles::gzip(&mvt::tile(&layers))?))).collect::<Result<_>>()?;
-    for ((z, x, y), bytes) in &tiles {
+    finished.extend(tiles);
+    for ((z, x, y), bytes) in &finished {
         context.pack.add(&format!("{z}/{x}/{y}"), bytes)?;
     }
-    Ok(Outcome { summary: serde_json::json!({ "tiles": tiles.len() }), ..Outcome::default() })
+    let (name, bytes) = made.entry();
+    context.pack.add(name, &bytes)?;
+    Ok(Outcome { summary: serde_json::json!({ "tiles": finished.len() }), ..Outcome::default() })
 }
 
 /// The block that a key `13/x/y` names.

@@ -1,5 +1,7 @@
 //! A geometry cut down the pyramid: each tile gets the part within it and its buffer, simplified to what its units can show.
 
+use super::Tile;
+use super::made::Wanted;
 use crate::crs::{Bbox, Operation};
 use crate::error::Result;
 use crate::format::mvt::{self, Drawn, EXTENT, Unit};
@@ -25,7 +27,7 @@ pub enum Parts {
 
 /// A part of an object in one tile.
 pub struct Piece {
-    pub tile: (u8, u32, u32),
+    pub tile: Tile,
     pub layer: usize,
     pub drawn: Drawn,
 }
@@ -38,9 +40,10 @@ pub struct Brush {
 }
 
 impl Brush {
-    /// Draws what of the shape belongs to the tile, then to the four below it.
-    pub fn draw(&self, shape: &Parts, zoom: u8, x: u32, y: u32, out: &mut Vec<Piece>) {
-        if zoom > self.high {
+    /// Draws what of the shape belongs to the tile, then to the four below it, where they are wanted.
+    pub fn draw(&self, shape: &Parts, tile: Tile, wanted: &Wanted, out: &mut Vec<Piece>) {
+        let (zoom, x, y) = tile;
+        if zoom > self.high || !wanted.is_above(tile) {
             return;
         }
         let across = f64::from(1_u32 << zoom);
@@ -57,12 +60,13 @@ impl Brush {
         let inside = frame.contains(bbox.min) && frame.contains(bbox.max);
         let part = if inside { Cow::Borrowed(shape) } else { Cow::Owned(shape.clipped(&frame, &own)) };
         if zoom >= self.low
+            && wanted.is_drawn(tile)
             && let Some(drawn) = part.in_units(zoom, [x, y], zoom == self.high)
         {
-            out.push(Piece { tile: (zoom, x, y), layer: self.layer, drawn });
+            out.push(Piece { tile, layer: self.layer, drawn });
         }
         for (right, lower) in [(0, 0), (1, 0), (0, 1), (1, 1)] {
-            self.draw(&part, zoom + 1, 2 * x + right, 2 * y + lower, out);
+            self.draw(&part, (zoom + 1, 2 * x + right, 2 * y + lower), wanted, out);
         }
     }
 }
@@ -164,7 +168,8 @@ mod tests {
         let mut pieces = Vec::new();
         for (x, y) in [-1_i32, 0, 1].into_iter().flat_map(|dx| [-1_i32, 0, 1].map(move |dy| (dx, dy))) {
             let brush = Brush { layer: 0, low: 12, high: 16 };
-            brush.draw(&shape, 12, bx.wrapping_add_signed(x), by.wrapping_add_signed(y), &mut pieces);
+            let tile = (12, bx.wrapping_add_signed(x), by.wrapping_add_signed(y));
+            brush.draw(&shape, tile, &Wanted::all_below(tile, 16), &mut pieces);
         }
         let wanted = 90.0 / 2.0 * (std::f64::consts::TAU / 90.0).sin() * (0.49 - 0.04);
         for zoom in 12..=16_u8 {
