@@ -103,14 +103,17 @@ pub fn to_ipc<R: Borrow<Row>>(rows: &[R]) -> Result<Vec<u8>> {
     let mut writer = FileWriter::try_new(Vec::with_capacity(size + 4096), &schema).map_err(broken)?;
     for rows in rows.chunks(BATCH) {
         let text = |value: fn(&Row) -> Option<&str>| {
-            let mut column = StringBuilder::new();
+            // Growing would copy the column several times.
+            let length = rows.iter().filter_map(|row| value(row.borrow())).map(str::len).sum();
+            let mut column = StringBuilder::with_capacity(rows.len(), length);
             for row in rows {
                 column.append_option(value(row.borrow()));
             }
             Arc::new(column.finish()) as Arc<dyn Array>
         };
         let bytes = |value: fn(&Row) -> Option<&[u8]>| {
-            let mut column = BinaryBuilder::new();
+            let length = rows.iter().filter_map(|row| value(row.borrow())).map(<[u8]>::len).sum();
+            let mut column = BinaryBuilder::with_capacity(rows.len(), length);
             for row in rows {
                 column.append_option(value(row.borrow()));
             }

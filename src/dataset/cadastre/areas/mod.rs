@@ -14,7 +14,7 @@ use super::tiles::{BLOCK_ZOOM, Blocks, block_of};
 use super::{Options, STATE};
 use crate::crs::{Bbox, Crs};
 use crate::dataset::{Outcome, PlanContext, UnitContext};
-use crate::error::{Error, Rejection, Result};
+use crate::error::{Error, Result};
 use crate::format::wkb;
 use crate::plan::{Input, UnitSpec};
 use crate::vector::overlay;
@@ -22,6 +22,7 @@ use apportion::Earlier;
 use geo::{Geometry, MultiPolygon};
 use geo_index::rtree::sort::HilbertSort;
 use geo_index::rtree::{RTree, RTreeBuilder, RTreeIndex};
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -94,6 +95,8 @@ pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpe
     if matches!(context.only, Some("pmtiles" | "historie" | "aenderungen" | "quittierung")) {
         return Ok(Vec::new());
     }
+    // Who wants just one file wants no list of what is wrong.
+    let quality = context.wants("qualitaet");
     let mut units = Vec::new();
     for state in context.earlier.get(STATE).into_iter().flatten() {
         let summary: StateSummary = serde_json::from_value(state.outcome.summary.clone())
@@ -101,13 +104,16 @@ pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpe
         let unit = |key: String, inputs: Vec<Input>| {
             let size: u64 = inputs.iter().map(|input| input.size).sum();
             // A stock of one cell gives all its units the same input.
-            let params =
-                serde_json::json!({ "crs": summary.crs, "owners": options.owners, "as_of": options.moment(), "unit": key });
+            let params = serde_json::json!({
+                "crs": summary.crs, "owners": options.owners, "as_of": options.moment(), "unit": key, "quality": quality,
+            });
             UnitSpec { key, inputs, params, bbox: None, memory_mb: 32 + (size >> 20).saturating_mul(6), cost: size }
         };
         let (pack, cells) = (state.pack()?, store::cells(state)?);
         let inputs = |key: &str, need: Need| store::inputs_of(state, &pack, key, need);
-        units.push(unit(REFERENCES.to_owned(), cells.keys().flat_map(|key| inputs(key, Need::All)).collect()));
+        if quality {
+            units.push(unit(REFERENCES.to_owned(), cells.keys().flat_map(|key| inputs(key, Need::All)).collect()));
+        }
         let mut blocks: BTreeMap<(u32, u32), Bbox> = BTreeMap::new();
         for (block, extent) in cells.values().flat_map(|cell| &cell.areas.blocks) {
             let whole = blocks.entry(*block).or_insert(Bbox::EMPTY);
@@ -142,32 +148,32 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
         return Ok(Outcome { findings, ..Outcome::default() });
     }
     let mut rows = Vec::new();
-    let ours = |class: &str| part_of(class).is_some();
-    store::each_shown(&unit.inputs, as_of.as_deref(), ours, |row| {
+    let quality = unit.params["quality"] == true;
+    // Buildings share nothing: their rings are looked at.
+    let wanted = |class: &str| part_of(class).is_some_and(|part| quality || part != Part::Building);
+    store::each_shown(&unit.inputs, as_of.as_deref(), wanted, |row| {
         rows.push(row);
         Ok(())
     })?;
     rows.sort_by(|a, b| (&a.class, &a.oid, &a.beginnt).cmp(&(&b.class, &b.oid, &b.beginnt)));
     let crs: Crs = serde_json::from_value(unit.params["crs"].clone())
         .map_err(|error| Error::new("mk::run::params", "the parameters of the unit are not as expected").because(error))?;
-    let mut findings = Vec::new();
-    let (parcels, uses) = sort(rows, block_of(&unit.key)?, crs, &context.area.grids, &mut findings)?;
+    let [parcels, uses, buildings] = sort(rows, block_of(&unit.key)?, crs, &context.area.grids)?;
     context.check()?;
     let shares = apportion::shares(&parcels, &uses, &Earlier::of(context.previous));
     context.check()?;
-    findings.extend(quality::parcels(&parcels, crs));
+    let mut findings = Vec::new();
+    if quality {
+        let ours = parcels.par_iter().chain(&uses).chain(&buildings).filter(|lot| lot.ours);
+        findings = ours.filter_map(quality::ring).collect();
+        findings.extend(quality::parcels(&parcels, crs));
+    }
     shares.write(context.pack)?;
     Ok(Outcome { findings, ..Outcome::default() })
 }
 
-/// Parcels and land use with their areas; rings that are wrong are told on the way.
-fn sort(
-    rows: Vec<Row>,
-    block: (u32, u32),
-    crs: Crs,
-    grids: &[PathBuf],
-    findings: &mut Vec<Rejection>,
-) -> Result<(Vec<Lot>, Vec<Lot>)> {
+/// Parcels, land use and buildings with their areas.
+fn sort(rows: Vec<Row>, block: (u32, u32), crs: Crs, grids: &[PathBuf]) -> Result<[Vec<Lot>; 3]> {
     let mut lots = Vec::new();
     for row in rows {
         let (Some(part), Some(bytes)) = (part_of(&row.class), &row.geometry) else { continue };
@@ -181,19 +187,12 @@ fn sort(
         }
     }
     let anchors = Blocks::new(crs, grids)?.at(lots.iter().map(|(_, lot)| lot.bbox.min).collect())?;
-    let (mut parcels, mut uses) = (Vec::new(), Vec::new());
+    let mut sorted = [Vec::new(), Vec::new(), Vec::new()];
     for ((part, mut lot), anchor) in lots.into_iter().zip(anchors) {
         lot.ours = anchor == block;
-        if lot.ours {
-            findings.extend(quality::ring(&lot));
-        }
-        match part {
-            Part::Parcel => parcels.push(lot),
-            Part::Use => uses.push(lot),
-            Part::Building => {}
-        }
+        sorted[part as usize].push(lot);
     }
-    Ok((parcels, uses))
+    Ok(sorted)
 }
 
 /// An index over the rectangles of lots.

@@ -11,7 +11,7 @@
 use crate::dataset::cadastre::row::{Operation, Row};
 use crate::error::{Place, Rejection};
 use serde_json::{Map, Value};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeSet, HashMap};
 
 /// What the rules need to know of a delivery.
 #[derive(Debug, Clone, Copy)]
@@ -36,8 +36,8 @@ pub struct Odd {
 /// All versions of some objects.
 #[derive(Debug, Default)]
 pub struct Versions {
-    /// Versions by object, then begin.
-    objects: BTreeMap<String, BTreeMap<String, Row>>,
+    /// Versions by object, each object's ordered by their begin.
+    objects: HashMap<String, Vec<Row>>,
     /// Objects that the stock of a later model holds.
     seen: BTreeSet<String>,
     /// What was odd.
@@ -49,7 +49,9 @@ impl Versions {
     pub fn of(rows: Vec<Row>) -> Self {
         let mut versions = Self::default();
         for row in rows {
-            versions.objects.entry(row.oid.clone()).or_default().insert(row.beginnt.clone(), row);
+            let of_object = versions.objects.entry(row.oid.clone()).or_default();
+            let at = of_object.partition_point(|known| known.beginnt < row.beginnt);
+            of_object.insert(at, row);
         }
         versions
     }
@@ -68,7 +70,7 @@ impl Versions {
         let seen = std::mem::take(&mut self.seen);
         for (oid, versions) in &mut self.objects {
             if !seen.contains(oid) {
-                for version in versions.values_mut().filter(|version| version.endet.is_none()) {
+                for version in versions.iter_mut().filter(|version| version.endet.is_none()) {
                     version.endet = Some(at.max(version.beginnt.as_str()).to_owned());
                 }
             }
@@ -82,7 +84,8 @@ impl Versions {
         }
         let versions = self.objects.entry(row.oid.clone()).or_default();
         let known = !versions.is_empty();
-        if let Some(twin) = versions.get_mut(&row.beginnt) {
+        let at = versions.partition_point(|known| known.beginnt < row.beginnt);
+        if let Some(twin) = versions.get_mut(at).filter(|twin| twin.beginnt == row.beginnt) {
             let same = twin.attributes == row.attributes && twin.geometry == row.geometry && twin.local == row.local;
             if same && row.endet.is_none() {
                 // Context objects come again as they once were: where the version was read from stays.
@@ -98,20 +101,20 @@ impl Versions {
             *twin = Row { endet, ..row };
             return;
         }
-        for (beginnt, earlier) in versions.iter_mut() {
+        for earlier in &mut versions[..at] {
             // One version holds at a time, also where one comes late that belongs in between.
-            if *beginnt < row.beginnt && earlier.endet.as_ref().is_none_or(|endet| *endet > row.beginnt) {
+            if earlier.endet.as_ref().is_none_or(|endet| *endet > row.beginnt) {
                 earlier.endet = Some(row.beginnt.clone());
             }
         }
         // A version that comes after a later one is history.
-        let later = versions.range::<String, _>(row.beginnt.clone()..).next().map(|(beginnt, _)| beginnt.clone());
+        let later = versions.get(at).map(|later| later.beginnt.clone());
         let endet = row.endet.clone().or(later);
         if replaces && !known {
             let reason = "a replacement without a predecessor: taken as new";
             self.odd.push(odd(&row, from, "mk::cadastre::predecessor", reason));
         }
-        versions.insert(row.beginnt.clone(), Row { endet, ..row });
+        versions.insert(at, Row { endet, ..row });
     }
 
     /// The version that a change names: by its begin, or the oldest that is open.
@@ -120,9 +123,9 @@ impl Versions {
             return Named::Unknown;
         };
         let found = if row.beginnt.is_empty() {
-            versions.values_mut().find(|version| version.endet.is_none())
-        } else if versions.contains_key(&row.beginnt) {
-            versions.get_mut(&row.beginnt)
+            versions.iter_mut().find(|version| version.endet.is_none())
+        } else if let Some(at) = versions.iter().position(|version| version.beginnt == row.beginnt) {
+            versions.get_mut(at)
         } else {
             return Named::Unknown;
         };
@@ -172,12 +175,8 @@ impl Versions {
 
     /// All versions, ordered by class, object and begin.
     pub fn into_rows(self) -> Vec<Row> {
-        let mut rows: Vec<Row> = self
-            .objects
-            .into_values()
-            .flat_map(BTreeMap::into_values)
-            .map(|row| Row { operation: Operation::Insert, ..row })
-            .collect();
+        let mut rows: Vec<Row> =
+            self.objects.into_values().flatten().map(|row| Row { operation: Operation::Insert, ..row }).collect();
         rows.sort_by(|a, b| (&a.class, &a.oid, &a.beginnt).cmp(&(&b.class, &b.oid, &b.beginnt)));
         rows
     }

@@ -96,6 +96,7 @@ pub fn read(open: Opener<'_>, settings: &Settings, check: &dyn Fn() -> Result<()
             sink(gathered.taken())?;
         }
         next = following?;
+        splitter.recycle(chunk);
     }
     let root = splitter.root().unwrap_or(Root::Stock);
     if !gathered.pending.is_empty() {

@@ -92,6 +92,8 @@ pub struct Splitter<R> {
     open: Vec<Container>,
     root: Option<Root>,
     finished: bool,
+    /// Memory of an earlier chunk, to be used again.
+    spare: Option<Vec<u8>>,
 }
 
 struct Container {
@@ -111,7 +113,18 @@ enum Token {
 impl<R: Read> Splitter<R> {
     /// Begins to read.
     pub fn new(input: R) -> Self {
-        Self { input, buffer: Vec::new(), at: 0, ended: false, byte: 0, line: 1, open: Vec::new(), root: None, finished: false }
+        Self {
+            input,
+            buffer: Vec::with_capacity(CHUNK + 2 * BLOCK),
+            at: 0,
+            ended: false,
+            byte: 0,
+            line: 1,
+            open: Vec::new(),
+            root: None,
+            finished: false,
+            spare: None,
+        }
     }
     /// What the delivery is, once its first tag has been read.
     pub fn root(&self) -> Option<Root> {
@@ -247,8 +260,18 @@ impl<R: Read> Splitter<R> {
         Ok(())
     }
 
+    /// Takes back the memory of a chunk that is done with.
+    pub fn recycle(&mut self, chunk: Chunk) {
+        // One that a member of many megabytes has grown is given up.
+        self.spare = Some(chunk.bytes).filter(|bytes| bytes.capacity() <= 2 * CHUNK);
+    }
+
     fn cut(&mut self, parts: Vec<Part>) -> Chunk {
-        let rest = self.buffer.split_off(self.at);
+        // Room for a whole chunk from the start: growing would copy it several times.
+        let mut rest = self.spare.take().unwrap_or_else(|| Vec::with_capacity(CHUNK + 2 * BLOCK));
+        rest.clear();
+        rest.extend_from_slice(&self.buffer[self.at..]);
+        self.buffer.truncate(self.at);
         let bytes = std::mem::replace(&mut self.buffer, rest);
         let chunk = Chunk { byte: self.byte, line: self.line, parts, bytes };
         self.byte += chunk.bytes.len() as u64;

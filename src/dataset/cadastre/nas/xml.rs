@@ -70,6 +70,8 @@ pub struct Events<'a> {
     /// Namespaces in force around the member, and those declared within it.
     around: &'a Scope,
     scope: Scope,
+    /// Prefixes that were asked for since the scope changed, with what they mean: few of those that are in force.
+    asked: Vec<(String, Family)>,
     /// Length of the scope outside each open element.
     outside: Vec<usize>,
     text: String,
@@ -80,7 +82,7 @@ impl<'a> Events<'a> {
     pub fn new(member: &'a str, around: &'a Scope) -> Self {
         let mut reader = Reader::from_str(member);
         reader.config_mut().expand_empty_elements = true;
-        Self { reader, around, scope: Scope::default(), outside: Vec::new(), text: String::new() }
+        Self { reader, around, scope: Scope::default(), asked: Vec::new(), outside: Vec::new(), text: String::new() }
     }
     /// The next tag; the text before it is in [`Events::text`]. An end of the member is `None`.
     pub fn next(&mut self) -> Parsed<Option<Tag<'a>>> {
@@ -102,14 +104,25 @@ impl<'a> Events<'a> {
                             let attribute = attribute.map_err(|error| xml_fault(&error.to_string(), position))?;
                             self.scope.declare(attribute.key.0, &attribute.value);
                         }
+                        self.asked.clear();
                     }
-                    let (family, local) = self.scope.resolve_within(self.around, start.name().0);
-                    let local = start.name().0.len() - local.len();
+                    let name = start.name().0;
+                    let prefix = name.find(':').unwrap_or(0);
+                    let local = if prefix == 0 && !name.starts_with(':') { 0 } else { prefix + 1 };
+                    let known = self.asked.iter().find(|(known, _)| known == &name[..prefix]).map(|(_, family)| *family);
+                    let family = known.unwrap_or_else(|| {
+                        let (family, _) = self.scope.resolve_within(self.around, name);
+                        self.asked.push((name[..prefix].to_owned(), family));
+                        family
+                    });
                     return Ok(Some(Tag::Open(Element { family, start, local })));
                 }
                 Event::End(_) => {
                     if let Some(outside) = self.outside.pop() {
-                        self.scope.0.truncate(outside);
+                        if outside < self.scope.0.len() {
+                            self.scope.0.truncate(outside);
+                            self.asked.clear();
+                        }
                     }
                     return Ok(Some(Tag::Close));
                 }
