@@ -123,7 +123,66 @@ fn rounded(at: [f64; 2]) -> [f64; 2] {
 
 #[cfg(test)]
 mod tests {
-    use super::cell;
+    use super::*;
+    use arrow::array::{ArrayRef, BinaryArray, Int32Array, StringArray};
+    use std::process::Command;
+    use std::sync::Arc;
+
+    /// The index and the page's own search, run by Node: a beginning is enough, a letter may be wrong, missing or swapped.
+    #[test]
+    fn streets_are_found_by_their_beginning_and_with_typing_errors() {
+        let streets = ["Grabenstraße", "Große Freiheit", "Am Großen Teich", "Straße 12", "Müllerweg", "Ulmenweg"];
+        let text = |values: Vec<Option<&str>>| -> ArrayRef { Arc::new(StringArray::from(values)) };
+        let same = |value: &'static str| text(vec![Some(value); streets.len()]);
+        let point = |at: f64| wkb::encode(&Geometry::Point(geo::Point::new(at, 2.0)));
+        let points: BinaryArray = (0..streets.len()).map(|at| Some(point(at as f64))).collect();
+        let table = RecordBatch::try_from_iter([
+            ("strasse", text(streets.iter().copied().map(Some).collect())),
+            ("ort", same("Kettenau")),
+            ("strassenschluessel", same("0100100000001")),
+            ("nummer", Arc::new(Int32Array::from(vec![7; streets.len()])) as ArrayRef),
+            ("zusatz", same("a")),
+            ("flstkennz", same("01990100200012______")),
+            (GEOMETRY, Arc::new(points) as ArrayRef),
+        ])
+        .unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        for (path, bytes) in search_index(&table, Some(Crs::UTM32)).unwrap() {
+            let path = folder.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
+        }
+        std::fs::write(folder.path().join("package.json"), r#"{"type":"module"}"#).unwrap();
+        let script = r#"
+            import { readFileSync } from "node:fs";
+            import { suche } from "./suche.js";
+            const read = (address) => JSON.parse(readFileSync(new URL(address)));
+            for (const text of JSON.parse(process.argv[1])) {
+                console.log((await suche(text, { read }))[0]?.text ?? "-");
+            }
+        "#;
+        let asked =
+            ["Grab", "grabnstr 7a", "Garbenstr.", "grabenstrasse kettenau", "teich 7", "mueler", "Ulemnweg", "xyzzy", "teich 8"];
+        let node = Command::new("node")
+            .args(["--input-type=module", "-e", script, &serde_json::to_string(&asked).unwrap()])
+            .current_dir(folder.path())
+            .output();
+        let Ok(output) = node else { return println!("skipped: node is not here") };
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let found = String::from_utf8(output.stdout).unwrap();
+        let expected = [
+            "Grabenstraße, Kettenau",
+            "Grabenstraße 7 a, Kettenau",
+            "Grabenstraße, Kettenau",
+            "Grabenstraße, Kettenau",
+            "Am Großen Teich 7 a, Kettenau",
+            "Müllerweg, Kettenau",
+            "Ulmenweg, Kettenau",
+            "-",
+            "-",
+        ];
+        assert_eq!(found.lines().collect::<Vec<_>>(), expected);
+    }
 
     #[test]
     fn cells_are_quoted_and_formulas_are_none() {

@@ -2,8 +2,10 @@
 
 use super::nas::tests::gm2566;
 use crate::dataset::testing::{Harness, Play, run_kind};
+use crate::format::wkb;
 use crate::io::Digest;
 use gdal::vector::LayerAccess;
+use geo::{Distance, Geometry, LineString};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -291,7 +293,7 @@ fn the_real_stock_becomes_tables_that_gdal_counts_alike() {
     let buildings = rows(&harness, "GebaeudeBauwerk", &["gfkzshh"]);
     assert_eq!(buildings.iter().filter(|row| row.starts_with("31001_")).count(), 827);
     land_use_is_shared_out(&harness);
-    areas_equal_those_of_ogr(&path, &harness);
+    shapes_equal_those_of_ogr(&path, &harness);
     if let Some(folder) = std::env::var_os("MESSKETTE_TEST_KEEP") {
         for (name, bytes) in files(&harness.output()) {
             let path = Path::new(&folder).join(name);
@@ -337,14 +339,16 @@ fn land_use_is_shared_out(harness: &Harness) {
     assert!(whole > 2_300, "parcels whose land use is whole: {whole}");
 }
 
-/// Parcels and buildings against GDAL's own reader of NAS; its arcs as fine as ours.
-fn areas_equal_those_of_ogr(source: &Path, harness: &Harness) {
+/// Parcels, buildings and fields against GDAL's own reader of NAS, its arcs as fine as ours: no corner of one lies more than a
+/// millimetre off the boundary of the other.
+fn shapes_equal_those_of_ogr(source: &Path, harness: &Harness) {
     let folder = tempfile::tempdir().unwrap();
     let theirs = folder.path().join("theirs.gpkg");
     let convert = |options: &[&str]| {
         let mut command = std::process::Command::new("ogr2ogr");
         command.args(["-q", "-f", "GPKG", "-nlt", "CONVERT_TO_LINEAR", "--config", "OGR_ARC_STEPSIZE", "0.2"]).args(options);
-        command.arg(&theirs).arg(source).args(["AX_Flurstueck", "AX_Gebaeude"]).stderr(std::process::Stdio::null()).status()
+        command.arg(&theirs).arg(source).args(["AX_Flurstueck", "AX_Gebaeude", "AX_Landwirtschaft"]);
+        command.stderr(std::process::Stdio::null()).status()
     };
     // From GDAL 3.7 on the driver wants to be told that there is no template; before, it would look for a file without a name.
     let mut status = convert(&[]);
@@ -355,27 +359,46 @@ fn areas_equal_those_of_ogr(source: &Path, harness: &Harness) {
         println!("skipped: ogr2ogr cannot read NAS here");
         return;
     }
-    let areas = |path: &Path, layer: &str, key: &str| -> BTreeMap<String, f64> {
+    let shapes = |path: &Path, layer: &str, key: &str| -> BTreeMap<String, Vec<LineString<f64>>> {
         let dataset = crate::io::gdal::open_vector(path, &["GPKG"]).unwrap();
         let mut layer = dataset.layer_by_name(layer).unwrap();
         layer
             .features()
             .map(|feature| {
-                let index = feature.field_index(key).unwrap();
-                (feature.field_as_string(index).unwrap().unwrap(), feature.geometry().unwrap().area())
+                let oid = feature.field_as_string(feature.field_index(key).unwrap()).unwrap().unwrap();
+                (oid, rings(&wkb::decode(&feature.geometry().unwrap().wkb().unwrap()).unwrap()))
             })
             .collect()
     };
     let ours = harness.output().join("cadastre.gpkg");
-    let parcels = areas(&ours, "Flurstueck", "idflurst");
-    let buildings = areas(&ours, "GebaeudeBauwerk", "oid");
-    for (mine, layer, count) in [(parcels, "AX_Flurstueck", 2_369), (buildings, "AX_Gebaeude", 827)] {
-        let reference = areas(&theirs, layer, "gml_id");
+    let tables = [
+        ("AX_Flurstueck", "Flurstueck", "idflurst", 2_369),
+        ("AX_Gebaeude", "GebaeudeBauwerk", "oid", 827),
+        ("AX_Landwirtschaft", "Nutzung", "oid", 319),
+    ];
+    for (theirs_named, named, key, count) in tables {
+        let (mine, reference) = (shapes(&ours, named, key), shapes(&theirs, theirs_named, "gml_id"));
         assert_eq!(reference.len(), count);
-        for (oid, area) in reference {
-            // A millimetre along the boundary of what has arcs: their chords are not the same.
-            let tolerance = 0.001 * 4.0 * area.sqrt().max(1.0) + 0.001;
-            assert!((mine[&oid] - area).abs() < tolerance, "{layer} {oid}: {} against {area}", mine[&oid]);
+        for (oid, reference) in reference {
+            let apart = farthest(&mine[&oid], &reference).max(farthest(&reference, &mine[&oid]));
+            assert!(apart < 0.001 + 1e-6, "{theirs_named} {oid}: {apart} m apart");
         }
     }
+}
+
+fn rings(geometry: &Geometry<f64>) -> Vec<LineString<f64>> {
+    let polygons = match geometry {
+        Geometry::Polygon(polygon) => std::slice::from_ref(polygon),
+        Geometry::MultiPolygon(polygons) => &polygons.0,
+        _ => panic!("no area"),
+    };
+    let of =
+        |polygon: &geo::Polygon<f64>| std::iter::once(polygon.exterior()).chain(polygon.interiors()).cloned().collect::<Vec<_>>();
+    polygons.iter().flat_map(of).collect()
+}
+
+/// How far the corners of some rings are from the nearest of others, at most.
+fn farthest(corners: &[LineString<f64>], lines: &[LineString<f64>]) -> f64 {
+    let nearest = |at: geo::Point<f64>| lines.iter().map(|line| geo::Euclidean.distance(&at, line)).fold(f64::INFINITY, f64::min);
+    corners.iter().flat_map(|ring| ring.points()).map(nearest).fold(0.0, f64::max)
 }

@@ -8,9 +8,6 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-/// Bytes of rows that are kept in memory.
-const IN_MEMORY: usize = 96 << 20;
-
 /// Rows by cell, each with the number of its delivery, in the order in which they were added.
 pub struct Spill {
     path: PathBuf,
@@ -24,11 +21,8 @@ pub struct Spill {
 }
 
 impl Spill {
-    /// Uses a file in `folder` when it must.
-    pub fn new(folder: &Path) -> Self {
-        Self::with_limit(folder, IN_MEMORY)
-    }
-    fn with_limit(folder: &Path, limit: usize) -> Self {
+    /// Uses a file in `folder` when the rows take more than about `limit` bytes of memory.
+    pub fn new(folder: &Path, limit: usize) -> Self {
         let path = folder.join("rows.spill");
         Self { path, file: None, at: 0, written: BTreeMap::new(), rows: BTreeMap::new(), size: 0, limit }
     }
@@ -126,7 +120,7 @@ mod tests {
         };
         let (a, b) = (Cell::parse("e1n1").unwrap(), Cell::parse("n07").unwrap());
         let fill = |limit: usize| {
-            let mut spill = Spill::with_limit(folder.path(), limit);
+            let mut spill = Spill::new(folder.path(), limit);
             for byte in 0..50_u64 {
                 let cell = if byte % 3 == 0 { b } else { a };
                 spill.add(cell, (byte / 20) as usize, row(byte)).unwrap();

@@ -37,6 +37,9 @@ const GROUND: &str = "ground/";
 const OBJECTS: &str = "objects/";
 /// What belongs to a cell, in this order.
 const PARTS: [&str; 3] = [PARCELS, GROUND, OBJECTS];
+/// Bytes of rows on their way to their cells that are kept in memory, and of those whose cell is not known before the delivery ends.
+const ROWS_IN_MEMORY: usize = 64 << 20;
+const WAITING_IN_MEMORY: usize = 24 << 20;
 /// Cells that are folded at once.
 const AT_ONCE: usize = 8;
 /// Bytes of cells that are in memory at once when all are gone through.
@@ -201,9 +204,9 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
     let mut earlier = Earlier::of(&params, context.previous);
     let first = earlier.as_ref().map_or(0, |earlier| earlier.applied);
     let mut router = earlier.as_mut().map(|earlier| std::mem::take(&mut earlier.router)).unwrap_or_default();
-    let mut spill = Spill::new(context.scratch);
+    let mut spill = Spill::new(context.scratch, ROWS_IN_MEMORY);
     for (number, input) in unit.inputs.iter().enumerate().skip(first) {
-        let mut waiting = Spill::new(&context.scratch.join("waiting"));
+        let mut waiting = Spill::new(&context.scratch.join("waiting"), WAITING_IN_MEMORY);
         crate::io::atomic::create_dir_all(&context.scratch.join("waiting"))?;
         let mut held: HashSet<String> = HashSet::new();
         read::each_batch(input, |rows| {
