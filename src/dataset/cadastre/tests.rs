@@ -346,7 +346,7 @@ fn shapes_equal_those_of_ogr(source: &Path, harness: &Harness) {
     let theirs = folder.path().join("theirs.gpkg");
     let convert = |options: &[&str]| {
         let mut command = std::process::Command::new("ogr2ogr");
-        command.args(["-q", "-f", "GPKG", "-nlt", "CONVERT_TO_LINEAR", "--config", "OGR_ARC_STEPSIZE", "0.2"]).args(options);
+        command.args(["-q", "-f", "GPKG", "-nlt", "CONVERT_TO_LINEAR", "--config", "OGR_ARC_STEPSIZE", "0.02"]).args(options);
         command.arg(&theirs).arg(source).args(["AX_Flurstueck", "AX_Gebaeude", "AX_Landwirtschaft"]);
         command.stderr(std::process::Stdio::null()).status()
     };
