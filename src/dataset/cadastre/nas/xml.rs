@@ -118,11 +118,11 @@ impl<'a> Events<'a> {
                     return Ok(Some(Tag::Open(Element { family, start, local })));
                 }
                 Event::End(_) => {
-                    if let Some(outside) = self.outside.pop() {
-                        if outside < self.scope.0.len() {
-                            self.scope.0.truncate(outside);
-                            self.asked.clear();
-                        }
+                    if let Some(outside) = self.outside.pop()
+                        && outside < self.scope.0.len()
+                    {
+                        self.scope.0.truncate(outside);
+                        self.asked.clear();
                     }
                     return Ok(Some(Tag::Close));
                 }

@@ -19,6 +19,9 @@ const ENTRY: usize = 1 + 4 + 4 + 16;
 /// A line that is straight in the CRS of the rows bends in the map: by far less than this part of its length.
 const BEND: f64 = 0.02;
 
+/// Tiles with their bytes.
+type Kept = BTreeMap<Tile, Vec<u8>>;
+
 /// The pyramid of tiles of a unit, from its own square down.
 #[derive(Debug, Clone, Copy)]
 pub struct Pyramid {
@@ -95,7 +98,7 @@ impl Made {
 
     /// The tiles that the unit's last result has and that would be drawn the same again, with their bytes; what is then left to
     /// draw. A result that cannot be read is none.
-    pub fn kept(&self, previous: Option<&UnitResult>) -> (BTreeMap<Tile, Vec<u8>>, Wanted) {
+    pub fn kept(&self, previous: Option<&UnitResult>) -> (Kept, Wanted) {
         let (same, kept) = previous.and_then(|previous| self.read(previous).ok()).unwrap_or_default();
         let mut wanted = Wanted::default();
         for tile in self.tiles.keys().filter(|tile| !same.contains(tile)) {
@@ -111,7 +114,7 @@ impl Made {
         (kept, wanted)
     }
 
-    fn read(&self, previous: &UnitResult) -> Result<(BTreeSet<Tile>, BTreeMap<Tile, Vec<u8>>)> {
+    fn read(&self, previous: &UnitResult) -> Result<(BTreeSet<Tile>, Kept)> {
         let mut pack = previous.pack()?;
         let bytes = pack.read(MADE)?;
         let (mut same, mut kept) = (BTreeSet::new(), BTreeMap::new());
