@@ -390,7 +390,8 @@ fn rings(geometry: &Geometry<f64>) -> Vec<LineString<f64>> {
     let polygons = match geometry {
         Geometry::Polygon(polygon) => std::slice::from_ref(polygon),
         Geometry::MultiPolygon(polygons) => &polygons.0,
-        _ => panic!("no area"),
+        // Some structures are lines or points.
+        _ => return Vec::new(),
     };
     let of =
         |polygon: &geo::Polygon<f64>| std::iter::once(polygon.exterior()).chain(polygon.interiors()).cloned().collect::<Vec<_>>();
