@@ -27,7 +27,20 @@ pub enum Secret {
     Credential(String),
 }
 
-/// The value of a secret. It has no `Debug`, no `Display` and cannot be serialised.
+/// The value of a secret. It has no `Debug`, no `Display` and cannot be serialised, so that no log and no panic can show it:
+///
+/// ```compile_fail,E0277
+/// fn shown<T: std::fmt::Debug>() {}
+/// shown::<messkette::pipeline::Revealed>();
+/// ```
+/// ```compile_fail,E0277
+/// fn shown<T: std::fmt::Display>() {}
+/// shown::<messkette::pipeline::Revealed>();
+/// ```
+/// ```compile_fail,E0277
+/// fn shown<T: serde::Serialize>() {}
+/// shown::<messkette::pipeline::Revealed>();
+/// ```
 pub struct Revealed(String);
 
 impl Revealed {

@@ -1,7 +1,7 @@
 //! A GeoServer that serves what was released, told by its REST API: a store for each GeoPackage and each Cloud Optimized GeoTIFF, a layer
 //! for each table or image, with title, abstract, keywords and a link to the record.
 //!
-//! What it is to serve lies in the release (`portal/geoserver.json`); after the switch the server is compared with it ([`sync`]). The
+//! What it is to serve lies in the release (`portal/geoserver.json`); after the switch the server is compared with it (`sync.rs`). The
 //! server reads the files themselves, by the link `current`, so that new data need no new configuration.
 
 mod rest;
