@@ -80,6 +80,18 @@ impl Geopackage {
         schema: &SchemaRef,
         batches: impl IntoIterator<Item = Result<RecordBatch>>,
     ) -> Result<()> {
+        let mut rows = self.begin(layer, schema)?;
+        for batch in batches {
+            rows.add(&batch?)?;
+        }
+        self.end(layer, rows)
+    }
+
+    /// Begins a layer whose rows the caller adds as they come; [`Self::end`] closes it before the next one begins.
+    ///
+    /// # Errors
+    /// Those of [`Self::add`].
+    pub fn begin(&mut self, layer: &Layer<'_>, schema: &SchemaRef) -> Result<Rows> {
         check_name(&self.path, layer.name)?;
         let mut columns = Vec::new();
         for field in schema.fields() {
@@ -105,16 +117,21 @@ impl Geopackage {
         if let Some(column) = layer.geometry {
             self.run(&format!("CREATE VIRTUAL TABLE \"rtree_{name}_{column}\" USING rtree(id, minx, maxx, miny, maxy)"))?;
         }
-        let mut writer = self.writer(layer, geometry, srs)?;
-        for batch in batches {
-            writer.rows(&batch?)?;
-        }
-        let written = writer.finish()?;
+        self.rows(layer, geometry, srs)
+    }
+
+    /// Closes the layer that was begun last.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn end(&mut self, layer: &Layer<'_>, rows: Rows) -> Result<()> {
+        let srs = rows.srs;
+        let written = rows.finish()?;
         self.register(layer, srs, &written)
     }
 
     /// For the rows of a layer, whose tables are there.
-    fn writer(&self, layer: &Layer<'_>, geometry: Option<usize>, srs: i64) -> Result<RowWriter<'_>> {
+    fn rows(&self, layer: &Layer<'_>, geometry: Option<usize>, srs: i64) -> Result<Rows> {
         let failed = |error| failed(&self.path, error);
         let tree = |name: &str| {
             let root = self.connection.query_row("SELECT rootpage FROM sqlite_master WHERE name = ?", [name], |row| row.get(0));
@@ -127,7 +144,7 @@ impl Geopackage {
             }
             None => None,
         };
-        Ok(RowWriter {
+        Ok(Rows {
             pages: Pages::open(&self.path).map_err(|error| self::failed(&self.path, error))?,
             table: tree(layer.name)?,
             index,
@@ -137,7 +154,7 @@ impl Geopackage {
             srs,
             key: 0,
             extent: Bbox::EMPTY,
-            path: &self.path,
+            path: self.path.clone(),
         })
     }
 
@@ -261,7 +278,7 @@ fn rtree_triggers(table: &str, column: &str) -> String {
 }
 
 /// The rows of one layer on their way into its table and its index.
-struct RowWriter<'g> {
+pub struct Rows {
     pages: Pages,
     table: Tree,
     /// Nodes, leaves by row, parents.
@@ -272,7 +289,7 @@ struct RowWriter<'g> {
     srs: i64,
     key: i64,
     extent: Bbox,
-    path: &'g Path,
+    path: PathBuf,
 }
 
 /// What was written of a layer.
@@ -283,8 +300,12 @@ struct Written {
     root: Option<Vec<u8>>,
 }
 
-impl RowWriter<'_> {
-    fn rows(&mut self, batch: &RecordBatch) -> Result<()> {
+impl Rows {
+    /// Adds rows, with the columns that the layer began with.
+    ///
+    /// # Errors
+    /// When a geometry is no WKB, or the file cannot be written.
+    pub fn add(&mut self, batch: &RecordBatch) -> Result<()> {
         for row in 0..batch.num_rows() {
             self.key += 1;
             let mut found = Bbox::EMPTY;
@@ -303,7 +324,7 @@ impl RowWriter<'_> {
                     put(&mut self.record, column.as_ref(), row);
                 }
             }
-            let failed = |error| failed(self.path, error);
+            let failed = |error| failed(&self.path, error);
             self.table.push(&mut self.pages, self.key, self.record.bytes()).map_err(failed)?;
             if let (Some(index), false) = (&mut self.index, found.is_empty()) {
                 self.extent = self.extent.union(found);
@@ -315,8 +336,8 @@ impl RowWriter<'_> {
     }
 
     fn finish(self) -> Result<Written> {
-        let path = self.path;
-        self.close().map_err(|error| failed(path, error))
+        let path = self.path.clone();
+        self.close().map_err(|error| failed(&path, error))
     }
 
     fn close(mut self) -> std::io::Result<Written> {

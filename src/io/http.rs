@@ -292,7 +292,7 @@ impl Client {
         Ok(Reply {
             status: response.status().as_u16(),
             content_type,
-            retry_after: retry_after.trim().parse().ok().map(Duration::from_secs),
+            retry_after: wait_until(&retry_after, jiff::Timestamp::now()),
             body,
         })
     }
@@ -329,6 +329,16 @@ impl Client {
         }
         short
     }
+}
+
+/// What `Retry-After` asks for: seconds, or a date (RFC 9110 section 10.2.3), from now on.
+fn wait_until(header: &str, now: jiff::Timestamp) -> Option<Duration> {
+    let text = header.trim();
+    if let Ok(seconds) = text.parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let until = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+    Some(Duration::try_from(until.duration_since(now)).unwrap_or_default())
 }
 
 /// How a document is sent.
@@ -371,6 +381,18 @@ mod tests {
             "https://a.de/#x",
         ] {
             assert_eq!(check_address(bad).unwrap_err().code(), "mk::http::address", "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_server_asks_for_patience_in_seconds_or_until_a_date() {
+        let now = "1994-11-06T08:49:30Z".parse().unwrap();
+        let wait = |header: &str| wait_until(header, now).map(|wait| wait.as_secs());
+        assert_eq!(wait(" 120"), Some(120));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:49:37 GMT"), Some(7));
+        assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT"), Some(0), "a date that is over");
+        for none in ["", "soon", "-1", "1994-11-06"] {
+            assert_eq!(wait(none), None, "{none}");
         }
     }
 

@@ -191,6 +191,21 @@ fn duplicate_id() {
 }
 
 #[test]
+fn names_that_a_release_needs_for_itself_are_taken() {
+    for (id, says) in [
+        ("metadata", "a release has a folder of that name"),
+        ("portal", "a release has a folder of that name"),
+        ("atom", "a release has a folder of that name"),
+        ("dienst-download", "records of services and series begin with `dienst-`"),
+        ("serie-dop", "records of services and series begin with `serie-`"),
+    ] {
+        let message = message(&dataset("").replace("\"dop\"", &format!("\"{id}\"")));
+        assert!(message.contains(&format!("the id `{id}` is taken: {says}")), "{message}");
+    }
+    Pipeline::parse(&dataset("").replace("\"dop\"", "\"dienste\""), "stadt.toml").unwrap();
+}
+
+#[test]
 fn circle() {
     let second =
         "uses = [\"alkis\"]\n\n[[dataset]]\nid = \"alkis\"\nkind = \"cadastre\"\nsource = [\"a.xml\"]\nuses = [\"dop\"]\n";

@@ -88,6 +88,47 @@ fn a_night_does_what_is_new_and_nothing_else() {
     assert_eq!(town.release().content(), release.content());
 }
 
+/// Names of the 3D tiles of a release.
+fn glbs(release: &Release) -> BTreeSet<String> {
+    release.files.keys().filter(|name| name.ends_with(".glb")).cloned().collect()
+}
+
+#[test]
+fn a_changed_city_model_file_gives_its_own_tiles_and_the_bytes_of_a_full_night() {
+    let [town, other] = ["7", "8"].map(|seed| {
+        let folder = tempfile::tempdir().unwrap();
+        write_demo(folder.path(), &["--only", "city_model", "--km2", "4", "--seed", seed]);
+        folder
+    });
+    let night = || {
+        let run = Run::of(&["run".as_ref(), "--json".as_ref(), town.path().join("pipeline.toml").as_os_str()]);
+        (run.expect(0).summary(), Release::current(&town.path().join("work")).unwrap())
+    };
+    let (_, before) = night();
+    // One square kilometre is delivered anew, with the buildings of another town.
+    let changed = first(&town.path().join("in"), ".zip");
+    std::fs::copy(other.path().join(changed.strip_prefix(town.path()).unwrap()), &changed).unwrap();
+    let (second, after) = night();
+    assert_eq!(second.units("quarantined"), 0);
+    let new: Vec<String> = glbs(&after).difference(&glbs(&before)).cloned().collect();
+    assert!(!new.is_empty() && !glbs(&after).is_disjoint(&glbs(&before)), "{new:?}");
+    let [west, south] = [1, 2].map(|part| {
+        let name = changed.file_stem().unwrap().to_string_lossy().into_owned();
+        name.split('_').nth(part + 1).unwrap().parse::<i64>().unwrap() * 1000
+    });
+    for name in &new {
+        let cell = name.rsplit('/').next().unwrap().split('-').next().unwrap();
+        let (east, north) = cell.split_once('_').unwrap();
+        let near = |value: &str, from: i64| (from..from + 1000).contains(&value.parse::<i64>().unwrap());
+        assert!(near(east, west) && near(north, south), "{name} is new, but only {} changed", changed.display());
+    }
+    // A night that knows nothing of the one before gives the same bytes.
+    std::fs::remove_dir_all(town.path().join("work")).unwrap();
+    let (_, fresh) = night();
+    assert_eq!(fresh.content(), after.content());
+    assert_ne!(fresh.content(), before.content());
+}
+
 #[test]
 fn later_nights_bring_changes_and_succeed() {
     let town = Town::quick();

@@ -4,12 +4,17 @@ use super::footprint::footprint;
 use super::labels;
 use super::measure::Measures;
 use super::model::Building;
+use super::outputs;
 use crate::crs::{Bbox, Crs, Operation};
-use crate::error::Result;
+use crate::error::{Error, Place, Result};
 use crate::format::mvt::{self, EXTENT, Layer, Shape, Value};
 use crate::format::pmtiles::{self, Header, TileType};
+use crate::format::tileset::Region;
 use crate::vector::clip;
 use std::collections::BTreeMap;
+use std::f64::consts::TAU;
+use std::fs::File;
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Zooms with buildings: at 13 a house is some units wide, beyond 16 a map enlarges.
@@ -18,32 +23,60 @@ const ZOOMS: [u8; 2] = [13, 16];
 const HALF_WORLD_M: f64 = 20_037_508.342_789_244;
 /// Units around a tile that are drawn too, so that no border shows.
 const BUFFER: f64 = 64.0;
+/// Margin around a group, as a part of a sheet: some two metres.
+const MARGIN: f64 = 1.0 / 2048.0;
 /// Tiles that a building may touch at a zoom; more is no building.
 const MAX_TILES: usize = 64;
 
-/// Tiles while they are filled.
+/// Tiles while they are filled. A sheet (a tile of the lowest zoom with all below it) is written to a spool as soon as nothing
+/// that is still to come touches it, so that memory does not grow with the town.
 pub struct MapTiles {
     operation: Operation,
+    /// By column and row at the lowest zoom.
+    open: BTreeMap<[u32; 2], Sheet>,
+    spool: Spool,
+}
+
+#[derive(Default)]
+struct Sheet {
+    /// Groups of buildings that touch it and are still to come.
+    awaited: usize,
     /// By place in the archive.
     tiles: BTreeMap<u64, ([u32; 3], Layer)>,
 }
 
+/// Finished tiles, in the order in which they were finished.
+struct Spool {
+    path: PathBuf,
+    file: BufWriter<File>,
+    end: u64,
+    /// Place in the archive, zoom with column and row, offset and length.
+    index: Vec<(u64, [u32; 3], u64, usize)>,
+}
+
 impl MapTiles {
-    /// Nothing yet.
+    /// Nothing yet; `groups` are where the groups of buildings lie that will come, see [`Self::finish_group`]. Tiles that are done
+    /// wait in a file at `spool`.
     ///
     /// # Errors
-    /// When there is no operation to Web Mercator, or its grid is missing.
-    pub fn new(crs: Crs, grids: &[PathBuf]) -> Result<Self> {
-        Ok(Self { operation: Operation::between(crs, Crs::WEB_MERCATOR, grids)?, tiles: BTreeMap::new() })
+    /// When there is no operation to Web Mercator, or its grid is missing, or the spool cannot be created.
+    pub fn new(crs: Crs, grids: &[PathBuf], spool: &Path, groups: impl Iterator<Item = Region>) -> Result<Self> {
+        let mut open: BTreeMap<[u32; 2], Sheet> = BTreeMap::new();
+        for sheet in groups.flat_map(sheets) {
+            open.entry(sheet).or_default().awaited += 1;
+        }
+        let file = BufWriter::new(crate::io::atomic::create_unseen(spool)?);
+        let spool = Spool { path: spool.to_owned(), file, end: 0, index: Vec::new() };
+        Ok(Self { operation: Operation::between(crs, Crs::WEB_MERCATOR, grids)?, open, spool })
     }
-    /// True without a building.
+    /// True while nothing was drawn.
     pub fn is_empty(&self) -> bool {
-        self.tiles.is_empty()
+        self.spool.index.is_empty() && self.open.values().all(|sheet| sheet.tiles.is_empty())
     }
     /// Draws a building.
     ///
     /// # Errors
-    /// When it lies outside the projection.
+    /// When it lies outside the projection, or outside the groups that are still to come.
     pub fn add(&mut self, building: &Building) -> Result<()> {
         let mut polygons: Vec<Vec<Vec<[f64; 2]>>> = Vec::new();
         for rings in footprint(building) {
@@ -76,9 +109,30 @@ impl MapTiles {
             for (x, y) in touched.take(MAX_TILES) {
                 if let Some(shape) = in_tile(&polygons, across, x, y) {
                     let at = pmtiles::tile_id(zoom, x, y)?;
-                    let (_, layer) = self.tiles.entry(at).or_insert_with(|| ([zoom.into(), x, y], Layer::new("gebaeude")));
+                    let above = zoom - ZOOMS[0];
+                    let Some(sheet) = self.open.get_mut(&[x >> above, y >> above]) else {
+                        let error = Error::new("mk::city_model::map", "it lies outside its tile");
+                        return Err(error.at(Place::default().object(&building.id)));
+                    };
+                    let (_, layer) = sheet.tiles.entry(at).or_insert_with(|| ([zoom.into(), x, y], Layer::new("gebaeude")));
                     layer.add(&shape, &tags);
                 }
+            }
+        }
+        Ok(())
+    }
+    /// Says that all buildings of a group were added: sheets that nothing else touches are done.
+    ///
+    /// # Errors
+    /// When the spool cannot be written.
+    pub fn finish_group(&mut self, group: Region) -> Result<()> {
+        for at in sheets(group) {
+            let Some(sheet) = self.open.get_mut(&at) else { continue };
+            sheet.awaited = sheet.awaited.saturating_sub(1);
+            if sheet.awaited == 0
+                && let Some(sheet) = self.open.remove(&at)
+            {
+                sheet.tiles.into_iter().try_for_each(|(at, (place, layer))| self.spool.add(at, place, layer))?;
             }
         }
         Ok(())
@@ -101,11 +155,47 @@ impl MapTiles {
             metadata: serde_json::Map::from_iter([("vector_layers".to_owned(), layers)]),
         };
         let mut writer = pmtiles::Writer::create(path, &header)?;
-        for ([zoom, x, y], layer) in self.tiles.into_values() {
-            writer.add(zoom as u8, x, y, &mvt::tile(&[layer]))?;
-        }
+        self.spool.drain(|[zoom, x, y], bytes| writer.add(zoom as u8, x, y, bytes))?;
         writer.finish().map(|_| ())
     }
+}
+
+impl Spool {
+    fn add(&mut self, at: u64, place: [u32; 3], layer: Layer) -> Result<()> {
+        if layer.is_empty() {
+            return Ok(());
+        }
+        let bytes = pmtiles::gzip(&mvt::tile(&[layer]))?;
+        self.file.write_all(&bytes).map_err(|error| outputs::unwritable(&self.path, error))?;
+        self.index.push((at, place, self.end, bytes.len()));
+        self.end += bytes.len() as u64;
+        Ok(())
+    }
+    /// Hands out all tiles in the order of the archive, and removes the file.
+    fn drain(mut self, mut take: impl FnMut([u32; 3], &[u8]) -> Result<()>) -> Result<()> {
+        let unreadable = |error| outputs::unwritable(&self.path, error);
+        self.file.flush().map_err(unreadable)?;
+        let mut file = File::open(&self.path).map_err(unreadable)?;
+        self.index.sort_unstable();
+        let mut bytes = Vec::new();
+        for (_, place, offset, length) in self.index {
+            bytes.resize(length, 0);
+            file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_exact(&mut bytes)).map_err(unreadable)?;
+            take(place, &bytes)?;
+        }
+        std::fs::remove_file(&self.path).map_err(unreadable)
+    }
+}
+
+/// The sheets that buildings within a region touch.
+fn sheets(Region([west, south, east, north, ..]): Region) -> impl Iterator<Item = [u32; 2]> {
+    let across = f64::from(1_u32 << ZOOMS[0]);
+    // What lies on the border of a sheet counts to both: the region's way into the projection is not to the bit the points' own.
+    let number = |value: f64, margin: f64| (value * across + margin).floor().clamp(0.0, across - 1.0) as u32;
+    let column = |longitude: f64, margin| number(longitude / TAU + 0.5, margin);
+    let row = |latitude: f64, margin| number(0.5 - latitude.tan().asinh() / TAU, margin);
+    let (columns, rows) = (column(west, -MARGIN)..=column(east, MARGIN), row(north, -MARGIN)..=row(south, MARGIN));
+    columns.flat_map(move |x| rows.clone().map(move |y| [x, y]))
 }
 
 /// The part of polygons within a tile and its buffer, in the tile's units; `None` when nothing is left.

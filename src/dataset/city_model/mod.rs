@@ -24,6 +24,7 @@ mod table;
 mod tests;
 mod texture;
 mod tile;
+mod tiling;
 mod utm;
 
 pub use history::Day;
@@ -141,7 +142,7 @@ impl Dataset for CityModel {
         let whole = artefacts::whole(&read)?;
         let geoid = self.grid_for(whole.vertical, &context.area.folder)?;
         let copyright = self.copyright(context.dataset, geoid.as_ref());
-        tile::units(&read, context.sources, &artefacts::params(&whole, &self.options, copyright), geoid.as_ref())
+        tiling::units(&read, context.sources, &artefacts::params(&whole, &self.options, copyright), geoid.as_ref())
     }
 
     fn execute(&self, stage: usize, unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {

@@ -12,8 +12,9 @@ use crate::dataset::{Artefact, ArtefactRole, AssembleContext};
 use crate::error::{Error, Place, Result};
 use crate::format::cityjson::{self, CityObject};
 use crate::format::geoparquet;
-use crate::format::gpkg::{Geopackage, Layer};
-use arrow::array::{Array, RecordBatch, StringArray};
+use crate::format::gpkg::{self, Geopackage, Layer};
+use crate::format::tileset::Region;
+use arrow::array::{Array, StringArray};
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -28,16 +29,22 @@ pub const GPKG: &str = "buildings.gpkg";
 pub const PMTILES: &str = "buildings.pmtiles";
 /// Name of the picture.
 pub const PREVIEW: &str = "preview.png";
+/// What the layer of the GeoPackage holds.
+const LAYER_TITLE: &str = "Grundrisse der 3D-Gebäude mit Maßen";
 
 /// What is being written; nothing where it is not wanted.
 struct Outputs {
-    table: Table,
-    parquet: Option<geoparquet::Writer<BufWriter<File>>>,
+    tables: Tables,
     sequence: Option<cityjson::Writer<BufWriter<File>>>,
-    /// Rows of the GeoPackage.
-    flat: Option<Vec<RecordBatch>>,
     map: Option<MapTiles>,
     picture: Option<preview::Picture>,
+}
+
+/// The same rows as GeoParquet and GeoPackage.
+struct Tables {
+    table: Table,
+    parquet: Option<geoparquet::Writer<BufWriter<File>>>,
+    gpkg: Option<(Geopackage, gpkg::Rows)>,
 }
 
 /// Writes what is wanted of tables, sequence, map tiles and picture.
@@ -46,66 +53,69 @@ struct Outputs {
 /// When a result cannot be read or a file not be written.
 pub fn write(tiles: &[&Tile<'_>], context: &AssembleContext<'_>, whole: &Whole, bounds_lonlat: Bbox) -> Result<Vec<Artefact>> {
     let mut outputs = Outputs::begin(tiles, context, whole)?;
-    for tile in tiles {
+    let read = |tile: Option<&&Tile<'_>>| match tile {
+        Some(tile) => codec::decode(&tile.result.pack()?.read(BUILDINGS)?),
+        None => Ok(Vec::new()),
+    };
+    let mut buildings = if outputs.is_idle() { Vec::new() } else { read(tiles.first())? };
+    for (number, tile) in tiles.iter().enumerate() {
         if outputs.is_idle() {
             break;
         }
-        outputs.take(&codec::decode(&tile.result.pack()?.read(BUILDINGS)?)?)?;
+        // The next tile is read while this one is written.
+        let (taken, next) =
+            rayon::join(|| outputs.take(&buildings, tile.summary.region()), || read(tiles.get(number + 1)));
+        taken?;
+        buildings = next?;
     }
     outputs.finish(context, whole, bounds_lonlat)
 }
 
 impl Outputs {
     fn begin(tiles: &[&Tile<'_>], context: &AssembleContext<'_>, whole: &Whole) -> Result<Self> {
-        let tabular = context.wants("parquet") || context.wants("gpkg");
-        let table = Table::new(&whole.attributes, if tabular { cadastre(context)? } else { None }, &[]);
-        let mut parquet = None;
-        if context.wants("parquet") {
-            let options = geoparquet::Options::new(GEOMETRY, Some(whole.crs));
-            parquet = Some(geoparquet::Writer::new(create(&context.output.join(PARQUET))?, table.schema(), &options)?);
-        }
         let mut sequence = None;
         if context.wants("cityjson") {
             let origin = if whole.bbox.is_empty() { [0.0; 2] } else { whole.bbox.min };
             sequence =
                 Some(cityjson::Writer::new(create(&context.output.join(CITYJSON))?, &reference_system(whole.crs), origin)?);
         }
-        let map = if context.wants("pmtiles") { Some(MapTiles::new(whole.crs, &context.area.grids)?) } else { None };
+        let mut map = None;
+        if context.wants("pmtiles") {
+            let regions = tiles.iter().filter_map(|tile| tile.summary.region());
+            map = Some(MapTiles::new(whole.crs, &context.area.grids, &context.scratch.join("map.spool"), regions)?);
+        }
         let counted = tiles.iter().flat_map(|tile| {
             let Block { corner: Cell([east, north]), cells } = tile.block;
             let count = tile.summary.buildings.div_ceil((cells * cells) as u64);
             (0..cells * cells).map(move |number| (Cell([east + number % cells, north + number / cells]), count))
         });
         let picture = preview::window(whole.bbox, counted).filter(|_| context.wants("preview")).map(preview::Picture::new);
-        Ok(Self { table, parquet, sequence, flat: context.wants("gpkg").then(Vec::new), map, picture })
+        Ok(Self { tables: Tables::begin(context, whole)?, sequence, map, picture })
     }
 
     fn is_idle(&self) -> bool {
-        self.parquet.is_none() && self.sequence.is_none() && self.flat.is_none() && self.map.is_none() && self.picture.is_none()
+        self.tables.is_idle() && self.sequence.is_none() && self.map.is_none() && self.picture.is_none()
     }
 
-    fn take(&mut self, buildings: &[Building]) -> Result<()> {
-        if self.parquet.is_some() || self.flat.is_some() {
-            let batch = self.table.batch(buildings)?;
-            if let Some(flat) = &mut self.flat {
-                flat.push(self.table.flat(&batch)?);
+    /// Takes the buildings of a tile, each file on a thread of its own.
+    fn take(&mut self, buildings: &[Building], region: Option<Region>) -> Result<()> {
+        let Self { tables, sequence, map, picture } = self;
+        let sequenced = || {
+            let Some(sequence) = sequence else { return Ok(()) };
+            buildings.iter().try_for_each(|building| sequence.write(&feature(building)))
+        };
+        let drawn = || {
+            if let Some(map) = map {
+                buildings.iter().try_for_each(|building| map.add(building))?;
+                region.map_or(Ok(()), |region| map.finish_group(region))?;
             }
-            if let Some(parquet) = &mut self.parquet {
-                parquet.write(&batch)?;
+            if let Some(picture) = picture {
+                buildings.iter().for_each(|building| picture.draw(building));
             }
-        }
-        for building in buildings {
-            if let Some(sequence) = &mut self.sequence {
-                sequence.write(&feature(building))?;
-            }
-            if let Some(map) = &mut self.map {
-                map.add(building)?;
-            }
-            if let Some(picture) = &mut self.picture {
-                picture.draw(building);
-            }
-        }
-        Ok(())
+            Ok(())
+        };
+        let (tabled, (sequenced, drawn)) = rayon::join(|| tables.take(buildings), || rayon::join(sequenced, drawn));
+        tabled.and(sequenced).and(drawn)
     }
 
     fn finish(self, context: &AssembleContext<'_>, whole: &Whole, bounds_lonlat: Bbox) -> Result<Vec<Artefact>> {
@@ -118,7 +128,8 @@ impl Outputs {
             title: title.to_owned(),
         };
         let mut artefacts = Vec::new();
-        if let Some(parquet) = self.parquet {
+        let Tables { parquet, gpkg, .. } = self.tables;
+        if let Some(parquet) = parquet {
             flushed(parquet.finish()?, PARQUET)?;
             let title = "Gebäude als Tabelle mit Grundrissen, Flächen und Maßen";
             artefacts.push(artefact(PARQUET, ArtefactRole::Data, "application/vnd.apache.parquet", "GeoParquet 1.1", title));
@@ -128,10 +139,10 @@ impl Outputs {
             let title = "Gebäude als CityJSON";
             artefacts.push(artefact(CITYJSON, ArtefactRole::Data, "application/city+json-seq", "CityJSONSeq 2.0", title));
         }
-        if let Some(flat) = self.flat {
-            let title = "Grundrisse der 3D-Gebäude mit Maßen";
-            write_gpkg(&self.table, &flat, title, context, whole)?;
-            artefacts.push(artefact(GPKG, ArtefactRole::Data, "application/geopackage+sqlite3", "GeoPackage 1.3", title));
+        if let Some((mut file, rows)) = gpkg {
+            file.end(&layer(whole), rows)?;
+            file.finish()?;
+            artefacts.push(artefact(GPKG, ArtefactRole::Data, "application/geopackage+sqlite3", "GeoPackage 1.3", LAYER_TITLE));
         }
         if let Some(map) = self.map.filter(|map| !map.is_empty()) {
             let attribution = context.dataset.metadata.attribution.clone().unwrap_or_default();
@@ -147,13 +158,45 @@ impl Outputs {
     }
 }
 
-fn write_gpkg(table: &Table, rows: &[RecordBatch], title: &str, context: &AssembleContext<'_>, whole: &Whole) -> Result<()> {
-    let empty = table.flat(&table.batch(&[])?)?;
-    let date = whole.dates.as_ref().map(|(_, last)| last.as_str()).and_then(|last| last.get(..10)).unwrap_or("1970-01-01");
-    let mut file = Geopackage::create(&context.output.join(GPKG), &format!("{date}T00:00:00.000Z"))?;
-    let layer = Layer { name: "gebaeude", title, geometry: Some("geom"), geometry_type: "MULTIPOLYGON", crs: Some(whole.crs) };
-    file.add(&layer, &empty.schema(), rows)?;
-    file.finish()
+impl Tables {
+    fn begin(context: &AssembleContext<'_>, whole: &Whole) -> Result<Self> {
+        let tabular = context.wants("parquet") || context.wants("gpkg");
+        let table = Table::new(&whole.attributes, if tabular { cadastre(context)? } else { None }, &[]);
+        let mut parquet = None;
+        if context.wants("parquet") {
+            let options = geoparquet::Options::new(GEOMETRY, Some(whole.crs));
+            parquet = Some(geoparquet::Writer::new(create(&context.output.join(PARQUET))?, table.schema(), &options)?);
+        }
+        let mut gpkg = None;
+        if context.wants("gpkg") {
+            let last = whole.dates.as_ref().and_then(|(_, last)| last.get(..10)).unwrap_or("1970-01-01");
+            let mut file = Geopackage::create(&context.output.join(GPKG), &format!("{last}T00:00:00.000Z"))?;
+            let rows = file.begin(&layer(whole), &table.flat(&table.batch(&[])?)?.schema())?;
+            gpkg = Some((file, rows));
+        }
+        Ok(Self { table, parquet, gpkg })
+    }
+
+    fn is_idle(&self) -> bool {
+        self.parquet.is_none() && self.gpkg.is_none()
+    }
+
+    fn take(&mut self, buildings: &[Building]) -> Result<()> {
+        if self.is_idle() {
+            return Ok(());
+        }
+        let Self { table, parquet, gpkg } = self;
+        let batch = table.batch(buildings)?;
+        let flat = || gpkg.as_mut().map_or(Ok(()), |(_, rows)| rows.add(&table.flat(&batch)?));
+        let (deep, flat) = rayon::join(|| parquet.as_mut().map_or(Ok(()), |parquet| parquet.write(&batch)), flat);
+        deep.and(flat)
+    }
+}
+
+/// The layer of the GeoPackage.
+fn layer(whole: &Whole) -> Layer<'static> {
+    let crs = Some(whole.crs);
+    Layer { name: "gebaeude", title: LAYER_TITLE, geometry: Some("geom"), geometry_type: "MULTIPOLYGON", crs }
 }
 
 /// Oids of the buildings in the cadastre datasets that this one uses; `None` without one.
@@ -206,6 +249,7 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::write(path, bytes).map_err(|error| unwritable(path, error))
 }
 
-fn unwritable(path: &Path, error: std::io::Error) -> Error {
+/// That a file cannot be written, or read back.
+pub fn unwritable(path: &Path, error: std::io::Error) -> Error {
     Error::new("mk::io::write", "cannot write the file").at(Place::file(path.display().to_string())).because(error)
 }

@@ -5,17 +5,16 @@ use super::codec;
 use super::heights::{Frame, Geodetic, Ground};
 use super::model::{Building, Face, Semantic, Skin, Value};
 use super::options::{ColourOption, CompressionOption};
-use super::pictures::{self, Finder};
-use super::read::{self, CELLS, Listed, PICTURES};
+use super::pictures;
+use super::read;
 use super::texture::{self, Skins};
-use crate::crs::{Bbox, Crs, Geoid, Vertical};
-use crate::dataset::{Outcome, UnitContext, UnitResult};
+use crate::crs::{Crs, Geoid, Vertical};
+use crate::dataset::{Outcome, UnitContext};
 use crate::error::{Error, Place, Rejection, Result};
 use crate::format::glb::{self, Column, Property};
 use crate::format::tileset::Region;
-use crate::io::Source;
 use crate::mesh::{Facet, Paint, Triangulator, pieces};
-use crate::plan::{Input, InputKind, UnitSpec};
+use crate::plan::{InputKind, UnitSpec};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -40,9 +39,6 @@ impl Summary {
         })
     }
 }
-
-/// Most buildings of a square kilometre that one tile holds; with more, each cell has its own.
-const CROWDED: usize = 1_000;
 
 /// The local frame of a tile: at its middle, on the ellipsoid.
 ///
@@ -93,119 +89,6 @@ pub struct Summary {
 pub fn block(key: &str, cells: i64) -> Result<Block> {
     let corner = Cell::parse(key).filter(|_| (1..=2).contains(&cells));
     corner.map(|corner| Block { corner, cells }).ok_or_else(|| Error::new("mk::run::params", format!("'{key}' is no tile")))
-}
-
-/// When and where a building was delivered: the greatest counts.
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-struct Delivered {
-    created: Option<String>,
-    /// Number of the file.
-    file: usize,
-    cell: Cell,
-}
-
-/// The units of all tiles.
-///
-/// # Errors
-/// When a result cannot be read.
-pub fn units(read: &[UnitResult], sources: &[Source], params: &Params, geoid: Option<&Geoid>) -> Result<Vec<UnitSpec>> {
-    let mut cells: BTreeMap<Cell, Vec<(usize, Input)>> = BTreeMap::new();
-    let mut places: BTreeMap<String, Vec<Delivered>> = BTreeMap::new();
-    let mut finder = Finder::default();
-    let mut shown: BTreeMap<Cell, BTreeSet<String>> = BTreeMap::new();
-    let sources: HashMap<&str, &Source> = sources.iter().map(|source| (source.name.as_str(), source)).collect();
-    for (file, result) in read.iter().enumerate() {
-        let mut pack = result.pack()?;
-        for (name, info) in pack.entries() {
-            if let Some(cell) = name.strip_prefix(CELLS).and_then(Cell::parse) {
-                cells.entry(cell).or_default().push((file, result.entry_as_input(name, *info)));
-            }
-        }
-        for (id, Listed { cell, created, .. }) in read::listed(&mut pack)? {
-            places.entry(id).or_default().push(Delivered { created, file, cell });
-        }
-        if let Some(source) = sources.get(result.key.as_str())
-            && pack.entries().contains_key(PICTURES)
-            && params.colour == ColourOption::Surface
-        {
-            let pictures = String::from_utf8_lossy(&pack.read(PICTURES)?).into_owned();
-            for (cell, picture) in pictures.lines().filter_map(|line| line.split_once('\t')) {
-                let Some(cell) = Cell::parse(cell) else { continue };
-                shown.entry(cell).or_default().extend(finder.want(source, picture));
-            }
-        }
-    }
-    let pictures = finder.inputs();
-    let blocks = blocks(&cells, &places);
-    let excluded = excluded(places, &blocks);
-    let grid = geoid.map(|geoid| Input {
-        kind: InputKind::Grid,
-        name: geoid.fact().name.clone(),
-        path: geoid.path().to_owned(),
-        member: None,
-        size: std::fs::metadata(geoid.path()).map_or(0, |metadata| metadata.len()),
-        digest: geoid.fact().digest,
-    });
-    let mut inputs: BTreeMap<Block, Vec<(usize, Input)>> = BTreeMap::new();
-    for (cell, entries) in cells {
-        inputs.entry(blocks[&cell]).or_default().extend(entries);
-    }
-    Ok(inputs
-        .into_iter()
-        .map(|(block, mut entries)| {
-            // By file, then by cell: the later file wins.
-            entries.sort_by(|(a, first), (b, second)| (a, &first.name).cmp(&(b, &second.name)));
-            let size: u64 = entries.iter().map(|(_, input)| input.size).sum();
-            let names: BTreeSet<&String> =
-                shown.iter().filter(|(cell, _)| block.covers(**cell)).flat_map(|(_, names)| names).collect();
-            let of_block: Vec<Input> = names.into_iter().filter_map(|name| pictures.get(name)).cloned().collect();
-            let pixels: u64 = of_block.iter().map(|input| input.size).sum();
-            // The atlas and room to encode it, and one picture at a time, which takes some ten times as much as pixels.
-            let largest = of_block.iter().map(|input| 192 + ((input.size * 12) >> 20).min(512)).max().unwrap_or(0);
-            let inputs = entries.into_iter().map(|(_, input)| input).chain(grid.clone()).chain(of_block).collect();
-            let exclude = excluded.get(&block).cloned().unwrap_or_default();
-            let params = Params { exclude, cells: block.cells, ..params.clone() };
-            let ([east, north], half) = (block.centre(), block.side_m() / 2.0);
-            UnitSpec {
-                key: block.corner.name(),
-                inputs,
-                params: serde_json::to_value(&params).unwrap_or_default(),
-                bbox: Some(Bbox::new([east - half, north - half], [east + half, north + half])),
-                memory_mb: 16 + (size >> 20) * 8 + largest,
-                cost: size + pixels,
-            }
-        })
-        .collect())
-}
-
-/// The tile of each cell: the square kilometre, or the cell alone where many buildings stand.
-fn blocks(cells: &BTreeMap<Cell, Vec<(usize, Input)>>, places: &BTreeMap<String, Vec<Delivered>>) -> BTreeMap<Cell, Block> {
-    let mut counts: BTreeMap<Block, usize> = BTreeMap::new();
-    for delivered in places.values() {
-        let around: BTreeSet<Block> = delivered.iter().map(|it| Block::kilometre(it.cell)).collect();
-        for block in around {
-            *counts.entry(block).or_default() += 1;
-        }
-    }
-    let block = |cell: Cell| {
-        let around = Block::kilometre(cell);
-        if counts.get(&around).is_some_and(|&count| count > CROWDED) { Block::single(cell) } else { around }
-    };
-    cells.keys().map(|&cell| (cell, block(cell))).collect()
-}
-
-/// Buildings that two deliveries place in different tiles belong to the newest: the later date of creation, then the later file.
-fn excluded(places: BTreeMap<String, Vec<Delivered>>, blocks: &BTreeMap<Cell, Block>) -> BTreeMap<Block, Vec<String>> {
-    let mut out: BTreeMap<Block, Vec<String>> = BTreeMap::new();
-    for (id, at) in places {
-        let Some(winner) = at.iter().max().and_then(|it| blocks.get(&it.cell)) else { continue };
-        let others: BTreeSet<Block> =
-            at.iter().filter_map(|it| blocks.get(&it.cell)).filter(|block| *block != winner).copied().collect();
-        for block in others {
-            out.entry(block).or_default().push(id.clone());
-        }
-    }
-    out
 }
 
 /// Builds the tile of a cell.
