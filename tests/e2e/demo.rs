@@ -98,8 +98,7 @@ fn a_changed_building_gives_one_new_tile_and_the_bytes_of_a_full_night() {
         (run.expect(0).summary(), Release::current(&folder.path().join("work")).unwrap())
     };
     let tiles = |release: &Release| -> BTreeSet<String> {
-        let names = release.files.keys().filter(|name| name.ends_with(".glb"));
-        names.map(|name| name.rsplit('/').next().unwrap().to_owned()).collect()
+        release.ending(".glb").iter().map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect()
     };
     let (_, before) = night();
     let file = first(&folder.path().join("in"), ".zip");

@@ -63,8 +63,7 @@ pub fn write(tiles: &[&Tile<'_>], context: &AssembleContext<'_>, whole: &Whole, 
             break;
         }
         // The next tile is read while this one is written.
-        let (taken, next) =
-            rayon::join(|| outputs.take(&buildings, tile.summary.region()), || read(tiles.get(number + 1)));
+        let (taken, next) = rayon::join(|| outputs.take(&buildings, tile.summary.region()), || read(tiles.get(number + 1)));
         taken?;
         buildings = next?;
     }
@@ -110,7 +109,9 @@ impl Outputs {
                 region.map_or(Ok(()), |region| map.finish_group(region))?;
             }
             if let Some(picture) = picture {
-                buildings.iter().for_each(|building| picture.draw(building));
+                for building in buildings {
+                    picture.draw(building);
+                }
             }
             Ok(())
         };

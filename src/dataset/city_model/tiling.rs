@@ -97,6 +97,11 @@ pub fn units(read: &[UnitResult], sources: &[Source], params: &Params, geoid: Op
         .collect())
 }
 
+/// Number of buildings in each square kilometre.
+type Counts = BTreeMap<Block, usize>;
+/// Where files have a building, by its id.
+type Moved = BTreeMap<String, Vec<Delivered>>;
+
 /// Where each building of each file lies. A few bytes for each, so that a state fits: names are only kept of those that lie in
 /// several cells.
 #[derive(Default)]
@@ -121,10 +126,10 @@ impl Places {
     }
     /// The number of buildings in each square kilometre, and where those lie that files place in different cells. Two ids of the
     /// same hash count as one building where they meet, and are told apart again by their names.
-    fn moved(mut self, read: &[UnitResult]) -> Result<(BTreeMap<Block, usize>, BTreeMap<String, Vec<Delivered>>)> {
+    fn moved(mut self, read: &[UnitResult]) -> Result<(Counts, Moved)> {
         let cells: BTreeMap<u32, Cell> = self.cells.into_iter().map(|(cell, number)| (number, cell)).collect();
         self.seen.sort_unstable();
-        let mut counts: BTreeMap<Block, usize> = BTreeMap::new();
+        let mut counts = Counts::new();
         let (mut twice, mut files): (BTreeSet<u64>, BTreeSet<u32>) = Default::default();
         for same in self.seen.chunk_by(|(a, ..), (b, ..)| a == b) {
             let around: BTreeSet<Block> = same.iter().map(|(_, cell, _)| Block::kilometre(cells[cell])).collect();
@@ -136,7 +141,7 @@ impl Places {
                 files.extend(same.iter().map(|(.., file)| *file));
             }
         }
-        let mut moved: BTreeMap<String, Vec<Delivered>> = BTreeMap::new();
+        let mut moved = Moved::new();
         for file in files {
             for (id, Listed { cell, created, .. }) in read::listed(&mut read[file as usize].pack()?)? {
                 if twice.contains(&Self::hash(&id)) {
@@ -149,7 +154,7 @@ impl Places {
 }
 
 /// The tile of each cell: the square kilometre, or the cell alone where many buildings stand.
-fn blocks(cells: &BTreeMap<Cell, Vec<(usize, Input)>>, counts: &BTreeMap<Block, usize>) -> BTreeMap<Cell, Block> {
+fn blocks(cells: &BTreeMap<Cell, Vec<(usize, Input)>>, counts: &Counts) -> BTreeMap<Cell, Block> {
     let block = |cell: Cell| {
         let around = Block::kilometre(cell);
         if counts.get(&around).is_some_and(|&count| count > CROWDED) { Block::single(cell) } else { around }
@@ -158,7 +163,7 @@ fn blocks(cells: &BTreeMap<Cell, Vec<(usize, Input)>>, counts: &BTreeMap<Block, 
 }
 
 /// Buildings that two deliveries place in different tiles belong to the newest: the later date of creation, then the later file.
-fn excluded(places: BTreeMap<String, Vec<Delivered>>, blocks: &BTreeMap<Cell, Block>) -> BTreeMap<Block, Vec<String>> {
+fn excluded(places: Moved, blocks: &BTreeMap<Cell, Block>) -> BTreeMap<Block, Vec<String>> {
     let mut out: BTreeMap<Block, Vec<String>> = BTreeMap::new();
     for (id, at) in places {
         let Some(winner) = at.iter().max().and_then(|it| blocks.get(&it.cell)) else { continue };
