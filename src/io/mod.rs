@@ -12,6 +12,7 @@ pub mod gdal;
 pub mod http;
 pub mod machine;
 pub mod pack;
+pub mod postgres;
 pub mod sniff;
 pub mod source;
 

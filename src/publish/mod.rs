@@ -8,6 +8,7 @@ pub mod csw;
 pub mod geoserver;
 pub mod masterportal;
 mod outside;
+pub mod postgis;
 pub mod site;
 
 pub use csw::csw_options;
@@ -45,7 +46,8 @@ pub struct Publisher {
 pub type OutsideWork = fn(&PublishConfig, &OutsideInput<'_>) -> Result<Option<Outside>>;
 
 /// All publishers.
-pub static PUBLISHERS: &[Publisher] = &[csw::PUBLISHER, geoserver::PUBLISHER, masterportal::PUBLISHER, site::PUBLISHER];
+pub static PUBLISHERS: &[Publisher] =
+    &[csw::PUBLISHER, geoserver::PUBLISHER, masterportal::PUBLISHER, postgis::PUBLISHER, site::PUBLISHER];
 
 /// The publisher of that name.
 pub fn publisher(name: &str) -> Option<&'static Publisher> {

@@ -10,6 +10,7 @@ mod http;
 mod ingrid;
 mod kill;
 mod night;
+mod postgis;
 mod proxy;
 mod pycsw;
 mod secrets;

@@ -28,7 +28,7 @@ fn openssl(folder: &Path, arguments: &str) -> bool {
 }
 
 /// An authority, and certificates of it for a server on this machine and for a client.
-fn certificates(folder: &Path) -> bool {
+pub fn certificates(folder: &Path) -> bool {
     std::fs::write(folder.join("server.ext"), "subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth\n")
         .unwrap();
     std::fs::write(folder.join("client.ext"), "extendedKeyUsage=clientAuth\n").unwrap();

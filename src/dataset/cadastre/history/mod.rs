@@ -18,6 +18,8 @@ mod lineage;
 mod lookup;
 mod moment;
 mod parcels;
+#[cfg(test)]
+mod peer;
 mod products;
 mod receipt;
 mod sketch;

@@ -18,6 +18,8 @@ mod text;
 mod xml;
 
 pub use header::{Header, Mode};
+#[cfg(test)]
+pub use names::is_private;
 pub use object::{Change, Feature, Target};
 pub use reader::{Item, Settings, read};
 pub use splitter::Root;
