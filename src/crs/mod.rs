@@ -20,6 +20,6 @@ pub use ecef::ecef;
 pub use geoid::Geoid;
 pub use grids::{BETA2007, KnownGrid};
 pub use native::{data_folders, version as proj_version};
-pub use operation::{GridFact, Operation, OperationFact};
+pub use operation::{GridFact, Operation, OperationFact, lonlat};
 pub use projjson::{is_geographic, name_and_wkt, projjson};
 pub use srs_name::{AxisOrder, SrsName, Vertical};

@@ -6,7 +6,7 @@
 
 use super::grids::{self, Grid};
 use super::native::{self, Transform};
-use super::{Crs, pinned};
+use super::{Bbox, Crs, pinned};
 use crate::error::{Error, Place, Result};
 use crate::io::Digest;
 use serde::{Deserialize, Serialize};
@@ -160,6 +160,24 @@ impl Operation {
         prepared.entry(Arc::clone(&self.inner.runs)).or_default().push(transform);
         Ok(done)
     }
+}
+
+/// A rectangle in longitude and latitude: around points along its border, which bend on the way.
+///
+/// # Errors
+/// When a point cannot be transformed, or a grid is missing.
+pub fn lonlat(crs: Crs, bbox: Bbox, grids: &[PathBuf]) -> Result<Bbox> {
+    if bbox.is_empty() {
+        return Ok(bbox);
+    }
+    let mut points = Vec::new();
+    for step in 0..=8 {
+        let part = f64::from(step) / 8.0;
+        let (x, y) = (bbox.min[0] + bbox.width() * part, bbox.min[1] + bbox.height() * part);
+        points.extend([[x, bbox.min[1]], [x, bbox.max[1]], [bbox.min[0], y], [bbox.max[0], y]]);
+    }
+    Operation::between(crs, Crs::WGS84, grids)?.forward(&mut points)?;
+    Ok(Bbox::around(points))
 }
 
 /// A grid that the chosen operation needs; the pipeline has the first name.

@@ -1,6 +1,6 @@
 //! What a kind is handed: where to read, where to write, what is asked.
 
-use super::{Facts, Outcome};
+use super::{Artefact, ArtefactRole, Facts, Outcome};
 use crate::crs::{Bbox, Crs};
 use crate::error::{Error, Exit, Result};
 use crate::io::{Digest, Pack, PackWriter, Source};
@@ -187,6 +187,17 @@ impl AssembleContext<'_> {
     pub fn address(&self, path: &str) -> Option<String> {
         let base = self.area.base_url.as_ref().filter(|_| self.audience == Audience::Public)?;
         Some(format!("{}/{}", base.trim_end_matches('/'), crate::markup::url_path(&format!("{}/{path}", self.dataset.id))))
+    }
+    /// An artefact with data, of the dataset's audience.
+    pub fn artefact(&self, path: &str, media_type: &str, format: &str, title: &str) -> Artefact {
+        Artefact {
+            path: path.to_owned(),
+            audience: self.audience,
+            role: ArtefactRole::Data,
+            media_type: media_type.to_owned(),
+            format: format.to_owned(),
+            title: title.to_owned(),
+        }
     }
     /// True when the artefact of this short name is wanted.
     pub fn wants(&self, short_name: &str) -> bool {

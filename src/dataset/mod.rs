@@ -11,10 +11,12 @@ mod facts;
 mod made;
 #[cfg(test)]
 pub(crate) mod testing;
+mod vector_tiles;
 
 pub mod cadastre;
 pub mod city_model;
 pub mod orthophoto;
+pub mod vector_theme;
 
 pub use context::{Area, AssembleContext, PlanContext, UnitContext, UnitResult, UsedDataset, check};
 pub use count::{Count, Counts};
@@ -44,7 +46,7 @@ pub struct Kind {
 }
 
 /// All kinds.
-pub static KINDS: &[Kind] = &[orthophoto::KIND, cadastre::KIND, city_model::KIND];
+pub static KINDS: &[Kind] = &[orthophoto::KIND, cadastre::KIND, city_model::KIND, vector_theme::KIND];
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static Kind> {

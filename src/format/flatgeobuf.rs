@@ -5,7 +5,7 @@
 use crate::crs::{Crs, name_and_wkt};
 use crate::error::{Error, Place, Result};
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Float64Type, Int32Type, Int64Type, SchemaRef};
+use arrow::datatypes::{DataType, Date32Type, Float64Type, Int32Type, Int64Type, SchemaRef};
 use flatgeobuf::{ColumnType, FgbCrs, FgbWriter, FgbWriterOptions, GeometryType};
 use geozero::wkb::Wkb;
 use geozero::{ColumnValue, PropertyProcessor};
@@ -50,8 +50,12 @@ pub fn write_file(
         _ => FgbCrs::default(),
     };
     let kind = match options.geometry_type {
-        "MULTIPOLYGON" => GeometryType::MultiPolygon,
         "POINT" => GeometryType::Point,
+        "LINESTRING" => GeometryType::LineString,
+        "POLYGON" => GeometryType::Polygon,
+        "MULTIPOINT" => GeometryType::MultiPoint,
+        "MULTILINESTRING" => GeometryType::MultiLineString,
+        "MULTIPOLYGON" => GeometryType::MultiPolygon,
         _ => GeometryType::Unknown,
     };
     let settings = FgbWriterOptions {
@@ -70,6 +74,7 @@ pub fn write_file(
             DataType::Int32 => ColumnType::Int,
             DataType::Int64 => ColumnType::Long,
             DataType::Boolean => ColumnType::Bool,
+            DataType::Date32 => ColumnType::DateTime,
             other => return Err(failed(format!("a column of type {other} has no counterpart"))),
         };
         file.add_column(field.name(), kind, |_, _| {});
@@ -87,7 +92,13 @@ pub fn write_file(
                         continue;
                     }
                     // Properties go to memory, which does not fail.
-                    let _ = feature.property(index, name, &value(column.as_ref(), row));
+                    let _ = match column.as_primitive_opt::<Date32Type>() {
+                        Some(days) => {
+                            let day = days.value_as_date(row).map(|day| day.to_string()).unwrap_or_default();
+                            feature.property(index, name, &ColumnValue::DateTime(&day))
+                        }
+                        None => feature.property(index, name, &value(column.as_ref(), row)),
+                    };
                 }
             })
             .map_err(failed)?;

@@ -48,17 +48,23 @@ impl Options {
     }
 }
 
-/// Writes a table to a file.
+/// Writes a table to a file, from rows that come some at a time.
 ///
 /// # Errors
-/// When the geometry column is missing or holds no WKB, or the file cannot be written.
-pub fn write_file(path: &Path, schema: &SchemaRef, batches: &[RecordBatch], options: &Options) -> Result<()> {
+/// When the geometry column is missing or holds no WKB, or the file cannot be written; and those of `batches`.
+pub fn write_file(
+    path: &Path,
+    schema: &SchemaRef,
+    batches: impl IntoIterator<Item = Result<RecordBatch>>,
+    options: &Options,
+) -> Result<()> {
     let file = crate::io::atomic::create_unseen(path)?;
     let mut writer = Writer::new(BufWriter::new(file), schema, options)?;
     for batch in batches {
-        writer.write(batch)?;
+        writer.write(&batch?)?;
     }
-    writer.finish()?.flush().map_err(failed)
+    let at = |error: Error| error.at(crate::error::Place::file(path.display().to_string()));
+    writer.finish()?.flush().map_err(failed).map_err(at)
 }
 
 /// Reads columns of a Parquet file, in the order of the file.

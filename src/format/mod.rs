@@ -1,8 +1,10 @@
 //! Writers shared by the kinds: each takes a path or a `Write`, and gives the same bytes for the same content.
 
+pub mod canvas;
 pub mod cityjson;
 pub mod cog;
 pub mod flatgeobuf;
+pub mod geojson;
 pub mod geoparquet;
 pub mod glb;
 pub mod gpkg;

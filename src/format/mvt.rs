@@ -28,6 +28,8 @@ pub enum Value {
     Real(f64),
     /// A whole number.
     Whole(i64),
+    /// True or false.
+    Truth(bool),
 }
 
 /// A geometry as the commands of a tile.
@@ -113,6 +115,7 @@ impl Layer {
                 put_varint(&mut bytes, 6 << 3);
                 put_varint(&mut bytes, ((whole << 1) ^ (whole >> 63)) as u64);
             }
+            Value::Truth(truth) => put_number(&mut bytes, 7, u64::from(*truth)),
         }
         if let Some(index) = self.value_index.get(&bytes) {
             return u64::from(*index);

@@ -175,6 +175,19 @@ pub fn to_text(geometry: &Geometry<f64>) -> String {
     }
 }
 
+/// A point, line or polygon as the collection of its kind that holds just it; bytes of another kind stay as they are.
+pub fn promoted(bytes: &[u8]) -> Vec<u8> {
+    let [order, code @ ..] = bytes.first_chunk::<5>().copied().unwrap_or_default();
+    let code = if order == 0 { u32::from_be_bytes(code) } else { u32::from_le_bytes(code) };
+    let mut out = Vec::with_capacity(bytes.len() + 9);
+    if matches!(code, 1..=3) {
+        put_header(&mut out, code + 3);
+        put_count(&mut out, 1);
+    }
+    out.extend_from_slice(bytes);
+    out
+}
+
 /// What WKB says about itself without building a geometry.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Summary {
@@ -186,6 +199,8 @@ pub struct Summary {
     pub bbox: Bbox,
     /// Lowest and highest Z; infinities the wrong way round without Z.
     pub z: [f64; 2],
+    /// True when a ring does not end where it begins.
+    pub open_ring: bool,
 }
 
 impl Summary {
@@ -210,7 +225,8 @@ impl Summary {
 /// As [`decode`].
 pub fn summary(bytes: &[u8]) -> Result<Summary> {
     let mut cursor = Cursor { bytes, at: 0 };
-    let mut summary = Summary { kind: 0, has_z: false, bbox: Bbox::EMPTY, z: [f64::INFINITY, f64::NEG_INFINITY] };
+    let z = [f64::INFINITY, f64::NEG_INFINITY];
+    let mut summary = Summary { kind: 0, has_z: false, bbox: Bbox::EMPTY, z, open_ring: false };
     let header = visit(&mut cursor, 0, &mut summary)?;
     if cursor.at != bytes.len() {
         return Err(broken("bytes follow the geometry"));
@@ -222,7 +238,7 @@ pub fn summary(bytes: &[u8]) -> Result<Summary> {
 
 fn visit(cursor: &mut Cursor<'_>, depth: u32, summary: &mut Summary) -> Result<Header> {
     let header = cursor.header(depth)?;
-    let coord = |cursor: &mut Cursor<'_>, summary: &mut Summary| -> Result<()> {
+    let coord = |cursor: &mut Cursor<'_>, summary: &mut Summary| -> Result<Coord<f64>> {
         let (at, z) = cursor.coord_z(header)?;
         if at.x.is_finite() && at.y.is_finite() {
             summary.bbox.grow([at.x, at.y]);
@@ -230,10 +246,12 @@ fn visit(cursor: &mut Cursor<'_>, depth: u32, summary: &mut Summary) -> Result<H
         if let Some(z) = z {
             summary.z = [summary.z[0].min(z), summary.z[1].max(z)];
         }
-        Ok(())
+        Ok(at)
     };
     match header.kind {
-        1 => coord(cursor, summary)?,
+        1 => {
+            coord(cursor, summary)?;
+        }
         2 => {
             for _ in 0..cursor.count(header, header.dimensions * 8)? {
                 coord(cursor, summary)?;
@@ -241,9 +259,12 @@ fn visit(cursor: &mut Cursor<'_>, depth: u32, summary: &mut Summary) -> Result<H
         }
         3 => {
             for _ in 0..cursor.count(header, 4)? {
+                let (mut first, mut last) = (None, None);
                 for _ in 0..cursor.count(header, header.dimensions * 8)? {
-                    coord(cursor, summary)?;
+                    last = Some(coord(cursor, summary)?);
+                    first = first.or(last);
                 }
+                summary.open_ring |= first != last;
             }
         }
         4..=7 => {

@@ -40,6 +40,7 @@ pub const DRIVERS: &[&str] = &[
     "MapInfo File",
     "Memory",
     "Parquet",
+    "GML",
 ];
 
 /// Settings of the process, before any driver is there.
@@ -52,6 +53,9 @@ const SETTINGS: &[(&str, &str)] = &[
     ("GDAL_PAM_ENABLED", "NO"),
     // A JPEG that is cut off is an error, not a grey area.
     ("GDAL_ERROR_ON_LIBJPEG_WARNING", "YES"),
+    // A GML file is read by its content: no schema from elsewhere, no other file that it refers to, nothing noted beside it.
+    ("GML_DOWNLOAD_SCHEMA", "NO"),
+    ("GML_SKIP_RESOLVE_ELEMS", "ALL"),
     // Views and triggers of a GeoPackage run nothing.
     ("OGR_SQLITE_PRAGMA", "trusted_schema=OFF"),
     // Threads are the engine's business, memory too (MiB).
@@ -188,7 +192,7 @@ impl Default for RasterLimits {
 /// When the name is not that of a plain file, the content fits none of the drivers, GDAL cannot read it, or it claims more
 /// than `limits`.
 pub fn open_raster(path: &Path, drivers: &[&str], limits: RasterLimits) -> Result<Dataset> {
-    let dataset = open(path, drivers, GdalOpenFlags::GDAL_OF_RASTER, "it cannot be opened")?;
+    let dataset = open(path, drivers, GdalOpenFlags::GDAL_OF_RASTER, &[])?;
     check_dimensions(&dataset, path, limits)?;
     Ok(dataset)
 }
@@ -198,10 +202,19 @@ pub fn open_raster(path: &Path, drivers: &[&str], limits: RasterLimits) -> Resul
 /// # Errors
 /// As [`open_raster`], without the caps of images.
 pub fn open_vector(path: &Path, drivers: &[&str]) -> Result<Dataset> {
-    open(path, drivers, GdalOpenFlags::GDAL_OF_VECTOR, "it cannot be opened")
+    open_vector_with(path, drivers, &[])
 }
 
-fn open(path: &Path, drivers: &[&str], kind: GdalOpenFlags, what: &str) -> Result<Dataset> {
+/// As [`open_vector`], with options of the driver, as `ENCODING=CP1252`.
+///
+/// # Errors
+/// As [`open_vector`].
+pub fn open_vector_with(path: &Path, drivers: &[&str], options: &[&str]) -> Result<Dataset> {
+    open(path, drivers, GdalOpenFlags::GDAL_OF_VECTOR, options)
+}
+
+fn open(path: &Path, drivers: &[&str], kind: GdalOpenFlags, options: &[&str]) -> Result<Dataset> {
+    let what = "it cannot be opened";
     init();
     let name = plain_name(path)?;
     // A file geodatabase is a folder; it has no first bytes.
@@ -211,6 +224,7 @@ fn open(path: &Path, drivers: &[&str], kind: GdalOpenFlags, what: &str) -> Resul
     let options = DatasetOptions {
         open_flags: GdalOpenFlags::GDAL_OF_READONLY | GdalOpenFlags::GDAL_OF_VERBOSE_ERROR | kind,
         allowed_drivers: Some(drivers),
+        open_options: Some(options),
         ..DatasetOptions::default()
     };
     #[expect(clippy::disallowed_methods, reason = "behind the fence")]
@@ -244,6 +258,7 @@ fn content_of(driver: &str) -> Option<Content> {
         "FlatGeobuf" => Content::FlatGeobuf,
         "Parquet" => Content::Parquet,
         "GeoJSON" | "GeoJSONSeq" => Content::Json,
+        "GML" => Content::Xml,
         _ => return None,
     })
 }

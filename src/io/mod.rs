@@ -5,6 +5,7 @@
 
 pub mod archive;
 pub mod atomic;
+pub mod beside;
 pub mod digest;
 pub mod discover;
 pub mod faults;

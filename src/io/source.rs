@@ -89,21 +89,49 @@ impl Source {
     /// # Errors
     /// When it cannot be read or unpacked, or there is no room.
     pub fn local(&self, scratch: &Path) -> Result<PathBuf> {
-        let (mut stream, gzip) = self.open(Limits::default())?;
+        let (stream, gzip) = self.open(Limits::default())?;
         if self.member.is_none() && !gzip {
             return Ok(self.path.clone());
         }
+        // The digest keeps members of one name apart.
+        self.unpack(stream, gzip, &scratch.join(&self.digest.to_string()[..16]))
+    }
+    /// Puts the content into a folder under its own name (without `.gz`): a link to a plain file, an unpacked copy of all else. So
+    /// a reader that looks around finds what belongs together and nothing else.
+    ///
+    /// # Errors
+    /// As [`Source::local`].
+    pub fn place(&self, folder: &Path) -> Result<PathBuf> {
+        let (stream, gzip) = self.open(Limits::default())?;
+        if self.member.is_some() || gzip {
+            return self.unpack(stream, gzip, folder);
+        }
+        atomic::create_dir_all(folder)?;
+        let path = folder.join(self.own_name(false));
+        let target = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
+        match std::os::unix::fs::symlink(target, &path) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => {
+                Err(Error::new("mk::io::write", "cannot link into the scratch folder").because(error))
+            }
+            _ => Ok(path),
+        }
+    }
+
+    /// The last part of the name; other parts of a member's path never reach the disk.
+    fn own_name(&self, gzip: bool) -> &str {
         let own = self.file_name();
         let own = if gzip { own.strip_suffix(".gz").or_else(|| own.strip_suffix(".GZ")).unwrap_or(own) } else { own };
-        // The digest keeps members of one name apart; other parts of a member's path never reach the disk.
-        let folder = scratch.join(&self.digest.to_string()[..16]);
-        let path = folder.join(if matches!(own, "" | "." | "..") { "content" } else { own });
+        if matches!(own, "" | "." | "..") { "content" } else { own }
+    }
+
+    fn unpack(&self, mut stream: Box<dyn Read + Send>, gzip: bool, folder: &Path) -> Result<PathBuf> {
+        let path = folder.join(self.own_name(gzip));
         if path.is_file() {
             return Ok(path);
         }
-        atomic::create_dir_all(&folder)?;
+        atomic::create_dir_all(folder)?;
         let written = |error: io::Error| Error::new("mk::io::write", "cannot unpack into the scratch folder").because(error);
-        let mut copy = tempfile::NamedTempFile::new_in(&folder).map_err(written)?;
+        let mut copy = tempfile::NamedTempFile::new_in(folder).map_err(written)?;
         let mut buffer = vec![0; 256 << 10];
         loop {
             let count = stream.read(&mut buffer).map_err(|error| read_error(&self.name, &error))?;

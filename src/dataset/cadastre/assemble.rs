@@ -8,11 +8,11 @@ use super::row::Row;
 use super::tiles::LAYERS;
 use super::{AREAS, Options, READ, STATE, TILES};
 use crate::crs::{Bbox, Crs, Operation, OperationFact};
+use crate::dataset::vector_tiles::{self, MapHeader};
 use crate::dataset::{
     Artefact, ArtefactRole, AssembleContext, Assembly, Counts, Facts, Located, PortalLayer, Representation, UnitResult,
 };
 use crate::error::{Error, Place, Result};
-use crate::format::pmtiles;
 use crate::io::atomic;
 use crate::pipeline::Audience;
 
@@ -31,7 +31,7 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
     {
         atomic::write_new(&context.output.join("qualitaet.csv"), text.as_bytes())?;
         let list =
-            artefact(context, "qualitaet.csv", "text/csv", "CSV (UTF-8, Semikolon)", "Qualitätsliste des Liegenschaftskatasters");
+            context.artefact("qualitaet.csv", "text/csv", "CSV (UTF-8, Semikolon)", "Qualitätsliste des Liegenschaftskatasters");
         // For those who mend it.
         artefacts.push(Artefact { audience: Audience::Internal, ..list });
     }
@@ -39,7 +39,7 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
     let mut facts = facts(options, context, state, &summary)?;
     if context.wants("pmtiles") && write_tiles(options, &facts, context)? > 0 {
         let title = "Liegenschaftskarte (Vektorkacheln)";
-        let tiles = artefact(context, PMTILES, "application/vnd.pmtiles", "PMTiles 3 (Mapbox Vector Tiles)", title);
+        let tiles = context.artefact(PMTILES, "application/vnd.pmtiles", "PMTiles 3 (Mapbox Vector Tiles)", title);
         artefacts.push(Artefact { role: ArtefactRole::Tiles, ..tiles });
         let steps = format!("Ableitung von Vektorkacheln der Zoomstufen {} bis {}.", options.zoom[0], options.zoom[1]);
         facts.steps.push(steps);
@@ -59,35 +59,9 @@ fn state_of<'c>(context: &'c AssembleContext<'_>) -> Result<&'c UnitResult> {
     })
 }
 
-/// An artefact of the dataset's audience.
-pub fn artefact(context: &AssembleContext<'_>, path: &str, media_type: &str, format: &str, title: &str) -> Artefact {
-    Artefact {
-        path: path.to_owned(),
-        audience: context.audience,
-        role: ArtefactRole::Data,
-        media_type: media_type.to_owned(),
-        format: format.to_owned(),
-        title: title.to_owned(),
-    }
-}
-
 /// Joins the tiles of all blocks to one archive; gives their number.
 fn write_tiles(options: &Options, facts: &Facts, context: &AssembleContext<'_>) -> Result<u64> {
     let results = context.results.get(TILES).map_or(&[][..], Vec::as_slice);
-    let mut tiles = Vec::new();
-    for (index, result) in results.iter().enumerate() {
-        for name in result.pack()?.entries().keys() {
-            let mut parts = name.split('/').map(str::parse::<u32>);
-            if let (Some(Ok(z)), Some(Ok(x)), Some(Ok(y))) = (parts.next(), parts.next(), parts.next()) {
-                let z = u8::try_from(z).unwrap_or(u8::MAX);
-                tiles.push((pmtiles::tile_id(z, x, y)?, index, z, x, y));
-            }
-        }
-    }
-    if tiles.is_empty() {
-        return Ok(0);
-    }
-    tiles.sort_unstable();
     let [low, high] = options.zoom;
     let shown = LAYERS.iter().filter(|layer| layer.low_zoom <= high);
     let layers: Vec<serde_json::Value> = shown
@@ -100,24 +74,13 @@ fn write_tiles(options: &Options, facts: &Facts, context: &AssembleContext<'_>) 
             })
         })
         .collect();
-    let header = pmtiles::Header {
-        tile_type: pmtiles::TileType::Mvt,
-        min_zoom: tiles[0].2,
-        max_zoom: tiles[tiles.len() - 1].2,
+    let header = MapHeader {
+        name: "Liegenschaftskataster",
         bounds_lonlat: facts.bbox_lonlat,
-        name: "Liegenschaftskataster".to_owned(),
-        attribution: context.dataset.metadata.attribution.clone().unwrap_or_default(),
-        metadata: serde_json::Map::from_iter([("vector_layers".to_owned(), layers.into())]),
+        attribution: context.dataset.metadata.attribution.as_deref(),
+        layers,
     };
-    let mut writer = pmtiles::Writer::create(&context.output.join(PMTILES), &header)?;
-    let mut packs = results.iter().map(UnitResult::pack).collect::<Result<Vec<_>>>()?;
-    for (_, index, z, x, y) in tiles {
-        let bytes = packs[index].read(&format!("{z}/{x}/{y}"))?;
-        writer.add(z, x, y, &bytes)?;
-    }
-    let count = writer.count();
-    writer.finish()?;
-    Ok(count)
+    vector_tiles::join(&context.output.join(PMTILES), results, &header)
 }
 
 /// The map for portals that read PMTiles.
@@ -158,7 +121,7 @@ fn facts(options: &Options, context: &AssembleContext<'_>, state: &UnitResult, s
     operations.dedup();
     let crs = summary.crs.unwrap_or(Crs::UTM32);
     let bbox = state.outcome.bbox.unwrap_or(Bbox::new([0.0; 2], [0.0; 2]));
-    let bbox_lonlat = lonlat(crs, bbox, context)?;
+    let bbox_lonlat = crate::crs::lonlat(crs, bbox, &context.area.grids)?;
     let total = counts.total();
     let owners = if options.owners {
         "Eigentümerangaben sind enthalten; die Daten sind nur für den internen Gebrauch bestimmt.".to_owned()
@@ -200,18 +163,6 @@ fn facts(options: &Options, context: &AssembleContext<'_>, state: &UnitResult, s
         layers: Vec::new(),
         notes,
     })
-}
-
-/// The extent in longitude and latitude: of points along its border, which bend on the way.
-fn lonlat(crs: Crs, bbox: Bbox, context: &AssembleContext<'_>) -> Result<Bbox> {
-    let mut points = Vec::new();
-    for step in 0..=8 {
-        let part = f64::from(step) / 8.0;
-        let (x, y) = (bbox.min[0] + bbox.width() * part, bbox.min[1] + bbox.height() * part);
-        points.extend([[x, bbox.min[1]], [x, bbox.max[1]], [bbox.min[0], y], [bbox.max[0], y]]);
-    }
-    Operation::between(crs, Crs::WGS84, &context.area.grids)?.forward(&mut points)?;
-    Ok(Bbox::around(points))
 }
 
 /// The units that made an object, by its identifier or Flurstückskennzeichen.

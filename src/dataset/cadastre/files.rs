@@ -1,6 +1,5 @@
 //! The files of the tables: `GeoParquet`, `FlatGeobuf`, the `GeoPackage`; the addresses as CSV and to be searched; the preview.
 
-use super::assemble::artefact;
 use super::history::{StateSummary, store};
 use super::row::from_ipc;
 use super::spool::{Spool, Spools};
@@ -8,14 +7,13 @@ use super::tables::{GEOMETRY, Lookups, PIECES, Spec, TABLES, pieces, tables};
 use super::{AREAS, Options, address_files, areas, preview};
 use crate::crs::Crs;
 use crate::dataset::{Artefact, ArtefactRole, AssembleContext, UnitResult};
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Result};
 use crate::format::flatgeobuf;
 use crate::format::geoparquet::{self, sorted};
 use crate::format::gpkg::{Geopackage, Layer};
 use crate::io::atomic;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
-use std::io::{BufWriter, Write};
 
 /// Name of the GeoPackage.
 const GPKG: &str = "cadastre.gpkg";
@@ -46,7 +44,7 @@ pub fn write(
         && let Some(bytes) = preview::png(&by_name)?
     {
         atomic::write_new(&context.output.join("preview.png"), &bytes)?;
-        let picture = artefact(context, "preview.png", "image/png", "PNG", "Übersicht");
+        let picture = context.artefact("preview.png", "image/png", "PNG", "Übersicht");
         artefacts.push(Artefact { role: ArtefactRole::Preview, ..picture });
     }
     if let (true, Some(spool)) = (context.wants("csv") || context.wants("suche"), by_name.get("adresse")) {
@@ -95,13 +93,8 @@ fn write_table(spec: &Spec, spool: &Spool, crs: Option<Crs>, context: &AssembleC
     if context.wants("parquet") {
         let path = format!("{}.parquet", spec.file);
         let options = geoparquet::Options::new(GEOMETRY, crs);
-        let file = BufWriter::new(atomic::create_unseen(&context.output.join(&path))?);
-        let mut writer = geoparquet::Writer::new(file, spool.schema(), &options)?;
-        spool.batches()?.try_for_each(|batch| writer.write(&batch?))?;
-        writer.finish()?.flush().map_err(|error| {
-            Error::new("mk::format::geoparquet", "cannot write GeoParquet").at(Place::file(path.as_str())).because(error)
-        })?;
-        artefacts.push(artefact(context, &path, "application/vnd.apache.parquet", "GeoParquet 1.1", spec.title));
+        geoparquet::write_file(&context.output.join(&path), spool.schema(), spool.batches()?, &options)?;
+        artefacts.push(context.artefact(&path, "application/vnd.apache.parquet", "GeoParquet 1.1", spec.title));
     }
     if context.wants("fgb") {
         let path = format!("{}.fgb", spec.file);
@@ -113,7 +106,7 @@ fn write_table(spec: &Spec, spool: &Spool, crs: Option<Crs>, context: &AssembleC
             crs,
         };
         if flatgeobuf::write_file(&context.output.join(&path), spool.schema(), spool.batches()?, &options)? > 0 {
-            artefacts.push(artefact(context, &path, "application/vnd.flatgeobuf", "FlatGeobuf 3", spec.title));
+            artefacts.push(context.artefact(&path, "application/vnd.flatgeobuf", "FlatGeobuf 3", spec.title));
         }
     }
     Ok(artefacts)
@@ -125,7 +118,7 @@ fn write_addresses(spool: &Spool, crs: Option<Crs>, context: &AssembleContext<'_
     let mut artefacts = Vec::new();
     if context.wants("csv") {
         atomic::write_new(&context.output.join("adresse.csv"), address_files::csv(&table).as_bytes())?;
-        artefacts.push(artefact(context, "adresse.csv", "text/csv", "CSV (UTF-8, Semikolon)", "Adressen"));
+        artefacts.push(context.artefact("adresse.csv", "text/csv", "CSV (UTF-8, Semikolon)", "Adressen"));
     }
     if context.wants("suche") {
         for (path, bytes) in address_files::search_index(&table, crs)? {
@@ -135,7 +128,7 @@ fn write_addresses(spool: &Spool, crs: Option<Crs>, context: &AssembleContext<'_
             }
             atomic::write_new(&path, &bytes)?;
         }
-        let index = artefact(context, "suche", "application/json", "JSON", "Suchindex der Adressen");
+        let index = context.artefact("suche", "application/json", "JSON", "Suchindex der Adressen");
         artefacts.push(Artefact { role: ArtefactRole::Index, ..index });
     }
     Ok(artefacts)
@@ -156,7 +149,7 @@ fn write_gpkg(spools: &[Spool], summary: &StateSummary, context: &AssembleContex
     }
     file.finish()?;
     let title = "Liegenschaftskataster (alle Tabellen)";
-    Ok(artefact(context, GPKG, "application/geopackage+sqlite3", "GeoPackage 1.3", title))
+    Ok(context.artefact(GPKG, "application/geopackage+sqlite3", "GeoPackage 1.3", title))
 }
 
 /// The moment that the content holds for, as a GeoPackage writes it: that of the last delivery, else the last version's begin.

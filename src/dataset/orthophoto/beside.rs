@@ -3,27 +3,16 @@
 //! They are inputs of the image's unit: who mends a world file gets new tiles. A member of an archive has them beside it in the archive.
 
 use crate::error::{Error, Place, Result};
-use crate::io::archive::Archive;
-use crate::io::{Digest, Limits, Source};
+use crate::io::{Limits, Source};
 use quick_xml::events::Event;
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 /// Largest such file.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// Finds what lies beside images.
-#[derive(Default)]
-pub struct Finder {
-    /// Names of the members by archive; nothing for one that cannot be read, which its own member will tell.
-    archives: BTreeMap<PathBuf, BTreeSet<String>>,
-    /// Names of the files by folder: a look at each for every possible name would be ten for an image.
-    folders: BTreeMap<PathBuf, BTreeSet<String>>,
-}
-
 /// Names of the files that may lie beside an image: ESRI's world files (two or three letters of the ending and a `w`, or `wld`),
 /// GDAL's PAM, ESRI's CRS.
-fn names(image: &str) -> Vec<String> {
+pub fn names(image: &str) -> Vec<String> {
     let (stem, ending) = image.rsplit_once('.').unwrap_or((image, ""));
     let mut letters = ending.chars();
     let short = letters.next().zip(letters.last()).map(|(first, last)| format!("{first}{last}w"));
@@ -34,46 +23,6 @@ fn names(image: &str) -> Vec<String> {
     names.sort();
     names.dedup();
     names
-}
-
-impl Finder {
-    /// The files beside an image, by name.
-    ///
-    /// # Errors
-    /// When one is there and cannot be read.
-    pub fn of(&mut self, image: &Source) -> Result<Vec<Source>> {
-        let mut found = Vec::new();
-        if let Some(member) = &image.member {
-            let members = self.archives.entry(image.path.clone()).or_insert_with(|| {
-                let archive = Archive::open(&image.path, Limits::default());
-                archive.map(|archive| archive.members().iter().map(|member| member.name.clone()).collect()).unwrap_or_default()
-            });
-            for name in names(member).into_iter().filter(|name| members.contains(name)) {
-                let shown =
-                    image.name.strip_suffix(member.as_str()).map_or_else(|| name.clone(), |archive| format!("{archive}{name}"));
-                let (path, digest) = (image.path.clone(), image.digest);
-                let mut source = Source { name: shown, path, member: Some(name), size: 0, digest };
-                let bytes = source.bytes(limits())?;
-                (source.size, source.digest) = (bytes.len() as u64, Digest::of(&bytes));
-                found.push(source);
-            }
-            return Ok(found);
-        }
-        let Some(own) = image.path.file_name().and_then(|name| name.to_str()) else { return Ok(found) };
-        let folder = image.path.parent().unwrap_or(Path::new("")).to_owned();
-        let there = self.folders.entry(folder).or_insert_with_key(|folder| {
-            let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-            entries.filter_map(|entry| entry.file_name().into_string().ok()).collect()
-        });
-        for name in names(own).into_iter().filter(|name| there.contains(name)) {
-            let path = image.path.with_file_name(&name);
-            if path.is_file() {
-                let folder = image.name.strip_suffix(own).unwrap_or_default();
-                found.push(Source::of_file(&path, &format!("{folder}{name}"))?);
-            }
-        }
-        Ok(found)
-    }
 }
 
 fn limits() -> Limits {
@@ -182,6 +131,7 @@ pub fn is_ecw(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::beside::Finder;
 
     #[test]
     fn names_of_files_beside_an_image() {
@@ -201,7 +151,7 @@ mod tests {
         write("a.prj", "PROJCS[...]");
         write("b.tfw", "no numbers");
         let image = Source::of_file(&folder.path().join("a.tif"), "in/a.tif").unwrap();
-        let files = Finder::default().of(&image).unwrap();
+        let files = Finder::default().of(&image, names).unwrap();
         assert_eq!(files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), ["in/a.prj", "in/a.tfw"]);
         let beside = Beside::read(&files).unwrap();
         assert_eq!(beside.world, Some([565_000.0, 0.2, 0.0, 5_949_000.0, 0.0, -0.2]));
@@ -211,11 +161,11 @@ mod tests {
             "<PAMDataset><SRS dataAxisToSRSAxisMapping=\"1,2\">PROJCS[&quot;x&quot;]</SRS><GeoTransform> 1, 2,0, 3.0e+00,0,-2</GeoTransform>\
              <PAMRasterBand band=\"1\"><NoDataValue>0</NoDataValue><GeoTransform>9</GeoTransform></PAMRasterBand></PAMDataset>",
         );
-        let beside = Beside::read(&Finder::default().of(&image).unwrap()).unwrap();
+        let beside = Beside::read(&Finder::default().of(&image, names).unwrap()).unwrap();
         assert_eq!(beside.crs.as_deref(), Some("PROJCS[\"x\"]"));
         assert_eq!((beside.transform, beside.nodata), (Some([1.0, 2.0, 0.0, 3.0, 0.0, -2.0]), Some(0.0)));
         write("a.tif.aux.xml", "<!DOCTYPE a []><PAMDataset/>");
-        insta::assert_snapshot!(Beside::read(&Finder::default().of(&image).unwrap()).unwrap_err(), @"the .aux.xml has a DOCTYPE, which is not read (in/a.tif.aux.xml)");
+        insta::assert_snapshot!(Beside::read(&Finder::default().of(&image, names).unwrap()).unwrap_err(), @"the .aux.xml has a DOCTYPE, which is not read (in/a.tif.aux.xml)");
         let other = Source::of_file(&folder.path().join("b.tfw"), "b.tfw").unwrap();
         insta::assert_snapshot!(Beside::read(&[other]).unwrap_err(), @"a world file holds six numbers, one on each line (b.tfw)");
     }

@@ -17,7 +17,7 @@ const GEOMETRY: &str = "geometry";
 /// Writes the rows as GeoParquet.
 pub fn write(path: &Path, table: &RecordBatch, crs: Crs) -> Result<()> {
     let table = geoparquet::sorted(table, GEOMETRY)?;
-    geoparquet::write_file(path, &table.schema(), &[table], &geoparquet::Options::new(GEOMETRY, Some(crs)))
+    geoparquet::write_file(path, &table.schema(), [Ok(table)], &geoparquet::Options::new(GEOMETRY, Some(crs)))
 }
 
 /// Writes the rows as GeoPackage; `published` are the rows that have a file. GDAL takes the file for one raster by its name's end,

@@ -1,7 +1,7 @@
 //! The first stage: each image is opened, and what it says about itself is kept.
 
 use super::Orthophoto;
-use super::beside::{Beside, Finder};
+use super::beside::{self, Beside};
 use super::cutline::{self, Cutlines, Rings};
 use super::flight_date::{FlightDate, TileIndex};
 use super::header::{self, Expected, Header};
@@ -10,6 +10,7 @@ use crate::dataset::{Area, Outcome, PlanContext, UnitContext, UnitResult};
 use crate::error::{Error, Place, Rejection, Result};
 use crate::format::tile_matrix::WEB_MERCATOR_QUAD;
 use crate::io::Source;
+use crate::io::beside::Finder;
 use crate::plan::{Input, UnitSpec};
 use serde::{Deserialize, Serialize};
 
@@ -77,9 +78,9 @@ pub fn units(dataset: &Orthophoto, context: &PlanContext<'_>) -> Result<Vec<Unit
         None => Cutlines::default(),
     };
     let cutline_crs = options.cutline.as_ref().and_then(|options| options.crs).unwrap_or(Crs::WGS84);
-    let mut beside = Finder::default();
+    let mut finder = Finder::default();
     let units = context.sources.iter().map(|source| {
-        let files = beside.of(source)?;
+        let files = finder.of(source, beside::names)?;
         let name = source.file_name();
         let flight_date = options.flight_date.clone().or_else(|| index.date(name)).or_else(|| FlightDate::in_name(name));
         let params = Params {

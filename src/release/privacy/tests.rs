@@ -34,13 +34,8 @@ fn table(secret: &str) -> RecordBatch {
 fn artefacts(folder: &Path, secret: &str) -> Vec<PathBuf> {
     let path = |name: &str| folder.join(name);
     let batch = table(secret);
-    geoparquet::write_file(
-        &path("a.parquet"),
-        &batch.schema(),
-        std::slice::from_ref(&batch),
-        &geoparquet::Options::new("geometry", None),
-    )
-    .unwrap();
+    geoparquet::write_file(&path("a.parquet"), &batch.schema(), [Ok(batch.clone())], &geoparquet::Options::new("geometry", None))
+        .unwrap();
     let mut file = Geopackage::create(&path("a.gpkg"), "2024-01-01T00:00:00.000Z").unwrap();
     let layer = Layer { name: "t", title: "t", geometry: Some("geometry"), geometry_type: "POINT", crs: Some(Crs::UTM32) };
     file.add(&layer, &batch.schema(), std::slice::from_ref(&batch)).unwrap();

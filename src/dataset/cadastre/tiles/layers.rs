@@ -1,9 +1,9 @@
 //! The layers of the vector tiles: what is drawn in which, and what a click shows.
 
-use super::shape::Parts;
 use crate::crs::Operation;
 use crate::dataset::cadastre::codes;
 use crate::dataset::cadastre::row::Row;
+use crate::dataset::vector_tiles::Parts;
 use crate::error::Result;
 use crate::format::mvt::Value;
 use crate::format::wkb;

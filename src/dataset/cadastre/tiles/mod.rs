@@ -2,8 +2,6 @@
 //! Tiles that nothing new touches are taken over from the night before.
 
 mod layers;
-mod made;
-mod shape;
 
 pub use layers::LAYERS;
 
@@ -11,49 +9,32 @@ use super::history::{StateSummary, store};
 use super::row::Row;
 use super::{Options, STATE};
 use crate::crs::{Bbox, Crs, Operation};
+use crate::dataset::vector_tiles::{Brush, Drawing, Made, Pyramid, Thing, around, parse_tile, tile_at, to_world, touched};
 use crate::dataset::{Outcome, PlanContext, UnitContext};
 use crate::error::{Error, Result};
-use crate::format::mvt::{self, Layer};
-use crate::format::pmtiles;
+use crate::format::wkb;
+use crate::io::Digest;
 use crate::plan::{Input, UnitSpec};
 use crate::vector::arc::Point;
-use made::{Made, Pyramid};
 use rayon::prelude::*;
-use shape::{BUFFER, Brush};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use store::Need;
-
-/// Zoom, column and row.
-type Tile = (u8, u32, u32);
 
 /// Zoom of a block: some three kilometres at our latitude. Parcels are drawn from here on: above, only land use is.
 pub const BLOCK_ZOOM: u8 = 13;
 /// Zoom of a unit that draws what is larger than a block.
 pub const OVERVIEW_ZOOM: u8 = 10;
-/// Half the width of the world in Web Mercator (metres).
-const HALF_WORLD_M: f64 = 20_037_508.342_789_244;
 /// Blocks that one object may touch; more is no parcel.
 const MAX_BLOCKS: u64 = 65_536;
 
 /// The blocks whose buffered squares a rectangle of the unit square touches.
 fn blocks_of(world: &Bbox) -> Vec<(u32, u32)> {
-    let across = f64::from(1_u32 << BLOCK_ZOOM);
-    let low = |value: f64| (value * across - BUFFER).floor().clamp(0.0, across - 1.0) as u32;
-    let high = |value: f64| (value * across + BUFFER).floor().clamp(0.0, across - 1.0) as u32;
-    let (x0, x1) = (low(world.min[0]), high(world.max[0]));
-    let (y0, y1) = (low(world.min[1]), high(world.max[1]));
+    let [x0, x1, y0, y1] = touched(world, BLOCK_ZOOM);
     if u64::from(x1 - x0 + 1) * u64::from(y1 - y0 + 1) > MAX_BLOCKS {
         return Vec::new();
     }
     (x0..=x1).flat_map(|x| (y0..=y1).map(move |y| (x, y))).collect()
-}
-
-/// The tile that a point of the unit square lies in.
-pub fn tile_at(world: Point, zoom: u8) -> (u32, u32) {
-    let across = f64::from(1_u32 << zoom);
-    let index = |value: f64| (value * across).floor().clamp(0.0, across - 1.0) as u32;
-    (index(world[0]), index(world[1]))
 }
 
 /// Which blocks a row is drawn in.
@@ -90,11 +71,6 @@ impl Blocks {
         self.operation.forward(&mut points)?;
         Ok(points.into_iter().map(|point| tile_at(to_world(point), BLOCK_ZOOM)).collect())
     }
-}
-
-/// Web Mercator metres to the unit square, y downwards.
-pub fn to_world(point: Point) -> Point {
-    [f64::midpoint(point[0] / HALF_WORLD_M, 1.0), f64::midpoint(1.0, -point[1] / HALF_WORLD_M)]
 }
 
 /// One unit for each block of the state, and one for each tile of the overview above them.
@@ -159,10 +135,11 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
     rows.sort_by(|a, b| (&a.class, &a.oid, &a.beginnt).cmp(&(&b.class, &b.oid, &b.beginnt)));
     let operation = Operation::between(crs, Crs::WEB_MERCATOR, &context.area.grids)?;
     let pyramid = Pyramid { root: (root, x, y), low, high };
-    let made = Made::of(&rows, pyramid, &operation, unit.params.to_string().as_bytes())?;
-    let (mut finished, wanted) = made.kept(context.previous);
+    let things = rows.par_iter().map(|row| thing(row, &operation)).collect::<Result<Vec<_>>>()?;
+    let made = Made::of(&things, pyramid, unit.params.to_string().as_bytes());
+    let (kept, wanted) = made.kept(context.previous);
     let indices: Vec<usize> = (0..rows.len()).filter(|row| made.is_wanted(*row, &wanted)).collect();
-    let mut tiles: BTreeMap<Tile, [Layer; LAYERS.len()]> = BTreeMap::new();
+    let mut drawing = Drawing::new(LAYERS.iter().map(|layer| layer.name).collect());
     // Rows are drawn side by side, some at a time, and put into their tiles in order.
     for indices in indices.chunks(1024) {
         context.check()?;
@@ -180,28 +157,25 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
             })
             .collect::<Result<Vec<_>>>()?;
         for (tags, pieces) in &drawn {
-            for piece in pieces {
-                let layers = tiles.entry(piece.tile).or_insert_with(|| LAYERS.each_ref().map(|layer| Layer::new(layer.name)));
-                layers[piece.layer].add_drawn(&piece.drawn, tags.get(piece.layer));
-            }
+            drawing.put(pieces, |layer| tags.get(layer));
         }
     }
-    let tiles: Vec<(Tile, Vec<u8>)> =
-        tiles.into_par_iter().map(|(tile, layers)| Ok((tile, pmtiles::gzip(&mvt::tile(&layers))?))).collect::<Result<_>>()?;
-    finished.extend(tiles);
-    for ((z, x, y), bytes) in &finished {
-        context.pack.add(&format!("{z}/{x}/{y}"), bytes)?;
-    }
+    let count = drawing.finish(kept, context.pack)?;
     let (name, bytes) = made.entry();
     context.pack.add(name, &bytes)?;
-    Ok(Outcome { summary: serde_json::json!({ "tiles": finished.len() }), ..Outcome::default() })
+    Ok(Outcome { summary: serde_json::json!({ "tiles": count }), ..Outcome::default() })
+}
+
+/// What of a row is drawn, and where.
+fn thing(row: &Row, operation: &Operation) -> Result<Thing> {
+    let geometry = row.geometry.as_deref().unwrap_or_default();
+    let digest = Digest::of_parts([row.class.as_bytes(), row.oid.as_bytes(), row.attributes.as_bytes(), geometry]);
+    let bbox = if geometry.is_empty() { Bbox::EMPTY } else { wkb::summary(geometry)?.bbox };
+    let low = layers::of_class(&row.class).iter().map(|layer| LAYERS[*layer].low_zoom).min().unwrap_or(0);
+    Ok(Thing { world: around(bbox, operation)?, digest, low })
 }
 
 /// The block that a key `13/x/y` names.
 pub fn block_of(key: &str) -> Result<(u32, u32)> {
-    let mut parts = key.split('/').skip(1).map(str::parse);
-    match (parts.next(), parts.next()) {
-        (Some(Ok(x)), Some(Ok(y))) => Ok((x, y)),
-        _ => Err(Error::new("mk::run::params", format!("{key} is no block"))),
-    }
+    parse_tile(key).map(|(_, x, y)| (x, y))
 }

@@ -1,23 +1,16 @@
 //! What each tile of a unit is made of, so that a later night draws only those that become others.
 
-use super::{Tile, to_world};
-use crate::crs::{Bbox, Operation};
+use super::{BUFFER, Tile};
+use crate::crs::Bbox;
 use crate::dataset::UnitResult;
-use crate::dataset::cadastre::row::Row;
-use crate::dataset::cadastre::tiles::layers;
-use crate::dataset::cadastre::tiles::shape::BUFFER;
 use crate::error::{Error, Result};
-use crate::format::wkb;
 use crate::io::Digest;
-use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// The entry that says of what each tile was made.
 const MADE: &str = "made.bin";
 /// Bytes of it for one tile: zoom, column, row, digest.
 const ENTRY: usize = 1 + 4 + 4 + 16;
-/// A line that is straight in the CRS of the rows bends in the map: by far less than this part of its length.
-const BEND: f64 = 0.02;
 
 /// Tiles with their bytes.
 type Kept = BTreeMap<Tile, Vec<u8>>;
@@ -49,31 +42,37 @@ impl Pyramid {
     }
 }
 
+/// What may be drawn in tiles.
+#[derive(Debug, Clone, Copy)]
+pub struct Thing {
+    /// Around it, in the unit square; see [`super::around`].
+    pub world: Bbox,
+    /// Of all that is drawn of it.
+    pub digest: Digest,
+    /// Lowest zoom at which it is drawn.
+    pub low: u8,
+}
+
 /// Of what the tiles of a unit are made.
 pub struct Made {
     pyramid: Pyramid,
-    /// Around each row, in the unit square.
+    /// Around each thing, in the unit square.
     boxes: Vec<Bbox>,
     tiles: BTreeMap<Tile, [u8; 16]>,
 }
 
 impl Made {
-    /// Of the rows of a unit, in the order in which they are drawn; `how` is what else the tiles depend on.
-    ///
-    /// # Errors
-    /// When a geometry is none, or cannot be transformed.
-    pub fn of(rows: &[Row], pyramid: Pyramid, operation: &Operation, how: &[u8]) -> Result<Self> {
-        let boxes: Vec<(Bbox, Digest)> = rows.par_iter().map(|row| around(row, operation)).collect::<Result<_>>()?;
+    /// Of the things of a unit, in the order in which they are drawn; `how` is what else the tiles depend on.
+    pub fn of(things: &[Thing], pyramid: Pyramid, how: &[u8]) -> Self {
         let mut hashers: BTreeMap<Tile, blake3::Hasher> = BTreeMap::new();
-        for (row, (world, digest)) in rows.iter().zip(&boxes) {
-            let low = layers::of_class(&row.class).iter().map(|layer| layers::LAYERS[*layer].low_zoom).min().unwrap_or(0);
-            for tile in pyramid.touched(*world, low) {
+        for thing in things {
+            for tile in pyramid.touched(thing.world, thing.low) {
                 let hasher = hashers.entry(tile).or_insert_with(|| {
                     let mut hasher = blake3::Hasher::new();
                     hasher.update(how);
                     hasher
                 });
-                hasher.update(digest.as_bytes());
+                hasher.update(thing.digest.as_bytes());
             }
         }
         let tiles = hashers.into_iter().map(|(tile, hasher)| {
@@ -81,7 +80,7 @@ impl Made {
             digest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
             (tile, digest)
         });
-        Ok(Self { pyramid, tiles: tiles.collect(), boxes: boxes.into_iter().map(|(world, _)| world).collect() })
+        Self { pyramid, tiles: tiles.collect(), boxes: things.iter().map(|thing| thing.world).collect() }
     }
 
     /// As the entry of the unit's pack.
@@ -137,9 +136,9 @@ impl Made {
         Ok((same, kept))
     }
 
-    /// True when a row, by its index, is to be drawn in a tile that is wanted.
-    pub fn is_wanted(&self, row: usize, wanted: &Wanted) -> bool {
-        self.boxes.get(row).is_some_and(|world| self.pyramid.touched(*world, 0).any(|tile| wanted.drawn.contains(&tile)))
+    /// True when a thing, by its index, is to be drawn in a tile that is wanted.
+    pub fn is_wanted(&self, thing: usize, wanted: &Wanted) -> bool {
+        self.boxes.get(thing).is_some_and(|world| self.pyramid.touched(*world, 0).any(|tile| wanted.drawn.contains(&tile)))
     }
 }
 
@@ -168,55 +167,30 @@ impl Wanted {
     }
 }
 
-/// The rectangle around a row in the unit square, and the digest of what is drawn of it.
-fn around(row: &Row, operation: &Operation) -> Result<(Bbox, Digest)> {
-    let geometry = row.geometry.as_deref().unwrap_or_default();
-    let digest = Digest::of_parts([row.class.as_bytes(), row.oid.as_bytes(), row.attributes.as_bytes(), geometry]);
-    let bbox = if geometry.is_empty() { Bbox::EMPTY } else { wkb::summary(geometry)?.bbox };
-    if bbox.is_empty() {
-        return Ok((bbox, digest));
-    }
-    let bend = BEND * bbox.width().max(bbox.height());
-    let (min, max) = ([bbox.min[0] - bend, bbox.min[1] - bend], [bbox.max[0] + bend, bbox.max[1] + bend]);
-    let mut corners = vec![min, max, [min[0], max[1]], [max[0], min[1]]];
-    operation.forward(&mut corners)?;
-    Ok((Bbox::around(corners.into_iter().map(to_world)), digest))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crs::Crs;
     use crate::dataset::Outcome;
-    use crate::dataset::cadastre::row::Operation as Change;
+    use crate::dataset::vector_tiles::tile_at;
     use crate::io::PackWriter;
-    use geo::{Geometry, Rect};
 
-    fn parcel(oid: &str, east: f64) -> Row {
-        let square = Rect::new((east, 5_950_000.0), (east + 20.0, 5_950_020.0)).to_polygon();
-        Row {
-            operation: Change::Insert,
-            class: "AX_Flurstueck".into(),
-            oid: oid.into(),
-            beginnt: "2024-01-01T00:00:00Z".into(),
-            endet: None,
-            attributes: "{}".into(),
-            geometry: Some(wkb::encode(&Geometry::Polygon(square))),
-            srs: None,
-            local: None,
-            delivery: String::new(),
-            byte: 0,
+    /// A square of 20 m at our latitude, `east` metres east of 9.98 degrees.
+    fn thing(name: &str, east: f64) -> Thing {
+        let (x, side) = (0.527_75 + east / 23_800_000.0, 20.0 / 23_800_000.0);
+        Thing {
+            world: Bbox::new([x, 0.322_1], [x + side, 0.322_1 + side]),
+            digest: Digest::of(format!("{name} {east}").as_bytes()),
+            low: 13,
         }
     }
 
     /// Of two parcels far from each other one moves: the tiles of the other come from the last result, whatever it says.
     #[test]
     fn only_tiles_that_become_others_are_drawn() {
-        let operation = Operation::between(Crs::UTM32, Crs::WEB_MERCATOR, &[]).unwrap();
-        let rows = |east: f64| [parcel("A", 565_000.0), parcel("B", east)];
-        let (x, y) = super::super::tile_at(around(&rows(566_000.0)[0], &operation).unwrap().0.centre(), 13);
+        let things = |east: f64| [thing("A", 0.0), thing("B", east)];
+        let (x, y) = tile_at(things(1_000.0)[0].world.centre(), 13);
         let pyramid = Pyramid { root: (13, x, y), low: 13, high: 18 };
-        let before = Made::of(&rows(565_500.0), pyramid, &operation, b"how").unwrap();
+        let before = Made::of(&things(500.0), pyramid, b"how");
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("last.pack");
         let mut pack = PackWriter::create(&path).unwrap();
@@ -231,7 +205,7 @@ mod tests {
         let (kept, wanted) = before.kept(Some(&last));
         assert_eq!(kept.len(), before.tiles.len());
         assert!(wanted.drawn.is_empty() && (0..2).all(|row| !before.is_wanted(row, &wanted)));
-        let after = Made::of(&rows(565_520.0), pyramid, &operation, b"how").unwrap();
+        let after = Made::of(&things(520.0), pyramid, b"how");
         let (kept, wanted) = after.kept(Some(&last));
         assert!(kept.keys().any(|tile| tile.0 == 18) && kept.keys().all(|tile| tile.0 > 13));
         assert_eq!(kept.len() + wanted.drawn.len(), after.tiles.len());
@@ -239,7 +213,7 @@ mod tests {
         assert!(after.is_wanted(0, &wanted), "it shares tiles of low zooms with the other");
         assert!(wanted.drawn.iter().all(|(z, x, y)| *z == 13 || wanted.is_above((z - 1, x >> 1, y >> 1))));
         // Drawn in another way, or without a last result, all of them are.
-        let other = Made::of(&rows(565_520.0), pyramid, &operation, b"another").unwrap();
+        let other = Made::of(&things(520.0), pyramid, b"another");
         assert_eq!(other.kept(Some(&last)).1.drawn.len(), other.tiles.len());
         assert_eq!(after.kept(None).1.drawn.len(), after.tiles.len());
     }

@@ -1,0 +1,232 @@
+//! The options of the kind in the pipeline file.
+
+use super::style::StyleOption;
+use crate::crs::Crs;
+use crate::error::{Error, Exit, Place, Result};
+use crate::pipeline::DatasetConfig;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+
+/// The options of the kind in the pipeline file.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Options {
+    /// The layer that is read where a file has several; defaults to its only one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<String>,
+    /// The fields that are published, in their order. Without it a public dataset has no fields, an internal one all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub fields: Vec<FieldOption>,
+    /// Name of the published field that tells features apart from night to night. Defaults to their content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
+    /// What all features are: `point`, `line` or `polygon`; others are rejected. Defaults to any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub geometry: Option<GeometryOption>,
+    /// CRS of files that do not say theirs, as `EPSG:25832`. A file that says another one is refused.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub source_crs: Option<Crs>,
+    /// Encoding of CSV and Shape files, as `windows-1252` or `ISO-8859-1`. Defaults to what the file says, else UTF-8.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub encoding: Option<String>,
+    /// Character between whole number and fraction where numbers are text: `.` or `,`. Defaults to `.`.
+    #[serde(default)]
+    pub decimal: DecimalOption,
+    /// How CSV files are read.
+    #[serde(default)]
+    pub csv: CsvOption,
+    /// The day that the data hold for, as `2026-03-01`; for records and files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub date: Option<DayOption>,
+    /// Lowest and highest zoom of the vector tiles, 0 to 18. Defaults to [8, 15]; maps draw the highest larger.
+    #[serde(default = "default_zoom")]
+    pub zoom: [u8; 2],
+    /// How maps draw it. Defaults to one plain colour.
+    #[serde(default)]
+    pub style: StyleOption,
+}
+
+fn default_zoom() -> [u8; 2] {
+    [8, 15]
+}
+
+/// A field that is published.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FieldOption {
+    /// Name: letters, digits and underscores.
+    pub name: String,
+    /// Name of the field in the files. Defaults to `name`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Type: `text`, `integer`, `number`, `boolean` or `date`. Defaults to `text`.
+    #[serde(default, rename = "type")]
+    pub field_type: FieldType,
+    /// Unit of the values, as `ha`; for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// True when every feature must have a value. Defaults to false.
+    #[serde(default)]
+    pub required: bool,
+    /// German title. Defaults to the name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+}
+
+impl FieldOption {
+    /// Name of the field in the files.
+    pub fn source(&self) -> &str {
+        self.from.as_deref().unwrap_or(&self.name)
+    }
+    /// Title and unit for people.
+    pub fn label(&self) -> String {
+        let title = self.title.as_deref().unwrap_or(&self.name);
+        self.unit.as_ref().map_or_else(|| title.to_owned(), |unit| format!("{title} ({unit})"))
+    }
+}
+
+/// Type of a field.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FieldType {
+    /// Text.
+    #[default]
+    Text,
+    /// A whole number.
+    Integer,
+    /// A number.
+    Number,
+    /// True or false.
+    Boolean,
+    /// A day.
+    Date,
+}
+
+/// What a feature is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GeometryOption {
+    /// Points.
+    Point,
+    /// Lines.
+    Line,
+    /// Areas.
+    Polygon,
+}
+
+/// The decimal separator of numbers that are text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+pub enum DecimalOption {
+    /// `3.5`
+    #[default]
+    #[serde(rename = ".")]
+    Point,
+    /// `3,5`; points between thousands are left out.
+    #[serde(rename = ",")]
+    Comma,
+}
+
+/// How CSV files are read.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CsvOption {
+    /// Character between the columns: `;`, `,`, tabulator or `|`. Defaults to the one that the first line has most often.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub separator: Option<char>,
+    /// Column with the easting or longitude.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub x: Option<String>,
+    /// Column with the northing or latitude.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub y: Option<String>,
+    /// Column with the geometry as well-known text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wkt: Option<String>,
+}
+
+/// A day, `YYYY-MM-DD`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+pub struct DayOption(#[schemars(regex(pattern = r"^\d{4}-\d{2}-\d{2}$"))] String);
+
+impl DayOption {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+impl TryFrom<String> for DayOption {
+    type Error = String;
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse::<jiff::civil::Date>().map_err(|error| format!("not a day: {error}"))?;
+        Ok(Self(text))
+    }
+}
+impl From<DayOption> for String {
+    fn from(day: DayOption) -> Self {
+        day.0
+    }
+}
+
+/// Columns that the files have beside the fields.
+pub const TAKEN: [&str; 5] = ["fid", "geometry", "bbox", "digest", "geom"];
+
+/// Reads and checks the options; no I/O.
+///
+/// # Errors
+/// When they do not fit each other.
+pub fn read(config: &DatasetConfig) -> Result<Options> {
+    let options: Options = crate::dataset::read_options(config)?;
+    let wrong = |key: &str, message: String, hint: &str| {
+        let place = Place::default().object(key);
+        Err(Error::new("mk::config::option", message).at(place).hint(hint).exit(Exit::Usage))
+    };
+    let mut names = BTreeSet::new();
+    for (index, field) in options.fields.iter().enumerate() {
+        let key = format!("fields[{index}].name");
+        let plain = field.name.chars().all(|letter| letter.is_alphanumeric() || letter == '_');
+        if field.name.is_empty() || field.name.len() > 60 || !plain {
+            return wrong(&key, "the name of a field has letters, digits and underscores, at most 60".to_owned(), "rename it");
+        }
+        if TAKEN.contains(&field.name.to_lowercase().as_str()) {
+            return wrong(&key, format!("the name `{}` is taken by a column of the files", field.name), "rename it");
+        }
+        // GeoPackage tells names apart by their letters, not by their case.
+        if !names.insert(field.name.to_lowercase()) {
+            return wrong(&key, format!("two fields are named `{}`", field.name), "rename one of them");
+        }
+    }
+    if let Some(key) = &options.key
+        && !options.fields.iter().any(|field| field.name == *key)
+    {
+        return wrong("key", format!("`key` names no field that is published: `{key}`"), "add it to `fields`");
+    }
+    if let Some(name) = &options.encoding
+        && encoding_rs::Encoding::for_label(name.as_bytes()).is_none()
+    {
+        return wrong("encoding", format!("there is no encoding `{name}`"), "\"windows-1252\" is that of most German files");
+    }
+    if options.csv.separator.is_some_and(|separator| !separator.is_ascii() || separator == '"') {
+        return wrong("csv.separator", "the separator is to be one ASCII character".to_owned(), "\";\" is usual");
+    }
+    if options.csv.x.is_some() != options.csv.y.is_some() || (options.csv.x.is_some() && options.csv.wkt.is_some()) {
+        return wrong(
+            "csv",
+            "the geometry of a CSV file is in `x` and `y`, or in `wkt`".to_owned(),
+            "csv = { x = \"ost\", y = \"nord\" }",
+        );
+    }
+    let [low, high] = options.zoom;
+    if low > high || high > 18 {
+        return wrong("zoom", "`zoom` is to be two numbers from 0 to 18, the lower first".to_owned(), "zoom = [8, 15] is usual");
+    }
+    options.style.check(&options.fields)?;
+    Ok(options)
+}
+
+/// Name of the table and of the layer of the tiles: the dataset's, as names of tables go.
+pub fn table_name(config: &DatasetConfig) -> String {
+    config.id.replace('-', "_")
+}

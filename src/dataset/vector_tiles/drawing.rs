@@ -1,0 +1,49 @@
+//! Tiles while they are filled.
+
+use super::{Piece, Tile};
+use crate::error::Result;
+use crate::format::mvt::{self, Layer, Value};
+use crate::format::pmtiles;
+use crate::io::PackWriter;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+
+/// The tiles of a unit.
+pub struct Drawing<'n> {
+    /// Names of the layers, from the bottom to the top.
+    names: Vec<&'n str>,
+    tiles: BTreeMap<Tile, Vec<Layer>>,
+}
+
+impl<'n> Drawing<'n> {
+    /// Tiles without anything, with layers of these names.
+    pub fn new(names: Vec<&'n str>) -> Self {
+        Self { names, tiles: BTreeMap::new() }
+    }
+    /// Puts the pieces of an object into their tiles, each with the tags of its layer.
+    pub fn put<'t>(&mut self, pieces: &[Piece], tags: impl Fn(usize) -> &'t [(&'t str, Value)]) {
+        for piece in pieces {
+            let layers = self.tiles.entry(piece.tile).or_insert_with(|| self.names.iter().map(|name| Layer::new(name)).collect());
+            if let Some(layer) = layers.get_mut(piece.layer) {
+                layer.add_drawn(&piece.drawn, tags(piece.layer));
+            }
+        }
+    }
+    /// Adds the tiles to a pack, together with those that were kept; gives the number of all.
+    ///
+    /// # Errors
+    /// When the pack cannot be written.
+    pub fn finish(self, kept: BTreeMap<Tile, Vec<u8>>, pack: &mut PackWriter) -> Result<usize> {
+        let drawn: Vec<(Tile, Vec<u8>)> = self
+            .tiles
+            .into_par_iter()
+            .map(|(tile, layers)| Ok((tile, pmtiles::gzip(&mvt::tile(&layers))?)))
+            .collect::<Result<_>>()?;
+        let mut all = kept;
+        all.extend(drawn);
+        for ((z, x, y), bytes) in &all {
+            pack.add(&format!("{z}/{x}/{y}"), bytes)?;
+        }
+        Ok(all.len())
+    }
+}
