@@ -142,14 +142,6 @@ fn write_tiles(
     copyright: &str,
     artefacts: &mut Vec<Artefact>,
 ) -> Result<()> {
-    let artefact = |path: &str, role, media_type: &str, format: &str, title: &str| Artefact {
-        path: path.to_owned(),
-        audience: context.audience,
-        role,
-        media_type: media_type.to_owned(),
-        format: format.to_owned(),
-        title: title.to_owned(),
-    };
     let mut leaves = Vec::new();
     let mut parts = Vec::new();
     for tile in tiles {
@@ -157,7 +149,8 @@ fn write_tiles(
         let bytes = tile.result.pack()?.read(GLB)?;
         let uri = format!("{}-{}.glb", tile.result.key, Digest::of(&bytes).short());
         write_file(&context.output.join(&uri), &bytes)?;
-        parts.push(artefact(&uri, ArtefactRole::Part, "model/gltf-binary", "glTF 2.0", &format!("Kachel {}", tile.result.key)));
+        let part = context.artefact(&uri, "model/gltf-binary", "glTF 2.0", &format!("Kachel {}", tile.result.key));
+        parts.push(Artefact { role: ArtefactRole::Part, ..part });
         let transform = tile::frame(tile.block, ground)?.matrix();
         let Block { corner, cells } = tile.block;
         leaves.push(Leaf { cell: corner.0, level: cells.ilog2(), uri, region, transform });
@@ -169,7 +162,8 @@ fn write_tiles(
     };
     write_file(&context.output.join(TILESET), &bytes)?;
     let title = "3D-Gebäude als 3D Tiles";
-    artefacts.push(artefact(TILESET, ArtefactRole::Tiles, "application/json", "3D Tiles 1.1", title));
+    artefacts
+        .push(Artefact { role: ArtefactRole::Tiles, ..context.artefact(TILESET, "application/json", "3D Tiles 1.1", title) });
     artefacts.append(&mut parts);
     Ok(())
 }

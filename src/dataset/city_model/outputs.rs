@@ -120,40 +120,38 @@ impl Outputs {
     }
 
     fn finish(self, context: &AssembleContext<'_>, whole: &Whole, bounds_lonlat: Bbox) -> Result<Vec<Artefact>> {
-        let artefact = |path: &str, role, media_type: &str, format: &str, title: &str| Artefact {
-            path: path.to_owned(),
-            audience: context.audience,
-            role,
-            media_type: media_type.to_owned(),
-            format: format.to_owned(),
-            title: title.to_owned(),
-        };
         let mut artefacts = Vec::new();
         let Tables { parquet, gpkg, .. } = self.tables;
         if let Some(parquet) = parquet {
             flushed(parquet.finish()?, PARQUET)?;
             let title = "Gebäude als Tabelle mit Grundrissen, Flächen und Maßen";
-            artefacts.push(artefact(PARQUET, ArtefactRole::Data, "application/vnd.apache.parquet", "GeoParquet 1.1", title));
+            artefacts.push(context.artefact(PARQUET, "application/vnd.apache.parquet", "GeoParquet 1.1", title));
         }
         if let Some(sequence) = self.sequence {
             flushed(sequence.finish(), CITYJSON)?;
             let title = "Gebäude als CityJSON";
-            artefacts.push(artefact(CITYJSON, ArtefactRole::Data, "application/city+json-seq", "CityJSONSeq 2.0", title));
+            artefacts.push(context.artefact(CITYJSON, "application/city+json-seq", "CityJSONSeq 2.0", title));
         }
         if let Some((mut file, rows)) = gpkg {
             file.end(&layer(whole), rows)?;
             file.finish()?;
-            artefacts.push(artefact(GPKG, ArtefactRole::Data, "application/geopackage+sqlite3", "GeoPackage 1.3", LAYER_TITLE));
+            artefacts.push(context.artefact(GPKG, "application/geopackage+sqlite3", "GeoPackage 1.3", LAYER_TITLE));
         }
         if let Some(map) = self.map.filter(|map| !map.is_empty()) {
             let attribution = context.dataset.metadata.attribution.clone().unwrap_or_default();
             map.write(&context.output.join(PMTILES), bounds_lonlat, attribution)?;
             let title = "Grundrisse mit Höhen als Vektorkacheln";
-            artefacts.push(artefact(PMTILES, ArtefactRole::Tiles, "application/vnd.pmtiles", "PMTiles 3 (MVT)", title));
+            artefacts.push(Artefact {
+                role: ArtefactRole::Tiles,
+                ..context.artefact(PMTILES, "application/vnd.pmtiles", "PMTiles 3 (MVT)", title)
+            });
         }
         if let Some(picture) = self.picture {
             write_file(&context.output.join(PREVIEW), &picture.finish()?)?;
-            artefacts.push(artefact(PREVIEW, ArtefactRole::Preview, "image/png", "PNG", "Vorschau der 3D-Gebäude"));
+            artefacts.push(Artefact {
+                role: ArtefactRole::Preview,
+                ..context.artefact(PREVIEW, "image/png", "PNG", "Vorschau der 3D-Gebäude")
+            });
         }
         Ok(artefacts)
     }

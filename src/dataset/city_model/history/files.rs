@@ -13,7 +13,7 @@ use crate::dataset::city_model::model::Building;
 use crate::dataset::city_model::outputs::{create, flushed};
 use crate::dataset::city_model::read::CELLS;
 use crate::dataset::city_model::table::{self, GEOMETRY, Table};
-use crate::dataset::{Artefact, ArtefactRole, AssembleContext, UnitResult};
+use crate::dataset::{Artefact, AssembleContext, UnitResult};
 use crate::error::{Error, Result};
 use crate::format::gpkg::{Geopackage, Layer};
 use crate::format::{self, geoparquet};
@@ -56,25 +56,17 @@ pub fn write(context: &AssembleContext<'_>, read: &[UnitResult], whole: &Whole) 
             parquet.write(&rows(&table, &schema, &here, &buildings)?)?;
         }
     }
-    let artefact = |path: &str, media_type: &str, format: &str, title: &str| Artefact {
-        path: path.to_owned(),
-        audience: context.audience,
-        role: ArtefactRole::Data,
-        media_type: media_type.to_owned(),
-        format: format.to_owned(),
-        title: title.to_owned(),
-    };
     let mut artefacts = Vec::new();
     if let Some(parquet) = parquet {
         flushed(parquet.finish()?, HISTORY)?;
         let title = "Gebäude mit allen früheren Fassungen";
-        artefacts.push(artefact(HISTORY, "application/vnd.apache.parquet", "GeoParquet 1.1", title));
+        artefacts.push(context.artefact(HISTORY, "application/vnd.apache.parquet", "GeoParquet 1.1", title));
     }
     let events = changes.events();
     if context.wants("gpkg") {
         let title = "Neue, geänderte und abgerissene Gebäude";
         write_changes(&events, title, context, whole)?;
-        artefacts.push(artefact(CHANGES, "application/geopackage+sqlite3", "GeoPackage 1.3", title));
+        artefacts.push(context.artefact(CHANGES, "application/geopackage+sqlite3", "GeoPackage 1.3", title));
     }
     Ok((artefacts, notes(&events)))
 }
