@@ -6,7 +6,7 @@ use super::nas::xml::Dialect;
 use super::plane::Point;
 use super::town::night::{self, Night};
 use super::town::{Address, Building, Town};
-use super::{city, field, ground, image, nas, pipeline, truth};
+use super::{city, field, ground, image, nas, pipeline, theme, truth};
 use crate::error::{Error, Exit, Result};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -49,7 +49,7 @@ pub struct DemoReport {
 }
 
 /// Kinds of datasets that the demo has deliveries for.
-pub const KINDS: [&str; 5] = ["orthophoto", "cadastre", "city_model", "playground", "street_survey"];
+pub const KINDS: [&str; 6] = ["orthophoto", "cadastre", "city_model", "playground", "street_survey", "vector_theme"];
 
 /// Writes the deliveries of a night into the folder `dir`.
 ///
@@ -150,12 +150,23 @@ fn first_night(
         let counts = BTreeMap::from([("row".to_owned(), count)]);
         report.files.push(folder.write("in/survey/trajektorie.csv", text.as_bytes(), counts)?);
     }
+    if wanted("vector_theme") {
+        let (text, count) = theme::reserves(town, false);
+        let counts = BTreeMap::from([("area".to_owned(), count)]);
+        report.files.push(folder.write("in/natur/schutzgebiete.geojson", text.as_bytes(), counts)?);
+        report.files.push(roads(folder, town, &[])?);
+    }
     report.files.push(folder.write("pipeline.toml", pipeline::text(town, options).as_bytes(), BTreeMap::new())?);
     Ok(())
 }
 
-/// A later night brings one tile flown anew (in place of the old one), one changed tile of the city model, and the changes of the
-/// cadastre.
+fn roads(folder: &Folder, town: &Town, nights: &[Night]) -> Result<Written> {
+    let (bytes, count) = theme::roads(town, nights);
+    folder.write("in/strassen/zustand.csv", &bytes, BTreeMap::from([("section".to_owned(), count)]))
+}
+
+/// A later night brings one tile flown anew (in place of the old one), one changed tile of the city model, the changes of the
+/// cadastre, and the condition of the roads anew.
 fn later_night(
     folder: &Folder,
     town: &Town,
@@ -183,6 +194,9 @@ fn later_night(
         if wanted("city_model") {
             report.files.push(city_tile(folder, town, &tile, &date)?);
         }
+    }
+    if wanted("vector_theme") {
+        report.files.push(roads(folder, town, nights)?);
     }
     if wanted("cadastre") {
         let (text, [inserted, replaced, deleted]) = change::delivery(town.seed, options.dialect, last);

@@ -103,7 +103,8 @@ pub fn trajectory(town: &Town) -> (String, u64) {
     (out, frames)
 }
 
-fn centre_line(town: &Town, parcel: &Parcel) -> Vec<[f64; 2]> {
+/// Points along the middle of a street, one every 5 m.
+pub fn centre_line(town: &Town, parcel: &Parcel) -> Vec<[f64; 2]> {
     let r = parcel.rect;
     let (x0, y0, x1, y1) = (r.x0 as f64 / 1000.0, r.y0 as f64 / 1000.0, r.x1 as f64 / 1000.0, r.y1 as f64 / 1000.0);
     let along_x = x1 - x0 > y1 - y0;

@@ -14,6 +14,7 @@ mod nas;
 mod pipeline;
 mod plane;
 pub(crate) mod random;
+mod theme;
 pub(crate) mod town;
 mod truth;
 

@@ -82,5 +82,69 @@ keywords = ["Gebäude", "3D-Stadtmodell", "LoD2"]
 "#,
         );
     }
+    if wanted("vector_theme") {
+        out.push_str(
+            r##"
+[[dataset]]
+id = "schutzgebiete"
+kind = "vector_theme"
+source = ["in/natur/schutzgebiete.geojson"]
+geometry = "polygon"
+key = "nummer"
+fields = [
+    { name = "nummer", from = "SG_NR", required = true, title = "Nummer" },
+    { name = "name", from = "SG_NAME", title = "Name" },
+    { name = "art", from = "ART", title = "Art" },
+    { name = "flaeche", from = "FLAECHE_HA", type = "number", unit = "ha", title = "Fläche" },
+]
+style = { by = "art", classes = [
+    { value = "NSG", title = "Naturschutzgebiet", colour = "#2e7d32" },
+    { value = "LSG", title = "Landschaftsschutzgebiet", colour = "#9ccc65" },
+    { value = "GLB", title = "Geschützter Landschaftsbestandteil", colour = "#26a69a" },
+] }
+audience = "public"
+
+[dataset.metadata]
+title = "Schutzgebiete Kettenau"
+abstract = "Naturschutzgebiete, Landschaftsschutzgebiete und geschützte Landschaftsbestandteile der Stadt Kettenau. Synthetische Daten."
+licence = "dl-by-de/2.0"
+attribution = "Stadt Kettenau (synthetische Daten)"
+theme = "ps"
+keywords = ["Schutzgebiet", "Naturschutz"]
+
+[[dataset]]
+id = "strassenzustand"
+kind = "vector_theme"
+source = ["in/strassen/zustand.csv"]
+source_crs = "EPSG:25832"
+encoding = "ISO-8859-1"
+decimal = ","
+csv = { wkt = "geometrie" }
+geometry = "line"
+key = "abschnitt"
+fields = [
+    { name = "abschnitt", required = true, title = "Abschnitt" },
+    { name = "strasse", from = "straße", title = "Straße" },
+    { name = "zustand", from = "zustandswert", type = "number", title = "Zustandswert" },
+    { name = "erfasst", type = "date", title = "Erfasst am" },
+]
+zoom = [10, 16]
+style = { width = 4, by = "zustand", classes = [
+    { max = 2.0, title = "gut", colour = "#1a9850" },
+    { min = 2.0, max = 3.5, title = "mittel", colour = "#fdae61" },
+    { min = 3.5, title = "schlecht", colour = "#d73027" },
+] }
+audience = "public"
+
+[dataset.metadata]
+title = "Straßenzustand Kettenau"
+abstract = "Zustandswerte der Fahrbahnen der Stadt Kettenau nach einer Befahrung, 1 (neu) bis 5 (abgenutzt). Synthetische Daten."
+licence = "dl-by-de/2.0"
+attribution = "Stadt Kettenau (synthetische Daten)"
+theme = "tn"
+keywords = ["Straße", "Zustandserfassung"]
+"##,
+        );
+    }
     out
 }

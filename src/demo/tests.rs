@@ -108,7 +108,7 @@ fn the_cadastre_has_what_the_truth_counts_in_both_dialects_and_every_person_is_m
 
 #[test]
 fn the_same_seed_gives_the_same_bytes_on_one_thread_and_two() {
-    for only in ["cadastre", "city_model", "playground", "street_survey"] {
+    for only in ["cadastre", "city_model", "playground", "street_survey", "vector_theme"] {
         let (first, second) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let one = write(first.path(), &options(only, 1, 1)).unwrap();
         let two = write(second.path(), &options(only, 1, 2)).unwrap();

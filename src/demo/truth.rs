@@ -7,7 +7,7 @@ use super::image::{self, MARGIN_M, canvas::PIXEL};
 use super::plane::Ring;
 use super::town::night::{Change, Night, Object};
 use super::town::{Building, Parcel, Quarter, Town, names};
-use super::{city, nas};
+use super::{city, nas, theme};
 use crate::crs::{Crs, Operation};
 use crate::error::{Error, Exit, Result};
 use serde_json::{Value, json};
@@ -105,6 +105,11 @@ pub fn write(
             let count = value["features"].as_array().map_or(0, Vec::len) as u64;
             let counts = BTreeMap::from([("feature".to_owned(), count)]);
             written.push(folder.write(name, format!("{value}\n").as_bytes(), counts)?);
+        }
+        for (name, (text, count)) in
+            [("truth/reserves.geojson", theme::reserves(town, true)), ("truth/roads.geojson", theme::roads_truth(town, nights))]
+        {
+            written.push(folder.write(name, text.as_bytes(), BTreeMap::from([("feature".to_owned(), count)]))?);
         }
     }
     Ok(written)

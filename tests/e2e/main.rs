@@ -22,6 +22,7 @@ mod orthophoto;
 mod privacy;
 mod real_data;
 mod records;
+mod theme;
 mod town;
 #[path = "../validators/mod.rs"]
 mod validators;

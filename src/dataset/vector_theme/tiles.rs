@@ -67,9 +67,11 @@ pub fn units(options: &Options, context: &PlanContext<'_>, read: &[UnitResult]) 
     let table = table_name(context.dataset);
     let unit = |((root, x, y), inputs): (Tile, Vec<Input>)| {
         let size: u64 = inputs.iter().map(|input| input.size).sum();
-        let params = serde_json::json!({ "crs": crs, "zoom": options.zoom, "layer": table });
+        let key = format!("{root}/{x}/{y}");
+        // Squares above each other may have the same inputs.
+        let params = serde_json::json!({ "crs": crs, "zoom": options.zoom, "layer": table, "tile": key });
         let memory_mb = 64 + (size >> 20).saturating_mul(4);
-        UnitSpec { key: format!("{root}/{x}/{y}"), inputs, params, bbox: None, memory_mb, cost: size }
+        UnitSpec { key, inputs, params, bbox: None, memory_mb, cost: size }
     };
     Ok(squares.into_iter().map(unit).collect())
 }
