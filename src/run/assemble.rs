@@ -8,6 +8,7 @@ use crate::error::{Error, Place, Result};
 use crate::io::{Digest, atomic};
 use crate::ledger::{AssemblyRow, StoredFile};
 use crate::pipeline::Audience;
+use rayon::prelude::*;
 use std::path::Path;
 use std::time::Instant;
 
@@ -111,11 +112,11 @@ impl Night<'_> {
         };
         let mut assembly = work.dataset.assemble(&context)?;
         limit_audience(&mut assembly, work.config.audience);
-        let mut files = Vec::new();
-        for path in files_below(&output)? {
+        let adopt = |path: String| -> Result<StoredFile> {
             let (digest, size) = self.store.adopt(&output.join(&path))?;
-            files.push(StoredFile { path, digest, size });
-        }
+            Ok(StoredFile { path, digest, size })
+        };
+        let files: Vec<StoredFile> = files_below(&output)?.into_par_iter().map(adopt).collect::<Result<_>>()?;
         check(&work.config.id, &assembly, &files)?;
         atomic::remove_tree(&base)?;
         Ok(AssemblyRow { id, assembly, files, sources: work.sources.clone(), run: self.run })

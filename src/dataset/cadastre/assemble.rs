@@ -24,7 +24,13 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
     let state = state_of(context)?;
     let summary: StateSummary = serde_json::from_value(state.outcome.summary.clone())
         .map_err(|error| Error::new("mk::run::result", "the state is not as expected").because(error))?;
-    let mut artefacts = files::write(options, context, state, &summary)?;
+    let mut facts = facts(options, context, state, &summary)?;
+    // One thread writes the archive of tiles, while the others write the tables.
+    let (written, tiles) = rayon::join(
+        || files::write(options, context, state, &summary),
+        || if context.wants("pmtiles") { write_tiles(options, &facts, context) } else { Ok(0) },
+    );
+    let mut artefacts = written?;
     let areas = context.results.get(AREAS).map_or(&[][..], Vec::as_slice);
     if context.wants("qualitaet")
         && let Some(text) = quality_list::csv(areas)
@@ -36,8 +42,7 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
         artefacts.push(Artefact { audience: Audience::Internal, ..list });
     }
     artefacts.extend(products(options, context, state, &summary)?);
-    let mut facts = facts(options, context, state, &summary)?;
-    if context.wants("pmtiles") && write_tiles(options, &facts, context)? > 0 {
+    if tiles? > 0 {
         let title = "Liegenschaftskarte (Vektorkacheln)";
         let tiles = context.artefact(PMTILES, "application/vnd.pmtiles", "PMTiles 3 (Mapbox Vector Tiles)", title);
         artefacts.push(Artefact { role: ArtefactRole::Tiles, ..tiles });
@@ -170,7 +175,7 @@ pub fn locate(options: &Options, object: &str, context: &AssembleContext<'_>) ->
     let state = state_of(context)?;
     let oid = object.strip_suffix("FL").filter(|oid| oid.len() == 16).unwrap_or(object);
     let is_it = |row: &Row| {
-        let key = || row.properties().get("flurstueckskennzeichen").and_then(serde_json::Value::as_str) == Some(object);
+        let key = || row.fields().text(&["flurstueckskennzeichen"]).as_deref() == Some(object);
         row.oid == oid || (row.class == "AX_Flurstueck" && row.attributes.contains(object) && key())
     };
     let mut found: Vec<Row> = Vec::new();

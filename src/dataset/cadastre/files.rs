@@ -32,25 +32,62 @@ pub fn write(
         return Ok(Vec::new());
     }
     let spools = spooled(options, context, state)?;
-    let by_name: BTreeMap<&str, &Spool> = TABLES.iter().map(|spec| spec.file).zip(&spools).collect();
-    // The GeoPackage has one writer, which takes as long as all the others.
-    let (gpkg, others) = rayon::join(
-        || if context.wants("gpkg") { write_gpkg(&spools, summary, context).map(Some) } else { Ok(None) },
-        || TABLES.par_iter().zip(&spools).map(|(spec, spool)| write_table(spec, spool, summary.crs, context)).collect(),
-    );
-    let others: Result<Vec<Vec<Artefact>>> = others;
-    let mut artefacts: Vec<Artefact> = others?.into_iter().flatten().chain(gpkg?).collect();
-    if context.wants("preview")
-        && let Some(bytes) = preview::png(&by_name)?
-    {
-        atomic::write_new(&context.output.join("preview.png"), &bytes)?;
-        let picture = context.artefact("preview.png", "image/png", "PNG", "Übersicht");
-        artefacts.push(Artefact { role: ArtefactRole::Preview, ..picture });
+    // The GeoPackage has one writer, which takes as long as many of the others: it begins first.
+    let wanted = |name: &str, what: Work| context.wants(name).then_some(what);
+    let tables =
+        (0..TABLES.len()).flat_map(|table| [wanted("parquet", Work::Parquet(table)), wanted("fgb", Work::FlatGeobuf(table))]);
+    let mut works: Vec<Work> = wanted("gpkg", Work::Geopackage).into_iter().chain(tables.flatten()).collect();
+    works.extend(wanted("preview", Work::Preview));
+    works.extend(wanted("csv", Work::Addresses).or_else(|| wanted("suche", Work::Addresses)));
+    let mut written: Vec<(Work, Vec<Artefact>)> = works
+        .into_par_iter()
+        .with_max_len(1)
+        .map(|work| Ok((work, work.write(&spools, summary, context)?)))
+        .collect::<Result<_>>()?;
+    written.sort_by_key(|(work, _)| work.place());
+    Ok(written.into_iter().flat_map(|(_, artefacts)| artefacts).collect())
+}
+
+/// Something to be written of the tables.
+#[derive(Debug, Clone, Copy)]
+enum Work {
+    Parquet(usize),
+    FlatGeobuf(usize),
+    Geopackage,
+    Preview,
+    Addresses,
+}
+
+impl Work {
+    /// The order in which the artefacts are told.
+    fn place(self) -> (usize, usize) {
+        match self {
+            Self::Parquet(table) => (table, 0),
+            Self::FlatGeobuf(table) => (table, 1),
+            Self::Geopackage => (TABLES.len(), 0),
+            Self::Preview => (TABLES.len(), 1),
+            Self::Addresses => (TABLES.len(), 2),
+        }
     }
-    if let (true, Some(spool)) = (context.wants("csv") || context.wants("suche"), by_name.get("adresse")) {
-        artefacts.extend(write_addresses(spool, summary.crs, context)?);
+
+    fn write(self, spools: &[Spool], summary: &StateSummary, context: &AssembleContext<'_>) -> Result<Vec<Artefact>> {
+        let by_name = || -> BTreeMap<&str, &Spool> { TABLES.iter().map(|spec| spec.file).zip(spools).collect() };
+        match self {
+            Self::Geopackage => write_gpkg(spools, summary, context).map(|artefact| vec![artefact]),
+            Self::Parquet(table) => write_parquet(TABLES[table], &spools[table], summary.crs, context),
+            Self::FlatGeobuf(table) => write_flatgeobuf(TABLES[table], &spools[table], summary.crs, context),
+            Self::Preview => {
+                let Some(bytes) = preview::png(&by_name())? else { return Ok(Vec::new()) };
+                atomic::write_new(&context.output.join("preview.png"), &bytes)?;
+                let picture = context.artefact("preview.png", "image/png", "PNG", "Übersicht");
+                Ok(vec![Artefact { role: ArtefactRole::Preview, ..picture }])
+            }
+            Self::Addresses => match by_name().get("adresse") {
+                Some(spool) => write_addresses(spool, summary.crs, context),
+                None => Ok(Vec::new()),
+            },
+        }
     }
-    Ok(artefacts)
 }
 
 /// The rows of all tables: cell by cell along the Hilbert curve, and so within each.
@@ -87,29 +124,23 @@ fn spooled(options: &Options, context: &AssembleContext<'_>, state: &UnitResult)
     spools.finish()
 }
 
-/// The files of one table: GeoParquet always, FlatGeobuf where rows have a place.
-fn write_table(spec: &Spec, spool: &Spool, crs: Option<Crs>, context: &AssembleContext<'_>) -> Result<Vec<Artefact>> {
-    let mut artefacts = Vec::new();
-    if context.wants("parquet") {
-        let path = format!("{}.parquet", spec.file);
-        let options = geoparquet::Options::new(GEOMETRY, crs);
-        geoparquet::write_file(&context.output.join(&path), spool.schema(), spool.batches()?, &options)?;
-        artefacts.push(context.artefact(&path, "application/vnd.apache.parquet", "GeoParquet 1.1", spec.title));
+fn write_parquet(spec: &Spec, spool: &Spool, crs: Option<Crs>, context: &AssembleContext<'_>) -> Result<Vec<Artefact>> {
+    let path = format!("{}.parquet", spec.file);
+    let options = geoparquet::Options::new(GEOMETRY, crs);
+    geoparquet::write_file(&context.output.join(&path), spool.schema(), spool.batches()?, &options)?;
+    Ok(vec![context.artefact(&path, "application/vnd.apache.parquet", "GeoParquet 1.1", spec.title)])
+}
+
+/// Where rows have a place.
+fn write_flatgeobuf(spec: &Spec, spool: &Spool, crs: Option<Crs>, context: &AssembleContext<'_>) -> Result<Vec<Artefact>> {
+    if spool.located() == 0 {
+        return Ok(Vec::new());
     }
-    if context.wants("fgb") {
-        let path = format!("{}.fgb", spec.file);
-        let options = flatgeobuf::Options {
-            name: spec.name,
-            title: spec.title,
-            geometry: GEOMETRY,
-            geometry_type: spec.geometry_type,
-            crs,
-        };
-        if flatgeobuf::write_file(&context.output.join(&path), spool.schema(), spool.batches()?, &options)? > 0 {
-            artefacts.push(context.artefact(&path, "application/vnd.flatgeobuf", "FlatGeobuf 3", spec.title));
-        }
-    }
-    Ok(artefacts)
+    let path = format!("{}.fgb", spec.file);
+    let options =
+        flatgeobuf::Options { name: spec.name, title: spec.title, geometry: GEOMETRY, geometry_type: spec.geometry_type, crs };
+    flatgeobuf::write_file(&context.output.join(&path), spool.schema(), spool.located(), spool.batches()?, &options)?;
+    Ok(vec![context.artefact(&path, "application/vnd.flatgeobuf", "FlatGeobuf 3", spec.title)])
 }
 
 /// Addresses as CSV and as an index to search.

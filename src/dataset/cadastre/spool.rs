@@ -12,7 +12,7 @@ use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// Bytes of rows that are kept in memory.
-const IN_MEMORY: usize = 48 << 20;
+const IN_MEMORY: usize = 40 << 20;
 
 /// The rows of all tables, in the order in which they were added.
 pub struct Spools {
@@ -27,6 +27,7 @@ pub struct Spool {
     path: PathBuf,
     file: Option<StreamWriter<BufWriter<File>>>,
     rows: Vec<RecordBatch>,
+    located: u64,
 }
 
 impl Spools {
@@ -41,6 +42,7 @@ impl Spools {
             path: folder.join(format!("{}.spool", spec.file)),
             file: None,
             rows: Vec::new(),
+            located: 0,
         };
         Self { tables: TABLES.iter().map(spool).collect(), size: 0, limit }
     }
@@ -54,7 +56,10 @@ impl Spools {
             return Ok(());
         }
         self.size += rows.get_array_memory_size();
-        self.tables[table].rows.push(rows);
+        let table = &mut self.tables[table];
+        // The geometry is the last column.
+        table.located += rows.columns().last().map_or(0, |column| column.len() - column.null_count()) as u64;
+        table.rows.push(rows);
         if self.size > self.limit {
             self.size = 0;
             self.tables.iter_mut().try_for_each(Spool::flush)?;
@@ -81,6 +86,11 @@ impl Spool {
     /// The columns.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// The number of rows that have a geometry.
+    pub fn located(&self) -> u64 {
+        self.located
     }
 
     fn flush(&mut self) -> Result<()> {

@@ -94,8 +94,9 @@ fn write_fgb(work: &Work<'_>) -> Result<Vec<Artefact>> {
         geometry_type: work.whole.geometry_type(),
         crs: Some(work.whole.crs),
     };
-    let rows = published(work.read, work.whole, &schema)?;
-    let count = flatgeobuf::write_file(&work.context.output.join(FGB), &schema, rows, &options)?;
+    let rows = || published(work.read, work.whole, &schema);
+    let count = rows()?.map(|rows| flatgeobuf::located(&rows?, GEOMETRY)).sum::<Result<u64>>()?;
+    flatgeobuf::write_file(&work.context.output.join(FGB), &schema, count, rows()?, &options)?;
     let artefact = || work.context.artefact(FGB, "application/vnd.flatgeobuf", "FlatGeobuf 3", &work.title);
     Ok((count > 0).then(artefact).into_iter().collect())
 }
