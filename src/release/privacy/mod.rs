@@ -5,26 +5,23 @@
 //! objects that a reader dropped because they are personal. A message names the artefact and the place in it, never the datum.
 
 mod decode;
+mod identifiers;
 
 use super::Content;
 use crate::error::{Error, Place, Result};
 use crate::run::Store;
 use aho_corasick::AhoCorasick;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Length of the identifiers of objects (GeoInfoDok: two letters of the country, two of the Land, twelve more).
-const ID: usize = 16;
 /// Artefacts named in one message.
 const NAMED: usize = 20;
 
 /// What must not be found.
 pub struct Watch {
     words: Option<AhoCorasick>,
-    identifiers: HashSet<[u8; ID]>,
-    /// Identifiers by the first four bytes: the country, the Land and the office are the same in most.
-    begins: HashSet<[u8; 4]>,
+    identifiers: identifiers::Identifiers,
 }
 
 impl Watch {
@@ -34,22 +31,19 @@ impl Watch {
     /// When there are more words than can be looked for.
     pub fn new(canaries: &[String], identifiers: impl IntoIterator<Item = String>) -> Result<Self> {
         let mut words: Vec<String> = canaries.iter().filter(|word| !word.trim().is_empty()).cloned().collect();
-        let mut known = HashSet::new();
+        let mut known = Vec::new();
         for id in identifiers {
-            match <[u8; ID]>::try_from(id.as_bytes()) {
-                Ok(id) if id.iter().all(u8::is_ascii_alphanumeric) && id[0].is_ascii_uppercase() => {
-                    known.insert(id);
-                }
-                _ if id.len() >= 8 => words.push(id),
-                _ => {}
+            match identifiers::of(&id) {
+                Some(id) => known.push(id),
+                None if id.len() >= 8 => words.push(id),
+                None => {}
             }
         }
         let words = (!words.is_empty())
             .then(|| AhoCorasick::builder().ascii_case_insensitive(true).build(&words))
             .transpose()
             .map_err(|error| Error::new("mk::release::canary", "the canaries cannot be looked for").because(error))?;
-        let begins = known.iter().map(|id| [id[0], id[1], id[2], id[3]]).collect();
-        Ok(Self { words, identifiers: known, begins })
+        Ok(Self { words, identifiers: identifiers::Identifiers::new(known) })
     }
     /// True when there is nothing to look for.
     pub fn is_empty(&self) -> bool {
@@ -57,28 +51,7 @@ impl Watch {
     }
     /// True when the bytes hold a word or an identifier.
     pub fn finds(&self, bytes: &[u8]) -> bool {
-        self.words.as_ref().is_some_and(|words| words.is_match(bytes)) || self.finds_identifier(bytes)
-    }
-    fn finds_identifier(&self, bytes: &[u8]) -> bool {
-        if self.identifiers.is_empty() {
-            return false;
-        }
-        let mut at = 0;
-        while at + ID <= bytes.len() {
-            // Back from the end of the window: a byte that is none of an identifier lets the window jump over it.
-            let window = &bytes[at..at + ID];
-            if let Some(last) = window.iter().rposition(|byte| !byte.is_ascii_alphanumeric()) {
-                at += last + 1;
-                continue;
-            }
-            // Seldom is the window the begin of an identifier; upper case letters tell quickly.
-            let begins = window[0].is_ascii_uppercase() && window.first_chunk().is_some_and(|begin| self.begins.contains(begin));
-            if begins && <&[u8; ID]>::try_from(window).is_ok_and(|id| self.identifiers.contains(id)) {
-                return true;
-            }
-            at += 1;
-        }
-        false
+        self.words.as_ref().is_some_and(|words| words.is_match(bytes)) || self.identifiers.are_in(bytes)
     }
 }
 
