@@ -326,9 +326,9 @@ impl Encoder {
         }
         let type_ = if kind == GeometryType::Unknown { own } else { GeometryType::Unknown };
         let lines: Vec<&LineString<f64>> = match shape {
-            geo::Geometry::MultiPolygon(polygons) => return self.polygons(&polygons.0, type_),
+            geo::Geometry::MultiPolygon(polygons) => return Ok(self.polygons(&polygons.0, type_)),
             geo::Geometry::Polygon(polygon) if own == GeometryType::MultiPolygon => {
-                return self.polygons(std::slice::from_ref(polygon), type_);
+                return Ok(self.polygons(std::slice::from_ref(polygon), type_));
             }
             geo::Geometry::GeometryCollection(parts) => {
                 let parts = parts.0.iter().map(|part| self.shape(part, GeometryType::Unknown)).collect::<Result<Vec<_>>>()?;
@@ -350,9 +350,9 @@ impl Encoder {
         Ok(self.lines(&lines, type_))
     }
 
-    fn polygons(&mut self, polygons: &[Polygon<f64>], type_: GeometryType) -> Result<WIPOffset<Geometry<'static>>> {
+    fn polygons(&mut self, polygons: &[Polygon<f64>], type_: GeometryType) -> WIPOffset<Geometry<'static>> {
         let parts: Vec<_> = polygons.iter().map(|polygon| self.lines(&rings(polygon), GeometryType::Unknown)).collect();
-        Ok(self.whole(&parts, type_))
+        self.whole(&parts, type_)
     }
 
     fn whole(&mut self, parts: &[WIPOffset<Geometry<'static>>], type_: GeometryType) -> WIPOffset<Geometry<'static>> {

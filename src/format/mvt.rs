@@ -1,6 +1,6 @@
 //! Mapbox Vector Tile 2.1: layers of points, lines and areas with their tags, as the bytes of a tile.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 /// Units across a tile.
 pub const EXTENT: u32 = 4096;
@@ -52,24 +52,17 @@ pub fn draw(shape: &Shape) -> Option<Drawn> {
 /// A layer being written.
 pub struct Layer {
     name: String,
+    /// Keys and values with their indices, which count up as they come.
     keys: Vec<String>,
-    key_index: BTreeMap<String, u32>,
-    values: Vec<Vec<u8>>,
-    value_index: BTreeMap<Vec<u8>, u32>,
-    features: Vec<Vec<u8>>,
+    values: HashMap<Vec<u8>, u32>,
+    /// All features, as they stand in the tile.
+    features: Vec<u8>,
 }
 
 impl Layer {
     /// An empty layer.
     pub fn new(name: &str) -> Self {
-        Self {
-            name: name.to_owned(),
-            keys: Vec::new(),
-            key_index: BTreeMap::new(),
-            values: Vec::new(),
-            value_index: BTreeMap::new(),
-            features: Vec::new(),
-        }
+        Self { name: name.to_owned(), keys: Vec::new(), values: HashMap::new(), features: Vec::new() }
     }
     /// Adds a feature; one whose geometry vanishes in the units of the tile is left out.
     pub fn add(&mut self, shape: &Shape, tags: &[(&str, Value)]) {
@@ -88,20 +81,19 @@ impl Layer {
         put_packed(&mut feature, 2, &indices);
         put_number(&mut feature, 3, drawn.kind);
         put_bytes(&mut feature, 4, &drawn.geometry);
-        self.features.push(feature);
+        put_bytes(&mut self.features, 2, &feature);
     }
     /// True without a feature.
     pub fn is_empty(&self) -> bool {
         self.features.is_empty()
     }
     fn key(&mut self, key: &str) -> u64 {
-        if let Some(index) = self.key_index.get(key) {
-            return u64::from(*index);
-        }
-        let index = self.keys.len() as u32;
-        self.keys.push(key.to_owned());
-        self.key_index.insert(key.to_owned(), index);
-        u64::from(index)
+        // There are few.
+        let known = self.keys.iter().position(|known| known == key);
+        known.unwrap_or_else(|| {
+            self.keys.push(key.to_owned());
+            self.keys.len() - 1
+        }) as u64
     }
     fn value(&mut self, value: &Value) -> u64 {
         let mut bytes = Vec::new();
@@ -117,13 +109,8 @@ impl Layer {
             }
             Value::Truth(truth) => put_number(&mut bytes, 7, u64::from(*truth)),
         }
-        if let Some(index) = self.value_index.get(&bytes) {
-            return u64::from(*index);
-        }
-        let index = self.values.len() as u32;
-        self.value_index.insert(bytes.clone(), index);
-        self.values.push(bytes);
-        u64::from(index)
+        let next = self.values.len() as u32;
+        u64::from(*self.values.entry(bytes).or_insert(next))
     }
 }
 
@@ -134,13 +121,13 @@ pub fn tile(layers: &[Layer]) -> Vec<u8> {
         let mut bytes = Vec::new();
         put_number(&mut bytes, 15, 2);
         put_bytes(&mut bytes, 1, layer.name.as_bytes());
-        for feature in &layer.features {
-            put_bytes(&mut bytes, 2, feature);
-        }
+        bytes.extend_from_slice(&layer.features);
         for key in &layer.keys {
             put_bytes(&mut bytes, 3, key.as_bytes());
         }
-        for value in &layer.values {
+        let mut values: Vec<(u32, &[u8])> = layer.values.iter().map(|(value, index)| (*index, &value[..])).collect();
+        values.sort_unstable();
+        for (_, value) in values {
             put_bytes(&mut bytes, 4, value);
         }
         put_number(&mut bytes, 5, u64::from(EXTENT));

@@ -83,6 +83,18 @@ fn put_polygon(out: &mut Vec<u8>, polygon: &Polygon<f64>) {
     polygon.interiors().iter().for_each(|ring| put_coords(out, ring));
 }
 
+/// A polygon without Z, as [`encode`] writes it, as a multi-polygon of one; `None` for anything else.
+pub fn multi_polygon(polygon: &[u8]) -> Option<Vec<u8>> {
+    if !polygon.starts_with(&[1, 3, 0, 0, 0]) {
+        return None;
+    }
+    let mut out = Vec::with_capacity(polygon.len() + 9);
+    put_header(&mut out, 6);
+    put_count(&mut out, 1);
+    out.extend_from_slice(polygon);
+    Some(out)
+}
+
 /// Reads a geometry; Z and M are dropped.
 ///
 /// # Errors

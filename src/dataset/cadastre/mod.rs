@@ -7,6 +7,7 @@
 mod address_files;
 mod areas;
 mod assemble;
+mod attributes;
 pub(crate) mod codes;
 mod files;
 pub(crate) mod history;
@@ -111,9 +112,9 @@ impl Dataset for Cadastre {
     fn stages(&self) -> &'static [Stage] {
         &[
             Stage { name: "read", version: 3 },
-            Stage { name: "state", version: 4 },
+            Stage { name: "state", version: 5 },
             Stage { name: "areas", version: 3 },
-            Stage { name: "tiles", version: 4 },
+            Stage { name: "tiles", version: 5 },
         ]
     }
     fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {

@@ -19,16 +19,25 @@ pub const PRIVATE: &str = "private.txt";
 /// Rows of one entry, at most.
 const BATCH_ROWS: usize = 16_384;
 /// Bytes of one entry, about: what is in memory at once does not depend on the delivery's size.
-const BATCH_BYTES: usize = 8 << 20;
+const BATCH_BYTES: usize = 4 << 20;
 
 /// The rows of a delivery, in the order of the file, some at a time.
 ///
 /// # Errors
 /// When the result cannot be read, or `each` fails.
-pub fn each_batch(input: &Input, mut each: impl FnMut(Vec<Row>) -> Result<()>) -> Result<()> {
+pub fn each_batch(input: &Input, mut each: impl FnMut(Vec<Row>) -> Result<()> + Send) -> Result<()> {
     let mut pack = Pack::open(&input.path)?;
     let names: Vec<String> = pack.entries().keys().filter(|name| name.starts_with(ROWS)).cloned().collect();
-    names.into_iter().try_for_each(|name| each(from_ipc(&pack.read(&name)?)?))
+    let mut names = names.into_iter();
+    let mut next = || names.next().map(|name| from_ipc(&pack.read(&name)?)).transpose();
+    let mut rows = next()?;
+    while let Some(some) = rows.take() {
+        // The next are read while these go their way.
+        let (following, done) = rayon::join(&mut next, || each(some));
+        done?;
+        rows = following?;
+    }
+    Ok(())
 }
 
 /// What later stages want to know of a delivery.
@@ -97,8 +106,18 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
     let UnitContext { pack, cancel, .. } = context;
     let mut writer = Writer { pack, rows: Vec::new(), bytes: 0, entries: 0, bbox: Bbox::EMPTY, begins: None };
     let mut delivery = nas::read(&open, &settings, &|| check(cancel), &mut |items| {
-        let rows: Vec<Vec<Row>> = items.into_par_iter().map(|item| rows_of(item, &name)).collect();
-        rows.into_iter().flatten().try_for_each(|row| writer.add(row))
+        let located = |item| {
+            let rows = rows_of(item, &name);
+            let boxes = rows.iter().filter_map(|row| row.geometry.as_deref());
+            let bbox = boxes.map(|wkb| Ok(wkb::summary(wkb)?.bbox)).collect::<Result<Vec<_>>>()?;
+            Ok((rows, bbox.into_iter().fold(Bbox::EMPTY, Bbox::union)))
+        };
+        let items: Vec<(Vec<Row>, Bbox)> = items.into_par_iter().map(located).collect::<Result<_>>()?;
+        for (rows, bbox) in items {
+            writer.bbox = writer.bbox.union(bbox);
+            rows.into_iter().try_for_each(|row| writer.add(row))?;
+        }
+        Ok(())
     })
     .map_err(|error| error.in_file(&source.name))?;
     for noted in delivery.rejections.iter_mut().chain(&mut delivery.findings) {
@@ -134,9 +153,6 @@ struct Writer<'p> {
 
 impl Writer<'_> {
     fn add(&mut self, row: Row) -> Result<()> {
-        if let Some(geometry) = &row.geometry {
-            self.bbox = self.bbox.union(wkb::summary(geometry)?.bbox);
-        }
         if !row.beginnt.is_empty() {
             let (first, last) = self.begins.get_or_insert_with(|| (row.beginnt.clone(), row.beginnt.clone()));
             if row.beginnt < *first {

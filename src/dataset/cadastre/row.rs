@@ -1,5 +1,6 @@
 //! An object version as a row, and rows as Arrow IPC: what the units of this kind hand to each other.
 
+use super::attributes::Attributes;
 use crate::error::{Error, Result};
 use arrow::array::{Array, AsArray, BinaryBuilder, RecordBatch, StringBuilder, UInt64Builder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type};
@@ -66,9 +67,14 @@ pub struct Row {
 }
 
 impl Row {
-    /// The kept properties.
+    /// The kept properties, to be changed.
     pub fn properties(&self) -> Map<String, Value> {
         serde_json::from_str(&self.attributes).unwrap_or_default()
+    }
+
+    /// The kept properties, to be looked at.
+    pub fn fields(&self) -> Attributes<'_> {
+        Attributes::of(&self.attributes)
     }
 }
 

@@ -12,6 +12,7 @@ use geo::{Area, Geometry, MultiPolygon};
 use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 
 /// Pieces thinner than this on average (metres) are two lines that should be one.
@@ -115,12 +116,12 @@ fn cut(parcel: &Lot, candidates: &[&Lot]) -> (Option<String>, Vec<Row>) {
     let sizes: Vec<f64> = found.iter().map(|(_, _, size)| *size).collect();
     let official = official_area(&parcel.row);
     let shares = official.map(|official| apportion(official, parcel.area.unsigned_area(), &sizes));
-    let key = parcel.row.properties().remove("flurstueckskennzeichen").unwrap_or_default();
+    let key: Value = parcel.row.fields().text(&["flurstueckskennzeichen"]).map(Cow::into_owned).into();
     let mut named = Vec::new();
     let mut pieces = Vec::new();
     for (index, (land_use, area, _)) in found.into_iter().enumerate() {
         let share = shares.as_ref().and_then(|shares| shares.get(index).copied());
-        let (kind, detail) = labels(&land_use.row.class, &land_use.row.properties());
+        let (kind, detail) = labels(&land_use.row.class, &land_use.row.fields());
         named.extend(kind.zip(share).map(|(kind, share)| (kind, detail, share)));
         let properties =
             [("flstkennz", key.clone()), ("nutzart", kind.into()), ("bez", detail.into()), ("flaeche", share.into())];
@@ -158,14 +159,13 @@ fn text(named: &[(&str, Option<&str>, f64)]) -> Option<String> {
 
 /// The official area of a parcel in square metres.
 pub fn official_area(parcel: &Row) -> Option<f64> {
-    let properties = parcel.properties();
-    let area = properties.get("amtlicheFlaeche").and_then(Value::as_str)?.parse::<f64>().ok()?;
+    let area = parcel.fields().text(&["amtlicheFlaeche"])?.parse::<f64>().ok()?;
     (area.is_finite() && area > 0.0 && area < 1e12).then_some(area)
 }
 
 fn is_further_use(lot: &Lot) -> bool {
     lot.row.attributes.contains("istWeitereNutzung")
-        && !matches!(lot.row.properties().get("istWeitereNutzung").and_then(Value::as_str), None | Some("" | "false"))
+        && !matches!(lot.row.fields().text(&["istWeitereNutzung"]).as_deref(), None | Some("" | "false"))
 }
 
 /// Shares the official area out by the sizes of the pieces, in whole square metres where it is whole, so that the shares sum to

@@ -23,6 +23,7 @@ use geo::{Geometry, MultiPolygon};
 use geo_index::rtree::sort::HilbertSort;
 use geo_index::rtree::{RTree, RTreeBuilder, RTreeIndex};
 use rayon::prelude::*;
+pub use references::Links;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -8,7 +8,6 @@ use crate::error::{Error, Result};
 use crate::format::wkb;
 use crate::io::Digest;
 use crate::vector::hilbert;
-use serde_json::Value;
 use std::collections::HashMap;
 
 /// Side of a cell in units of the CRS.
@@ -58,7 +57,7 @@ impl Cell {
 }
 
 /// What an object is known by: two that collide share a cell, nothing else.
-fn number_of(oid: &str) -> u64 {
+pub fn number_of(oid: &str) -> u64 {
     let digest = Digest::of(oid.as_bytes());
     let mut bytes = [0; 8];
     bytes.copy_from_slice(&digest.as_bytes()[..8]);
@@ -68,11 +67,86 @@ fn number_of(oid: &str) -> u64 {
 /// The properties by which objects with a place refer to some without.
 const REFERENCES: [&str; 4] = ["istTeilVon", "weistAuf", "zeigtAuf", "istGebucht"];
 
+/// What of a row tells its cell.
+#[derive(Debug)]
+pub struct Seen {
+    /// What its object is known by.
+    pub number: u64,
+    place: Option<Cell>,
+    /// The objects that it refers to, when it has a place.
+    targets: Vec<u64>,
+}
+
+impl Seen {
+    /// Of a row.
+    ///
+    /// # Errors
+    /// When the geometry is none.
+    pub fn of(row: &Row) -> Result<Self> {
+        let place = Cell::of(row)?;
+        let mut targets = Vec::new();
+        if place.is_some() && REFERENCES.iter().any(|name| row.attributes.contains(name)) {
+            let fields = row.fields();
+            targets.extend(REFERENCES.iter().flat_map(|name| fields.list(name)).map(|target| number_of(&target)));
+        }
+        Ok(Self { number: number_of(&row.oid), place, targets })
+    }
+}
+
+/// Objects with their cells, sorted by number. Of millions of objects each takes twelve bytes.
+#[derive(Debug, Default)]
+struct Known {
+    numbers: Vec<u64>,
+    cells: Vec<Cell>,
+}
+
+impl Known {
+    /// Where a number is. The numbers are digests: they lie where their size says, nearly.
+    fn get(&self, number: u64) -> Option<Cell> {
+        let count = self.numbers.len();
+        let guess = ((u128::from(number) * count as u128) >> 64) as usize;
+        let (mut low, mut high, mut step) = (guess, guess, 8);
+        while low > 0 && self.numbers[low - 1] >= number {
+            low = low.saturating_sub(step);
+            step *= 2;
+        }
+        step = 8;
+        while high < count && self.numbers[high] < number {
+            high = (high + step).min(count);
+            step *= 2;
+        }
+        let at = low + self.numbers[low..high].partition_point(|known| *known < number);
+        (self.numbers.get(at) == Some(&number)).then(|| self.cells[at])
+    }
+
+    /// Adds objects that are not there yet.
+    fn add(&mut self, fresh: &mut HashMap<u64, Cell>) {
+        let mut fresh: Vec<(u64, Cell)> = fresh.drain().collect();
+        fresh.sort_unstable();
+        let (mut from, mut to) = (self.numbers.len(), self.numbers.len() + fresh.len());
+        self.numbers.resize(to, 0);
+        self.cells.resize(to, Cell::default());
+        // From the end, so that nothing is in memory twice.
+        while let Some((number, cell)) = fresh.last() {
+            to -= 1;
+            if from > 0 && self.numbers[from - 1] > *number {
+                from -= 1;
+                (self.numbers[to], self.cells[to]) = (self.numbers[from], self.cells[from]);
+            } else {
+                (self.numbers[to], self.cells[to]) = (*number, *cell);
+                fresh.pop();
+            }
+        }
+    }
+}
+
+/// Objects that were found last are kept apart from the others, up to this number.
+const FRESH: usize = 1 << 16;
+
 /// Finds the cell of each row.
 #[derive(Debug, Default)]
 pub struct Router {
-    /// Sorted by number: what earlier nights have found.
-    known: Vec<(u64, Cell)>,
+    known: Known,
     fresh: HashMap<u64, Cell>,
     /// Of this delivery: where objects without a place belong.
     hints: HashMap<u64, Cell>,
@@ -84,25 +158,25 @@ impl Router {
     /// # Errors
     /// When the bytes are none of [`Self::into_bytes`].
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
-        if !bytes.len().is_multiple_of(12) {
+        let (entries, []) = bytes.as_chunks::<12>() else {
             return Err(Error::new("mk::cadastre::store", "the index of the version store is broken"));
-        }
-        let known = bytes.chunks_exact(12).map(|entry| {
+        };
+        let mut known = Known::default();
+        for entry in entries {
             let (mut number, mut cell) = ([0; 8], [0; 4]);
             number.copy_from_slice(&entry[..8]);
             cell.copy_from_slice(&entry[8..]);
-            (u64::from_le_bytes(number), Cell(u32::from_le_bytes(cell)))
-        });
-        Ok(Self { known: known.collect(), ..Self::default() })
+            known.numbers.push(u64::from_le_bytes(number));
+            known.cells.push(Cell(u32::from_le_bytes(cell)));
+        }
+        Ok(Self { known, ..Self::default() })
     }
 
     /// Everything that was found, sorted.
-    pub fn into_bytes(self) -> Vec<u8> {
-        let mut all = self.known;
-        all.extend(self.fresh);
-        all.sort_unstable();
-        let mut bytes = Vec::with_capacity(all.len() * 12);
-        for (number, Cell(cell)) in all {
+    pub fn into_bytes(mut self) -> Vec<u8> {
+        self.known.add(&mut self.fresh);
+        let mut bytes = Vec::with_capacity(self.known.numbers.len() * 12);
+        for (number, Cell(cell)) in self.known.numbers.iter().zip(&self.known.cells) {
             bytes.extend_from_slice(&number.to_le_bytes());
             bytes.extend_from_slice(&cell.to_le_bytes());
         }
@@ -110,62 +184,47 @@ impl Router {
     }
 
     fn get(&self, number: u64) -> Option<Cell> {
-        let known = || self.known.binary_search_by_key(&number, |(known, _)| *known).ok().map(|at| self.known[at].1);
-        self.fresh.get(&number).copied().or_else(known)
+        self.fresh.get(&number).copied().or_else(|| self.known.get(number))
+    }
+
+    fn put(&mut self, number: u64, cell: Cell) {
+        self.fresh.insert(number, cell);
+        if self.fresh.len() >= FRESH {
+            self.known.add(&mut self.fresh);
+        }
     }
 
     /// The cell of a row; `None` for one without a place that is not known yet: it is to be asked for again when the whole
     /// delivery has been seen, and with it all rows of the same object.
-    ///
-    /// # Errors
-    /// When the geometry is none.
-    pub fn route(&mut self, row: &Row) -> Result<Option<Cell>> {
-        let number = number_of(&row.oid);
-        let place = Cell::of(row)?;
-        if let Some(place) = place {
-            self.hint(row, place);
+    pub fn route(&mut self, seen: &Seen) -> Option<Cell> {
+        if let Some(place) = seen.place {
+            for target in &seen.targets {
+                // Of several the least: the order of objects in a delivery does not matter.
+                let cell = self.hints.entry(*target).or_insert(place);
+                *cell = place.min(*cell);
+            }
         }
-        if let Some(cell) = self.get(number) {
-            return Ok(Some(cell));
+        let known = self.get(seen.number);
+        if let (None, Some(place)) = (known, seen.place) {
+            self.put(seen.number, place);
         }
-        if let Some(place) = place {
-            self.fresh.insert(number, place);
-        }
-        Ok(place)
+        known.or(seen.place)
     }
 
-    /// The cell of a row that waited for the end of its delivery.
-    pub fn settle(&mut self, row: &Row) -> Cell {
-        let number = number_of(&row.oid);
+    /// The cell of an object that waited for the end of its delivery.
+    pub fn settle(&mut self, oid: &str) -> Cell {
+        let number = number_of(oid);
         if let Some(cell) = self.get(number) {
             return cell;
         }
         let cell = self.hints.get(&number).copied().unwrap_or_else(|| Cell::spread(number));
-        self.fresh.insert(number, cell);
+        self.put(number, cell);
         cell
     }
 
     /// Forgets what one delivery said about others.
     pub fn next_delivery(&mut self) {
         self.hints.clear();
-    }
-
-    fn hint(&mut self, row: &Row, place: Cell) {
-        if !REFERENCES.iter().any(|name| row.attributes.contains(name)) {
-            return;
-        }
-        let properties = row.properties();
-        for value in REFERENCES.iter().filter_map(|name| properties.get(*name)) {
-            let targets = match value {
-                Value::Array(targets) => targets.as_slice(),
-                one => std::slice::from_ref(one),
-            };
-            for target in targets.iter().filter_map(Value::as_str) {
-                // Of several the least: the order of objects in a delivery does not matter.
-                let cell = self.hints.entry(number_of(target)).or_insert(place);
-                *cell = place.min(*cell);
-            }
-        }
     }
 }
 
@@ -174,9 +233,31 @@ mod tests {
     use super::*;
     use crate::dataset::cadastre::row::Operation;
     use geo::{Geometry, Point};
+    use proptest::prelude::*;
 
-    fn row(oid: &str, at: Option<[f64; 2]>, attributes: &str) -> Row {
-        Row {
+    proptest! {
+        /// Wherever the numbers lie, and in whatever steps they came.
+        #[test]
+        fn objects_that_are_known_are_found(
+            numbers in prop::collection::btree_set(prop_oneof![any::<u64>(), 0..50_u64, u64::MAX - 50..], 0..200), step in 1_usize..60,
+        ) {
+            let numbers: Vec<u64> = numbers.into_iter().collect();
+            let mut known = Known::default();
+            // Not in their order.
+            for some in numbers.rchunks(step) {
+                known.add(&mut some.iter().map(|number| (*number, Cell(*number as u32))).collect());
+            }
+            prop_assert_eq!(&known.numbers, &numbers);
+            for number in &numbers {
+                prop_assert_eq!(known.get(*number), Some(Cell(*number as u32)));
+                let near = number.wrapping_add(1);
+                prop_assert_eq!(known.get(near).is_some(), numbers.contains(&near));
+            }
+        }
+    }
+
+    fn seen(oid: &str, at: Option<[f64; 2]>, attributes: &str) -> Seen {
+        let row = Row {
             operation: Operation::Insert,
             class: "AX_X".into(),
             oid: oid.into(),
@@ -188,25 +269,27 @@ mod tests {
             local: None,
             delivery: String::new(),
             byte: 0,
-        }
+        };
+        Seen::of(&row).unwrap()
     }
 
     #[test]
     fn an_object_stays_where_it_was_first_seen_and_what_has_no_place_goes_with_it() {
         let mut router = Router::default();
-        let place = router.route(&row("P", Some([565_400.0, 5_950_900.0]), r#"{"istTeilVon":"G"}"#)).unwrap().unwrap();
+        let place = router.route(&seen("P", Some([565_400.0, 5_950_900.0]), r#"{"istTeilVon":"G"}"#)).unwrap();
         assert_eq!(place.key(), "e1130n11901");
         assert_eq!(Cell::parse("e1130n11901"), Some(place));
-        assert!(router.route(&row("G", None, "{}")).unwrap().is_none(), "not known before the delivery's end");
-        assert_eq!(router.settle(&row("G", None, "{}")), place);
-        let lost = router.settle(&row("H", None, "{}"));
+        assert!(router.route(&seen("G", None, "{}")).is_none(), "not known before the delivery's end");
+        assert_eq!(router.settle("G"), place);
+        let lost = router.settle("H");
         assert_eq!(Cell::parse(&lost.key()), Some(lost));
         router.next_delivery();
         let mut router = Router::from_bytes(&router.into_bytes()).unwrap();
-        assert_eq!(router.route(&row("P", Some([1.0, 1.0]), "{}")).unwrap(), Some(place), "it moved, its cell does not");
-        assert_eq!(router.route(&row("G", None, "{}")).unwrap(), Some(place));
-        assert_eq!(router.route(&row("H", None, "{}")).unwrap(), Some(lost));
+        assert_eq!(router.route(&seen("P", Some([1.0, 1.0]), "{}")), Some(place), "it moved, its cell does not");
+        assert_eq!(router.route(&seen("G", None, "{}")), Some(place));
+        assert_eq!(router.route(&seen("H", None, "{}")), Some(lost));
         assert!(Router::from_bytes(b"no").is_err());
+        assert!(Known::default().get(7).is_none());
         assert!(Cell::parse("x").is_none() && Cell::parse("e1").is_none());
     }
 }

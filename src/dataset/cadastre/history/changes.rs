@@ -76,7 +76,7 @@ pub fn write(path: &Path, state: &UnitResult, options: &Options, period: &Period
         |value: &dyn Fn(&Change) -> Option<String>| -> ArrayRef { Arc::new(changes.iter().map(value).collect::<StringArray>()) };
     let property = |name: &'static str| {
         move |row: &Row| {
-            let all = super::parcels::texts(&row.properties(), name);
+            let all = super::parcels::texts(&row.fields(), name);
             (!all.is_empty()).then(|| all.join(";"))
         }
     };

@@ -1,6 +1,7 @@
 //! How parcels came of each other, `flurstueck_lineage`: what the cadastre says, and what the geometry of versions shows.
 
 use super::parcels::{PARCEL, Version, texts};
+use crate::crs::Bbox;
 use crate::dataset::cadastre::row::Row;
 use crate::error::{Error, Result};
 use crate::format::wkb;
@@ -9,11 +10,10 @@ use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema};
 use geo::{Area, Geometry, MultiPolygon};
 use geo_index::rtree::sort::HilbertSort;
-use geo_index::rtree::{RTreeBuilder, RTreeIndex};
+use geo_index::rtree::{RTree, RTreeBuilder, RTreeIndex};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::properties::WriterProperties;
-use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
@@ -44,8 +44,8 @@ pub fn stated(row: &Row) -> Vec<Edge> {
     if row.class == PARCEL || row.endet.is_some() {
         return Vec::new();
     }
-    let properties = row.properties();
-    let list = |name: &str| texts(&properties, name);
+    let fields = row.fields();
+    let list = |name: &str| texts(&fields, name);
     let day = |name: &str| list(name).into_iter().next().map(|day| day.get(..10).unwrap_or(&day).to_owned());
     let edge = |from: &str, to: &str, date: Option<String>| Edge {
         from: from.to_owned(),
@@ -69,61 +69,117 @@ pub fn stated(row: &Row) -> Vec<Edge> {
     edges
 }
 
-/// A parcel's life: its versions of one identifier.
-struct Life<'v> {
-    first: &'v Version,
-    last: &'v Version,
+/// What the versions of parcels show, gathered some objects at a time: another Kennzeichen of the same object, and parcels that ended.
+#[derive(Debug, Default)]
+pub struct Ground {
+    edges: BTreeSet<Edge>,
+    /// The last version of each that ended.
+    ended: Vec<Version>,
 }
 
-/// What the versions of parcels show: another Kennzeichen of the same object, and ground that one gave and another took.
-pub fn inferred(versions: &[Version]) -> Vec<Edge> {
+impl Ground {
+    /// Of all versions of some objects.
+    pub fn of(versions: &[Version]) -> Self {
+        let mut ground = Self::default();
+        for life in lives(versions) {
+            for pair in life.windows(2).filter(|pair| pair[0].key != pair[1].key) {
+                ground.edges.insert(edge(pair[0], pair[1], &pair[1].begins));
+            }
+            ground.ended.extend(life.last().filter(|last| last.ends.is_some()).map(|last| (*last).clone()));
+        }
+        ground
+    }
+
+    /// Adds what others show.
+    pub fn add(&mut self, other: Self) {
+        self.edges.extend(other.edges);
+        self.ended.extend(other.ended);
+    }
+
+    /// When all have been added: to be asked what came of those that ended.
+    pub fn settle(self) -> Heirs {
+        let old = |version| Some((area(&version)?, version)).and_then(|(area, it)| Some((overlay::bbox(&area)?, area, it)));
+        let mut ended: Vec<(Bbox, MultiPolygon<f64>, Version)> = self.ended.into_iter().filter_map(old).collect();
+        ended.truncate(u32::MAX as usize);
+        let tree = (!ended.is_empty()).then(|| {
+            let mut builder = RTreeBuilder::<f64>::new(ended.len() as u32);
+            for (Bbox { min, max }, ..) in &ended {
+                builder.add(min[0], min[1], max[0], max[1]);
+            }
+            builder.finish::<HilbertSort>()
+        });
+        Heirs { edges: self.edges, ended, tree }
+    }
+}
+
+/// Parcels that ended, to be asked what came of them.
+pub struct Heirs {
+    edges: BTreeSet<Edge>,
+    ended: Vec<(Bbox, MultiPolygon<f64>, Version)>,
+    tree: Option<RTree<f64>>,
+}
+
+impl Heirs {
+    /// False when nothing ended: then nothing came of anything.
+    pub fn are_any(&self) -> bool {
+        self.tree.is_some()
+    }
+
+    /// Which of some objects, with all their versions, took ground that another gave.
+    ///
+    /// # Errors
+    /// When a geometry is none.
+    pub fn among(&self, versions: &[Version]) -> Result<Vec<Edge>> {
+        let Some(tree) = &self.tree else { return Ok(Vec::new()) };
+        let mut found = Vec::new();
+        for life in lives(versions) {
+            let Some((new, geometry)) = life.first().and_then(|new| Some((*new, new.geometry.as_deref()?))) else { continue };
+            let Bbox { min, max } = wkb::summary(geometry)?.bbox;
+            let candidates = tree.search(min[0], min[1], max[0], max[1]).into_iter();
+            let mut ground = None;
+            for (_, ground_of_old, old) in candidates.filter_map(|index| self.ended.get(index as usize)) {
+                let follows = new.oid != old.oid
+                    && new.begins > old.begins
+                    && old.ends.as_ref().is_some_and(|end| seconds_after(end, &new.begins) <= BETWEEN_S);
+                if !follows || new.key == old.key {
+                    continue;
+                }
+                let Some(ground) = ground.get_or_insert_with(|| area(new)) else { break };
+                if overlay::intersection(ground_of_old, ground).unsigned_area() > SHARED_M2 {
+                    found.push(edge(old, new, &new.begins));
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// All that the ground shows, with what was found [`among`](Self::among) all objects.
+    pub fn into_edges(self, found: Vec<Edge>) -> Vec<Edge> {
+        let mut edges = self.edges;
+        edges.extend(found);
+        edges.retain(|edge| edge.from != edge.to);
+        edges.into_iter().collect()
+    }
+}
+
+/// The versions of each parcel's life, of one identifier, in their order.
+fn lives(versions: &[Version]) -> impl Iterator<Item = Vec<&Version>> {
     let mut objects: BTreeMap<&str, Vec<&Version>> = BTreeMap::new();
     for version in versions.iter().filter(|version| version.class == PARCEL) {
         objects.entry(&version.oid).or_default().push(version);
     }
-    let mut edges = BTreeSet::new();
-    let mut lives = Vec::new();
-    for versions in objects.values_mut() {
-        versions.sort_by(|a, b| a.begins.cmp(&b.begins));
-        for pair in versions.windows(2).filter(|pair| pair[0].key != pair[1].key) {
-            edges.insert(edge(pair[0], pair[1], &pair[1].begins));
-        }
-        if let (Some(first), Some(last)) = (versions.first(), versions.last()) {
-            lives.push(Life { first, last });
-        }
-    }
-    let begun: Vec<(&Life<'_>, MultiPolygon<f64>)> =
-        lives.iter().filter_map(|life| area(life.first).map(|area| (life, area))).collect();
-    let count = u32::try_from(begun.len()).unwrap_or(u32::MAX);
-    if count == 0 {
-        return edges.into_iter().collect();
-    }
-    let mut builder = RTreeBuilder::<f64>::new(count);
-    for (_, area) in begun.iter().take(count as usize) {
-        let [[x0, y0], [x1, y1]] = overlay::bbox(area).map_or([[0.0; 2]; 2], |bbox| [bbox.min, bbox.max]);
-        builder.add(x0, y0, x1, y1);
-    }
-    let tree = builder.finish::<HilbertSort>();
-    let found: Vec<Vec<Edge>> = lives
-        .par_iter()
-        .filter(|life| life.last.ends.is_some())
-        .map(|life| {
-            let (Some(end), Some(old)) = (&life.last.ends, area(life.last)) else { return Vec::new() };
-            let Some(bbox) = overlay::bbox(&old) else { return Vec::new() };
-            let mut candidates = tree.search(bbox.min[0], bbox.min[1], bbox.max[0], bbox.max[1]);
-            candidates.sort_unstable();
-            let new = candidates.into_iter().filter_map(|index| begun.get(index as usize)).filter(|(other, _)| {
-                let begins = &other.first.begins;
-                other.first.oid != life.last.oid && *begins > life.last.begins && seconds_after(end, begins) <= BETWEEN_S
-            });
-            new.filter(|(_, area)| overlay::intersection(&old, area).unsigned_area() > SHARED_M2)
-                .map(|(other, _)| edge(life.last, other.first, &other.first.begins))
-                .collect()
-        })
-        .collect();
-    edges.extend(found.into_iter().flatten());
-    edges.retain(|edge| edge.from != edge.to);
-    edges.into_iter().collect()
+    objects.into_values().map(|mut life| {
+        life.sort_by(|a, b| a.begins.cmp(&b.begins));
+        life
+    })
+}
+
+/// What the versions of parcels show.
+#[cfg(test)]
+pub fn inferred(versions: &[Version]) -> Vec<Edge> {
+    let heirs = Ground::of(versions).settle();
+    let found = heirs.among(versions).unwrap();
+    heirs.into_edges(found)
 }
 
 /// Seconds by which `moment` is later than `end`; none when it is earlier or one of them is no moment.

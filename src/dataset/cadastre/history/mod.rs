@@ -31,6 +31,7 @@ mod tests;
 use super::Options;
 
 pub use card::page;
+pub use cell::number_of;
 pub use changes::Period;
 pub use lookup::{Related, related, versions_of};
 pub use moment::{Moment, normal};

@@ -2,13 +2,16 @@
 
 use super::lineage::Edge;
 use crate::crs::Crs;
+use crate::dataset::cadastre::attributes::Attributes;
 use crate::dataset::cadastre::row::Row;
 use crate::error::{Error, Result};
 use crate::format::geoparquet;
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
-use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -51,8 +54,8 @@ pub struct Version {
 impl Version {
     /// From a row of the store; `None` for what is no parcel, or names none.
     pub fn of(row: Row, key_dates: &BTreeSet<String>) -> Option<Self> {
-        let properties = row.properties();
-        let text = |name: &str| texts(&properties, name).into_iter().next();
+        let fields = Attributes::of(&row.attributes);
+        let text = |name: &str| texts(&fields, name).into_iter().next();
         let key = text("flurstueckskennzeichen").filter(|key| !key.is_empty())?;
         let day = |name: &str| text(name).map(|day| if day.len() == 10 { format!("{day}T00:00:00Z") } else { day });
         let (mut begins, mut ends) = (row.beginnt, row.endet);
@@ -67,7 +70,7 @@ impl Version {
         }
         Some(Self {
             arisen: text("zeitpunktDerEntstehung"),
-            reasons: texts(&properties, "anlass"),
+            reasons: texts(&fields, "anlass"),
             area_m2: text("amtlicheFlaeche").and_then(|area| area.parse().ok()).filter(|area: &f64| area.is_finite()),
             key_date: key_dates.contains(&row.delivery),
             key,
@@ -98,28 +101,37 @@ impl Version {
 }
 
 /// A property that may be given several times, or not at all.
-pub fn texts(properties: &Map<String, Value>, name: &str) -> Vec<String> {
-    match properties.get(name) {
-        Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
-        Some(Value::String(one)) => vec![one.clone()],
-        _ => Vec::new(),
-    }
+pub fn texts(fields: &Attributes<'_>, name: &str) -> Vec<String> {
+    fields.list(name).into_iter().map(Cow::into_owned).collect()
 }
 
-/// Puts versions in the order of the table, and tells each what it came of and what came of it.
-pub fn arrange(versions: &mut [Version], edges: &[Edge]) {
-    versions.sort_by(|a, b| (&a.key, &a.begins, &a.class, &a.oid).cmp(&(&b.key, &b.begins, &b.class, &b.oid)));
-    let mut before: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    let mut after: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for edge in edges {
-        after.entry(&edge.from).or_default().insert(&edge.to);
-        before.entry(&edge.to).or_default().insert(&edge.from);
+/// Which parcels came of which, by Kennzeichen.
+#[derive(Debug, Default)]
+pub struct Kin<'e> {
+    before: BTreeMap<&'e str, BTreeSet<&'e str>>,
+    after: BTreeMap<&'e str, BTreeSet<&'e str>>,
+}
+
+impl<'e> Kin<'e> {
+    /// As the lineage says.
+    pub fn of(edges: &'e [Edge]) -> Self {
+        let mut kin = Self::default();
+        for edge in edges {
+            kin.after.entry(&edge.from).or_default().insert(&edge.to);
+            kin.before.entry(&edge.to).or_default().insert(&edge.from);
+        }
+        kin
     }
-    let list = |of: &BTreeMap<&str, BTreeSet<&str>>, key: &str| -> Vec<String> {
-        of.get(key).into_iter().flatten().map(|key| (*key).to_owned()).collect()
-    };
-    for version in versions {
-        (version.predecessors, version.successors) = (list(&before, &version.key), list(&after, &version.key));
+
+    /// Puts versions in the order of the table, and tells each what it came of and what came of it.
+    pub fn arrange(&self, versions: &mut [Version]) {
+        versions.sort_by(|a, b| (&a.key, &a.begins, &a.class, &a.oid).cmp(&(&b.key, &b.begins, &b.class, &b.oid)));
+        let list = |of: &BTreeMap<&str, BTreeSet<&str>>, key: &str| -> Vec<String> {
+            of.get(key).into_iter().flatten().map(|key| (*key).to_owned()).collect()
+        };
+        for version in versions {
+            (version.predecessors, version.successors) = (list(&self.before, &version.key), list(&self.after, &version.key));
+        }
     }
 }
 
@@ -141,23 +153,55 @@ fn schema() -> SchemaRef {
     ]))
 }
 
-/// Writes the table; `versions` are in its order.
-///
-/// # Errors
-/// When the file cannot be written.
-pub fn write(path: &Path, versions: impl IntoIterator<Item = Version>, crs: Option<Crs>) -> Result<()> {
-    let file = std::fs::File::create(path).map_err(failed)?;
-    let options = geoparquet::Options::new("geometry", crs);
-    let mut writer = geoparquet::Writer::new(std::io::BufWriter::new(file), &schema(), &options)?;
-    let mut versions = versions.into_iter();
-    loop {
-        let some: Vec<Version> = versions.by_ref().take(BATCH).collect();
-        if some.is_empty() {
-            break;
-        }
-        writer.write(&batch(&some)?)?;
+/// Writes the table; versions come in its order.
+pub struct Writer {
+    table: geoparquet::Writer<BufWriter<File>>,
+    waiting: Vec<Version>,
+}
+
+impl Writer {
+    /// Begins the file.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn create(path: &Path, crs: Option<Crs>) -> Result<Self> {
+        let file = File::create(path).map_err(failed)?;
+        let options = geoparquet::Options::new("geometry", crs);
+        Ok(Self { table: geoparquet::Writer::new(BufWriter::new(file), &schema(), &options)?, waiting: Vec::new() })
     }
-    std::io::Write::flush(&mut writer.finish()?).map_err(failed)
+
+    /// Adds versions.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn write(&mut self, versions: impl IntoIterator<Item = Version>) -> Result<()> {
+        for version in versions {
+            self.waiting.push(version);
+            if self.waiting.len() >= BATCH {
+                self.table.write(&batch(&std::mem::take(&mut self.waiting))?)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the file.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn finish(mut self) -> Result<()> {
+        if !self.waiting.is_empty() {
+            self.table.write(&batch(&self.waiting)?)?;
+        }
+        self.table.finish()?.flush().map_err(failed)
+    }
+}
+
+/// The table of all versions at once.
+#[cfg(test)]
+pub fn write(path: &Path, versions: impl IntoIterator<Item = Version>, crs: Option<Crs>) {
+    let mut writer = Writer::create(path, crs).unwrap();
+    writer.write(versions).unwrap();
+    writer.finish().unwrap();
 }
 
 fn batch(versions: &[Version]) -> Result<RecordBatch> {

@@ -1,15 +1,18 @@
 //! What the history is published as, for the office: tables of versions and lineage, cards, changes, receipts.
 
 use super::chain::Delivery;
-use super::lineage::{self, Edge};
-use super::parcels::{self, Version};
+use super::lineage::{self, Edge, Ground};
+use super::parcels::{self, Kin, Version};
+use super::spill::Spill;
 use super::store::{self, StateSummary};
 use super::{Options, card, changes, receipt};
+use crate::crs::Crs;
 use crate::dataset::cadastre::nas::{Mode, Root};
-use crate::dataset::cadastre::row::Row;
+use crate::dataset::cadastre::row::{Row, from_ipc};
 use crate::dataset::{Artefact, ArtefactRole, AssembleContext, UnitResult};
 use crate::error::{Error, Place, Result};
 use crate::pipeline::Audience;
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// File with the versions of parcels, sorted by Kennzeichen.
@@ -22,6 +25,10 @@ const CARDS: &str = "historie";
 const CHANGES: &str = "aenderungen.gpkg";
 /// Folder with the receipts.
 const RECEIPTS: &str = "quittierung";
+/// Bytes of versions on their way to their Flure that are kept in memory.
+const ROWS_IN_MEMORY: usize = 24 << 20;
+/// Flure whose cards are made at once.
+const AT_ONCE: usize = 8;
 
 /// Writes everything that is asked for and wanted.
 ///
@@ -37,14 +44,13 @@ pub fn products(
     let deliveries = store::deliveries(state)?;
     let table = context.wants("parquet") || context.wants("historie");
     if options.history && table {
-        let (versions, edges) = history(state, &deliveries)?;
+        let (mut flure, edges) = history(state, context)?;
         lineage::write(&context.output.join(LINEAGE), &edges)?;
         artefacts.push(artefact(LINEAGE, "application/vnd.apache.parquet", "Parquet", "Flurstücke: Vorgänger und Nachfolger"));
+        write_parcels(&mut flure, &Kin::of(&edges), &deliveries, summary.crs, context)?;
         if context.wants("historie") {
-            write_cards(&versions, context)?;
             artefacts.push(artefact(CARDS, "text/html", "HTML", "Flurstücke: Historienkarten"));
         }
-        parcels::write(&context.output.join(TABLE), versions, summary.crs)?;
         artefacts.push(artefact(TABLE, "application/vnd.apache.parquet", "GeoParquet 1.1", "Flurstücke: alle Fassungen"));
     }
     if let Some(period) = options.changes.as_ref().filter(|_| context.wants("aenderungen")) {
@@ -70,34 +76,80 @@ fn artefact(path: &str, media_type: &str, format: &str, title: &str) -> Artefact
     }
 }
 
-/// The versions of all parcels in the order of their table, and the lineage.
-fn history(state: &UnitResult, deliveries: &[Delivery]) -> Result<(Vec<Version>, Vec<Edge>)> {
+/// The versions of all parcels by their Flur, and the lineage.
+fn history(state: &UnitResult, context: &AssembleContext<'_>) -> Result<(Spill<String>, Vec<Edge>)> {
+    let mut flure = Spill::new(context.scratch, ROWS_IN_MEMORY);
+    let (mut stated, mut ground) = (Vec::new(), Ground::default());
+    // By which deliveries a version came does not matter for what came of what.
+    let versions = |entries: &[Vec<u8>]| -> Result<(Vec<Row>, Vec<Version>)> {
+        let rows = entries.iter().map(|bytes| from_ipc(bytes)).collect::<Result<Vec<_>>>()?.concat();
+        let versions = rows.iter().filter_map(|row| Version::of(row.clone(), &BTreeSet::new())).collect();
+        Ok((rows, versions))
+    };
+    store::each_cell_of_parcels(
+        state,
+        |entries| {
+            let (rows, versions) = versions(entries)?;
+            let stated: Vec<Edge> = rows.iter().flat_map(lineage::stated).collect();
+            let flur = |row: Row| {
+                let key = row.fields().text(&["flurstueckskennzeichen"])?.into_owned();
+                Some((card::file_of(&key), row))
+            };
+            Ok((stated, Ground::of(&versions), rows.into_iter().filter_map(flur).collect::<Vec<_>>()))
+        },
+        |(said, shown, rows)| {
+            stated.extend(said);
+            ground.add(shown);
+            rows.into_iter().try_for_each(|(flur, row)| flure.add(flur, 0, row))
+        },
+    )?;
+    let (heirs, mut found) = (ground.settle(), Vec::new());
+    if heirs.are_any() {
+        store::each_cell_of_parcels(
+            state,
+            |entries| heirs.among(&versions(entries)?.1),
+            |some| {
+                found.extend(some);
+                Ok(())
+            },
+        )?;
+    }
+    Ok((flure, lineage::all(stated, heirs.into_edges(found))))
+}
+
+/// The table of all versions, and where it is wanted a page for each Flur with the cards of its parcels.
+fn write_parcels(
+    flure: &mut Spill<String>,
+    kin: &Kin<'_>,
+    deliveries: &[Delivery],
+    crs: Option<Crs>,
+    context: &AssembleContext<'_>,
+) -> Result<()> {
     let key_dates: BTreeSet<String> = deliveries
         .iter()
         .filter(|delivery| delivery.header.mode == Some(Mode::KeyDate))
         .map(|delivery| delivery.source.to_string()[..16].to_owned())
         .collect();
-    let (mut versions, mut stated) = (Vec::new(), Vec::new());
-    store::each_parcel(state, |row: Row| {
-        stated.extend(lineage::stated(&row));
-        versions.extend(Version::of(row, &key_dates));
-        Ok(())
-    })?;
-    let edges = lineage::all(stated, lineage::inferred(&versions));
-    parcels::arrange(&mut versions, &edges);
-    Ok((versions, edges))
-}
-
-/// A page for each Flur, with the cards of its parcels.
-fn write_cards(versions: &[Version], context: &AssembleContext<'_>) -> Result<()> {
-    let folder = context.output.join(CARDS);
-    crate::io::atomic::create_dir_all(&folder)?;
-    for flur in versions.chunk_by(|a, b| card::file_of(&a.key) == card::file_of(&b.key)) {
-        let Some(first) = flur.first() else { continue };
-        let title = format!("Flurstückshistorie, Flur {}", first.key.get(..9).unwrap_or_default());
-        write_text(&folder.join(card::file_of(&first.key)), &card::pages(&title, flur))?;
+    let cards = context.wants("historie").then(|| context.output.join(CARDS));
+    cards.as_deref().map_or(Ok(()), crate::io::atomic::create_dir_all)?;
+    let mut table = parcels::Writer::create(&context.output.join(TABLE), crs)?;
+    for some in flure.cells().chunks(AT_ONCE) {
+        let rows = some.iter().map(|flur| Ok((flur, flure.take(flur)?))).collect::<Result<Vec<_>>>()?;
+        let made = rows.into_par_iter().map(|(flur, rows)| {
+            let rows = rows.rows()?.into_iter();
+            let mut versions: Vec<Version> = rows.filter_map(|(_, row)| Version::of(row, &key_dates)).collect();
+            kin.arrange(&mut versions);
+            if let (Some(folder), Some(first)) = (&cards, versions.first()) {
+                let title = format!("Flurstückshistorie, Flur {}", first.key.get(..9).unwrap_or_default());
+                write_text(&folder.join(flur), &card::pages(&title, &versions))?;
+            }
+            Ok(versions)
+        });
+        for versions in made.collect::<Result<Vec<_>>>()? {
+            table.write(versions)?;
+        }
     }
-    Ok(())
+    table.finish()
 }
 
 /// Receipts of the portions that were taken over, and of those that were not, with the reason.

@@ -1,26 +1,27 @@
-//! Rows on their way to their cells: in memory while they are few, else in a file, so that a stock of any size fits.
+//! Rows on their way to where they belong, to their cells or Flure: in memory while they are few, else in a file, so that a stock of
+//! any size fits.
 
-use super::cell::Cell;
 use crate::dataset::cadastre::row::{Row, from_ipc, to_ipc};
 use crate::error::{Error, Place, Result};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::Write;
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-/// Rows by cell, each with the number of its delivery, in the order in which they were added.
-pub struct Spill {
+/// Rows by cell, or whatever they are sorted by, each with the number of its delivery, in the order in which they were added.
+pub struct Spill<K> {
     path: PathBuf,
     file: Option<File>,
     at: u64,
     /// What the file holds: delivery, offset, length.
-    written: BTreeMap<Cell, Vec<(usize, u64, usize)>>,
-    rows: BTreeMap<Cell, Vec<(usize, Row)>>,
+    written: BTreeMap<K, Vec<(usize, u64, usize)>>,
+    rows: BTreeMap<K, Vec<(usize, Row)>>,
     size: usize,
     limit: usize,
 }
 
-impl Spill {
+impl<K: Ord + Clone> Spill<K> {
     /// Uses a file in `folder` when the rows take more than about `limit` bytes of memory.
     pub fn new(folder: &Path, limit: usize) -> Self {
         let path = folder.join("rows.spill");
@@ -31,34 +32,30 @@ impl Spill {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn add(&mut self, cell: Cell, delivery: usize, row: Row) -> Result<()> {
+    pub fn add(&mut self, cell: K, delivery: usize, row: Row) -> Result<()> {
         self.size += weight(&row);
         self.rows.entry(cell).or_default().push((delivery, row));
         if self.size > self.limit { self.flush() } else { Ok(()) }
     }
 
     /// Cells that have rows.
-    pub fn cells(&self) -> Vec<Cell> {
-        let mut cells: Vec<Cell> = self.written.keys().chain(self.rows.keys()).copied().collect();
-        cells.sort_unstable();
-        cells.dedup();
-        cells
+    pub fn cells(&self) -> Vec<K> {
+        self.written.keys().chain(self.rows.keys()).collect::<BTreeSet<_>>().into_iter().cloned().collect()
     }
 
     /// The rows of a cell, which are then gone from here.
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn take(&mut self, cell: Cell) -> Result<Vec<(usize, Row)>> {
-        let mut all = Vec::new();
-        for (delivery, offset, length) in self.written.remove(&cell).unwrap_or_default() {
-            let Some(file) = &mut self.file else { continue };
+    pub fn take(&mut self, cell: &K) -> Result<Taken> {
+        let mut written = Vec::new();
+        for (delivery, offset, length) in self.written.remove(cell).unwrap_or_default() {
+            let Some(file) = &self.file else { continue };
             let mut bytes = vec![0; length];
-            file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_exact(&mut bytes)).map_err(|e| failed(&self.path, e))?;
-            all.extend(from_ipc(&bytes)?.into_iter().map(|row| (delivery, row)));
+            file.read_exact_at(&mut bytes, offset).map_err(|error| failed(&self.path, error))?;
+            written.push((delivery, bytes));
         }
-        all.extend(self.rows.remove(&cell).unwrap_or_default());
-        Ok(all)
+        Ok(Taken { written, rows: self.rows.remove(cell).unwrap_or_default() })
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -77,12 +74,33 @@ impl Spill {
                 }
                 let bytes = to_ipc(&run)?;
                 file.write_all(&bytes).map_err(|error| failed(path, error))?;
-                self.written.entry(cell).or_default().push((delivery, self.at, bytes.len()));
+                self.written.entry(cell.clone()).or_default().push((delivery, self.at, bytes.len()));
                 self.at += bytes.len() as u64;
             }
         }
         self.size = 0;
         Ok(())
+    }
+}
+
+/// The rows of a cell, some of them as they were written.
+pub struct Taken {
+    written: Vec<(usize, Vec<u8>)>,
+    rows: Vec<(usize, Row)>,
+}
+
+impl Taken {
+    /// All of them in the order in which they were added, each with the number of its delivery.
+    ///
+    /// # Errors
+    /// When what was written is not what comes back.
+    pub fn rows(self) -> Result<Vec<(usize, Row)>> {
+        let mut all = Vec::new();
+        for (delivery, bytes) in self.written {
+            all.extend(from_ipc(&bytes)?.into_iter().map(|row| (delivery, row)));
+        }
+        all.extend(self.rows);
+        Ok(all)
     }
 }
 
@@ -100,6 +118,7 @@ fn failed(path: &Path, cause: std::io::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dataset::cadastre::history::cell::Cell;
     use crate::dataset::cadastre::row::Operation;
 
     #[test]
@@ -126,7 +145,7 @@ mod tests {
                 spill.add(cell, (byte / 20) as usize, row(byte)).unwrap();
             }
             assert_eq!(spill.cells(), [a, b]);
-            (spill.file.is_some(), spill.take(a).unwrap(), spill.take(b).unwrap())
+            (spill.file.is_some(), spill.take(&a).unwrap().rows().unwrap(), spill.take(&b).unwrap().rows().unwrap())
         };
         let (kept, spilt) = (fill(usize::MAX), fill(4000));
         assert!(!kept.0 && spilt.0);

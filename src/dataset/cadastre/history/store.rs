@@ -1,18 +1,18 @@
 //! Stage `state`: all deliveries in their order to the version store; a night's changes into the cells they touch.
 
-use super::cell::{Cell, Router};
+use super::cell::{Cell, Router, Seen};
 use super::chain::{self, Delivery};
 use super::fold::{From, Odd, Versions};
-use super::spill::Spill;
+use super::spill::{Spill, Taken};
 use crate::crs::{Bbox, Crs};
-use crate::dataset::cadastre::areas::CellAreas;
+use crate::dataset::cadastre::areas::{CellAreas, Links};
 use crate::dataset::cadastre::codes;
 use crate::dataset::cadastre::nas::Root;
 use crate::dataset::cadastre::read::{self, Summary};
 use crate::dataset::cadastre::row::{Look, Row, from_ipc, from_ipc_where, to_ipc};
 use crate::dataset::cadastre::tiles::Blocks;
 use crate::dataset::cadastre::{Options, READ};
-use crate::dataset::{Outcome, PlanContext, UnitContext, UnitResult};
+use crate::dataset::{Outcome, PlanContext, UnitContext, UnitResult, check};
 use crate::error::{Error, Place, Rejection, Result};
 use crate::format::wkb;
 use crate::io::Pack;
@@ -35,15 +35,19 @@ const PARCELS: &str = "parcels/";
 const GROUND: &str = "ground/";
 /// Entries with the versions of all other objects, by cell.
 const OBJECTS: &str = "objects/";
-/// What belongs to a cell, in this order.
-const PARTS: [&str; 3] = [PARCELS, GROUND, OBJECTS];
+/// Entries that say which objects a cell shows and which they refer to.
+const LINKS: &str = "links/";
+/// What belongs to a cell, in this order: its rows, then what is told of them.
+const PARTS: [&str; 4] = [PARCELS, GROUND, OBJECTS, LINKS];
+/// Those with rows.
+const ROWS: [&str; 3] = [PARCELS, GROUND, OBJECTS];
 /// Bytes of rows on their way to their cells that are kept in memory, and of those whose cell is not known before the delivery ends.
-const ROWS_IN_MEMORY: usize = 64 << 20;
+const ROWS_IN_MEMORY: usize = 56 << 20;
 const WAITING_IN_MEMORY: usize = 24 << 20;
 /// Cells that are folded at once.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 16;
 /// Bytes of cells that are in memory at once when all are gone through.
-const CELLS_IN_MEMORY: u64 = 12 << 20;
+const CELLS_IN_MEMORY: u64 = 6 << 20;
 
 /// What the assembly wants to know of the state.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -83,6 +87,8 @@ struct Params {
     crs: Option<Crs>,
     /// The moment that is shown instead of the present.
     as_of: Option<String>,
+    /// Whether references are to be looked at.
+    quality: bool,
     deliveries: Vec<Delivery>,
     rejections: Vec<Rejection>,
     findings: Vec<Rejection>,
@@ -117,6 +123,7 @@ pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpe
     let params = Params {
         crs: context.area.crs.or_else(|| stated.first().copied()),
         as_of: options.moment(),
+        quality: context.wants("qualitaet"),
         deliveries: chain.applied,
         rejections: chain.rejections,
         findings: chain.findings,
@@ -170,7 +177,7 @@ impl Earlier {
         let about: About = entry(&mut pack, DELIVERIES).ok()?;
         let applied = about.deliveries.len();
         let goes_on = params.deliveries.get(..applied) == Some(&about.deliveries)
-            && (&about.crs, &about.as_of) == (&params.crs, &params.as_of)
+            && (&about.crs, &about.as_of, about.quality) == (&params.crs, &params.as_of, params.quality)
             && params.deliveries[applied..].iter().all(|delivery| delivery.root == Root::Changes);
         if !goes_on {
             return None;
@@ -186,6 +193,7 @@ impl Earlier {
 struct About {
     crs: Option<Crs>,
     as_of: Option<String>,
+    quality: bool,
     deliveries: Vec<Delivery>,
     /// What was odd when they were applied.
     findings: Vec<Rejection>,
@@ -208,27 +216,32 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
     for (number, input) in unit.inputs.iter().enumerate().skip(first) {
         let mut waiting = Spill::new(&context.scratch.join("waiting"), WAITING_IN_MEMORY);
         crate::io::atomic::create_dir_all(&context.scratch.join("waiting"))?;
-        let mut held: HashSet<String> = HashSet::new();
+        let mut held: HashSet<u64> = HashSet::new();
+        let cancel = context.cancel;
         read::each_batch(input, |rows| {
-            context.check()?;
-            for mut row in rows {
+            check(cancel)?;
+            let seen = |mut row: Row| {
                 // A bare object names no CRS when it leaves the delivery that it was cut from: that of the others holds.
                 if params.crs.is_some() && row.srs.as_deref() == Some("") {
                     row.srs = None;
                     row.geometry = row.local.take();
                 }
-                let cell = if held.contains(&row.oid) { None } else { router.route(&row)? };
+                Seen::of(&row).map(|seen| (row, seen))
+            };
+            let rows: Vec<(Row, Seen)> = rows.into_par_iter().map(seen).collect::<Result<_>>()?;
+            for (row, seen) in rows {
+                let cell = if held.contains(&seen.number) { None } else { router.route(&seen) };
                 if let Some(cell) = cell {
                     spill.add(cell, number, row)?;
                 } else {
-                    held.insert(row.oid.clone());
+                    held.insert(seen.number);
                     waiting.add(Cell::default(), number, row)?;
                 }
             }
             Ok(())
         })?;
-        for (_, row) in waiting.take(Cell::default())? {
-            spill.add(router.settle(&row), number, row)?;
+        for (_, row) in waiting.take(&Cell::default())?.rows()? {
+            spill.add(router.settle(&row.oid), number, row)?;
         }
         router.next_delivery();
     }
@@ -240,8 +253,13 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
     let mut noted = earlier.map(|earlier| earlier.findings).unwrap_or_default();
     noted.extend(odd.into_iter().map(|odd| odd.finding));
     let until = params.deliveries.iter().filter_map(|delivery| delivery.header.until()).max().map(str::to_owned);
-    let about =
-        About { crs: params.crs, as_of: params.as_of.clone(), deliveries: params.deliveries.clone(), findings: noted.clone() };
+    let about = About {
+        crs: params.crs,
+        as_of: params.as_of.clone(),
+        quality: params.quality,
+        deliveries: params.deliveries.clone(),
+        findings: noted.clone(),
+    };
     context.pack.add(DELIVERIES, &serde_json::to_vec(&about).map_err(unwritable)?)?;
     noted.extend(params.findings);
     let bbox = cells.values().filter_map(|cell| cell.bbox).fold(Bbox::EMPTY, Bbox::union);
@@ -261,7 +279,7 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
 fn fold_cells(
     params: &Params,
     mut earlier: Option<&mut Earlier>,
-    spill: &mut Spill,
+    spill: &mut Spill<Cell>,
     context: &mut UnitContext<'_>,
     odd: &mut Vec<Odd>,
 ) -> Result<BTreeMap<String, CellInfo>> {
@@ -270,10 +288,9 @@ fn fold_cells(
     let all: Vec<Cell> = kept.chain(touched.iter().copied()).collect::<BTreeSet<_>>().into_iter().collect();
     let draw = params.crs.map(|crs| Blocks::new(crs, &context.area.grids)).transpose()?;
     let mut cells = BTreeMap::new();
-    for cells_at_once in all.chunks(AT_ONCE) {
-        context.check()?;
-        let mut work = Vec::new();
-        for cell in cells_at_once {
+    let known = earlier.as_mut().map(|earlier| std::mem::take(&mut earlier.cells)).unwrap_or_default();
+    let mut fetch = |cells: &[Cell]| -> Result<Vec<Work>> {
+        let one = |cell: &Cell| {
             let mut before = Parts::default();
             if let Some(earlier) = earlier.as_mut() {
                 for (bytes, part) in before.iter_mut().zip(PARTS) {
@@ -283,29 +300,57 @@ fn fold_cells(
                     }
                 }
             }
-            let rows = if touched.contains(cell) { Some(spill.take(*cell)?) } else { None };
-            work.push((*cell, before, rows));
-        }
-        let folded: Vec<_> = work
-            .into_par_iter()
-            .map(|(cell, before, rows)| match rows {
-                Some(rows) => fold(params, draw.as_ref(), &before, rows).map(|(bytes, info, odd)| (cell, bytes, Some(info), odd)),
-                None => Ok((cell, before, None, Vec::new())),
-            })
-            .collect();
-        for result in folded {
-            let (cell, bytes, info, strange) = result?;
+            let rows = if touched.contains(cell) { Some(spill.take(cell)?) } else { None };
+            Ok(Work { cell: *cell, before, rows })
+        };
+        cells.iter().map(one).collect()
+    };
+    let pack = &mut *context.pack;
+    let mut keep = |folded: Vec<Folded>| -> Result<()> {
+        for (cell, bytes, info, strange) in folded {
             for (bytes, part) in bytes.iter().zip(PARTS) {
                 if !bytes.is_empty() {
-                    context.pack.add(&format!("{part}{}", cell.key()), bytes)?;
+                    pack.add(&format!("{part}{}", cell.key()), bytes)?;
                 }
             }
-            let known = earlier.as_ref().and_then(|earlier| earlier.cells.get(&cell.key()).cloned());
-            cells.insert(cell.key(), info.or(known).unwrap_or_default());
+            let info = info.or_else(|| known.get(&cell.key()).cloned());
+            cells.insert(cell.key(), info.unwrap_or_default());
             odd.extend(strange);
         }
+        Ok(())
+    };
+    let mut chunks = all.chunks(AT_ONCE);
+    let mut work = fetch(chunks.next().unwrap_or_default())?;
+    let mut folded: Vec<Folded> = Vec::new();
+    // While some cells are folded, those before them are written and those after them are read.
+    while !work.is_empty() || !folded.is_empty() {
+        check(context.cancel)?;
+        let (now, before) = (std::mem::take(&mut work), std::mem::take(&mut folded));
+        let (done, others) = rayon::join(
+            || now.into_par_iter().map(|work| work.fold(params, draw.as_ref())).collect::<Result<Vec<_>>>(),
+            || keep(before).and_then(|()| fetch(chunks.next().unwrap_or_default())),
+        );
+        (folded, work) = (done?, others?);
     }
     Ok(cells)
+}
+
+/// A cell to be folded: what it holds, and what comes to it; nothing where it stays as it is.
+struct Work {
+    cell: Cell,
+    before: Parts,
+    rows: Option<Taken>,
+}
+
+/// A cell with its entries, what is known of it where it is another, and what was odd.
+type Folded = (Cell, Parts, Option<CellInfo>, Vec<Odd>);
+
+impl Work {
+    fn fold(self, params: &Params, draw: Option<&Blocks>) -> Result<Folded> {
+        let Some(rows) = self.rows else { return Ok((self.cell, self.before, None, Vec::new())) };
+        let (bytes, info, odd) = fold(params, draw, &self.before, rows.rows()?)?;
+        Ok((self.cell, bytes, Some(info), odd))
+    }
 }
 
 /// The entries of a cell, as [`PARTS`] names them; empty where it has none of a kind.
@@ -314,7 +359,7 @@ type Parts = [Vec<u8>; PARTS.len()];
 /// One cell: what was there, then the operations in their order.
 fn fold(params: &Params, draw: Option<&Blocks>, before: &Parts, rows: Vec<(usize, Row)>) -> Result<(Parts, CellInfo, Vec<Odd>)> {
     let mut known = Vec::new();
-    for bytes in before.iter().filter(|bytes| !bytes.is_empty()) {
+    for bytes in before[..ROWS.len()].iter().filter(|bytes| !bytes.is_empty()) {
         known.extend(from_ipc(bytes)?);
     }
     let mut versions = Versions::of(known);
@@ -358,10 +403,12 @@ fn fold(params: &Params, draw: Option<&Blocks>, before: &Parts, rows: Vec<(usize
         info.blocks = draw.of(located.iter().copied())?;
         info.areas = CellAreas::of(located.iter().copied(), draw)?;
     }
+    let shown = rows.iter().filter(|row| params.quality && holds(row, params.as_of.as_deref()));
+    let links = Links::of(shown).into_bytes();
     let (parcels, others): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| is_parcel(&row.class));
     let (ground, objects): (Vec<Row>, Vec<Row>) = others.into_iter().partition(|row| is_ground(&row.class));
     let bytes = |rows: &[Row]| if rows.is_empty() { Ok(Vec::new()) } else { to_ipc(rows) };
-    Ok(([bytes(&parcels)?, bytes(&ground)?, bytes(&objects)?], info, odd))
+    Ok(([bytes(&parcels)?, bytes(&ground)?, bytes(&objects)?, links], info, odd))
 }
 
 impl Params {
@@ -413,7 +460,7 @@ pub enum Need {
     Ground,
     /// Parcels too.
     Areas,
-    /// Everything.
+    /// Everything, and what it refers to.
     All,
 }
 
@@ -432,6 +479,7 @@ pub fn inputs_of(state: &UnitResult, pack: &Pack, key: &str, need: Need) -> Vec<
 ///
 /// # Errors
 /// When the state cannot be read, or `each` fails.
+#[cfg(test)]
 pub fn each_parcel(state: &UnitResult, each: impl FnMut(Row) -> Result<()>) -> Result<()> {
     each_of(state, &[PARCELS], each)
 }
@@ -441,7 +489,7 @@ pub fn each_parcel(state: &UnitResult, each: impl FnMut(Row) -> Result<()>) -> R
 /// # Errors
 /// When the state cannot be read, or `each` fails.
 pub fn each_version(state: &UnitResult, each: impl FnMut(Row) -> Result<()>) -> Result<()> {
-    each_of(state, &PARTS, each)
+    each_of(state, &ROWS, each)
 }
 
 /// Makes something of each cell, on all threads, and takes it in the order of the cells along the Hilbert curve; those without a
@@ -451,6 +499,27 @@ pub fn each_version(state: &UnitResult, each: impl FnMut(Row) -> Result<()>) -> 
 /// When the state cannot be read; and those of `make` and `take`.
 pub fn each_cell<T: Send>(
     state: &UnitResult,
+    make: impl Fn(&[Vec<u8>]) -> Result<T> + Sync,
+    take: impl FnMut(T) -> Result<()> + Send,
+) -> Result<()> {
+    each_cell_of(state, &ROWS, make, take)
+}
+
+/// As [`each_cell`], of the versions of parcels.
+///
+/// # Errors
+/// As there.
+pub fn each_cell_of_parcels<T: Send>(
+    state: &UnitResult,
+    make: impl Fn(&[Vec<u8>]) -> Result<T> + Sync,
+    take: impl FnMut(T) -> Result<()> + Send,
+) -> Result<()> {
+    each_cell_of(state, &[PARCELS], make, take)
+}
+
+fn each_cell_of<T: Send>(
+    state: &UnitResult,
+    parts: &[&str],
     make: impl Fn(&[Vec<u8>]) -> Result<T> + Sync,
     mut take: impl FnMut(T) -> Result<()> + Send,
 ) -> Result<()> {
@@ -464,7 +533,7 @@ pub fn each_cell<T: Send>(
         while size < CELLS_IN_MEMORY
             && let Some(cell) = cells.next()
         {
-            let names: Vec<String> = PARTS.iter().map(|part| format!("{part}{}", cell.key())).collect();
+            let names: Vec<String> = parts.iter().map(|part| format!("{part}{}", cell.key())).collect();
             let names = names.iter().filter(|name| pack.entries().contains_key(*name));
             let names: Vec<String> = names.cloned().collect();
             size += names.iter().filter_map(|name| pack.entries().get(name)).map(|entry| entry.size).sum::<u64>();
@@ -519,33 +588,76 @@ pub fn each_shown(
     })
 }
 
-/// Looks at all versions of the cells that are the inputs of a unit.
+/// Rows of whole cells that are looked at together, at least; with fewer there is too little to do on all threads.
+const ROWS_AT_ONCE: usize = 4096;
+
+/// As [`each_shown`], the rows of some cells at a time: the cells in the order of the inputs, the rows of each ordered by class,
+/// object and begin. `each` gets them with the inputs that they came from.
 ///
 /// # Errors
-/// When an input cannot be read.
-pub fn each_look(inputs: &[Input], mut each: impl FnMut(Look<'_>)) -> Result<()> {
-    each_entry(inputs, |bytes| {
-        from_ipc_where(&bytes, |look| {
-            each(look);
-            false
-        })
-        .map(|_| ())
+/// When an input cannot be read, or `each` fails.
+pub fn each_shown_cells<'i>(
+    inputs: &'i [Input],
+    as_of: Option<&str>,
+    wanted: impl Fn(&str) -> bool,
+    mut each: impl FnMut(&'i [Input], Vec<Row>) -> Result<()>,
+) -> Result<()> {
+    let key = |input: &Input| input.member.as_deref().and_then(|name| name.rsplit('/').next()).map(str::to_owned);
+    let mut packs = OpenPack::default();
+    let (mut rows, mut first, mut next) = (Vec::new(), 0, 0);
+    for cell in inputs.chunk_by(|a, b| key(a) == key(b)) {
+        let start = rows.len();
+        for input in cell {
+            if let Some(bytes) = packs.read(input)? {
+                rows.extend(from_ipc_where(&bytes, |look| look.holds(as_of) && wanted(look.class))?);
+            }
+        }
+        rows[start..].iter_mut().for_each(|row: &mut Row| row.endet = None);
+        rows[start..].sort_by(|a, b| (&a.class, &a.oid, &a.beginnt).cmp(&(&b.class, &b.oid, &b.beginnt)));
+        next += cell.len();
+        if rows.len() >= ROWS_AT_ONCE || next == inputs.len() {
+            each(&inputs[first..next], std::mem::take(&mut rows))?;
+            first = next;
+        }
+    }
+    Ok(())
+}
+
+/// The links of the cells that are the inputs of a unit, each with the inputs that have the rows of its cell.
+///
+/// # Errors
+/// When an input cannot be read, or `each` fails.
+pub fn each_links(inputs: &[Input], mut each: impl FnMut(&[Input], &[u8]) -> Result<()>) -> Result<()> {
+    let is_links = |input: &Input| input.member.as_deref().is_some_and(|name| name.starts_with(LINKS));
+    // They come last of what belongs to a cell.
+    let mut packs = OpenPack::default();
+    inputs.chunk_by(|input, _| !is_links(input)).try_for_each(|cell| {
+        let Some((links, rows)) = cell.split_last().filter(|(last, _)| is_links(last)) else { return Ok(()) };
+        packs.read(links)?.map_or(Ok(()), |bytes| each(rows, &bytes))
     })
 }
 
 /// The entries that are the inputs of a unit.
 fn each_entry(inputs: &[Input], mut each: impl FnMut(Vec<u8>) -> Result<()>) -> Result<()> {
-    let mut open: Option<(PathBuf, Pack)> = None;
-    for input in inputs {
-        // All of them are entries of one pack, whose directory is read once.
-        if open.as_ref().is_none_or(|(path, _)| *path != input.path) {
-            open = Some((input.path.clone(), Pack::open(&input.path)?));
+    let mut packs = OpenPack::default();
+    inputs.iter().try_for_each(|input| packs.read(input).and_then(|bytes| bytes.map_or(Ok(()), &mut each)))
+}
+
+/// The pack that was read last: mostly all inputs are entries of one, whose directory is read once.
+#[derive(Default)]
+struct OpenPack(Option<(PathBuf, Pack)>);
+
+impl OpenPack {
+    /// The bytes of an input that is an entry.
+    fn read(&mut self, input: &Input) -> Result<Option<Vec<u8>>> {
+        if self.0.as_ref().is_none_or(|(path, _)| *path != input.path) {
+            self.0 = Some((input.path.clone(), Pack::open(&input.path)?));
         }
-        if let (Some((_, pack)), Some(name)) = (&mut open, &input.member) {
-            each(pack.read(name)?)?;
+        match (&mut self.0, &input.member) {
+            (Some((_, pack)), Some(name)) => pack.read(name).map(Some),
+            _ => Ok(None),
         }
     }
-    Ok(())
 }
 
 /// Of the versions of a cell those that are shown, ordered by class, object and begin: what holds at present or as of the date of

@@ -61,7 +61,7 @@ pub struct Delivery {
 pub type Opener<'a> = &'a dyn Fn() -> Result<Box<dyn Read + Send>>;
 
 /// Takes objects as they are read.
-pub type Sink<'a> = &'a mut dyn FnMut(Vec<Item>) -> Result<()>;
+pub type Sink<'a> = &'a mut (dyn FnMut(Vec<Item>) -> Result<()> + Send);
 
 /// Reads a delivery; `check` is called between chunks and may end it.
 ///
@@ -84,16 +84,15 @@ pub fn read(open: Opener<'_>, settings: &Settings, check: &dyn Fn() -> Result<()
             gathered.crs = first_known_srs(&chunk.bytes);
         }
         gathered.ordered = splitter.root() == Some(Root::Changes);
-        // The next chunk is fetched, and unpacked, while this one is read.
-        let (read, following): (Vec<Outcome>, _) = rayon::join(
+        // The next chunk is fetched, and unpacked, while this one is read and what came of the one before goes its way.
+        let before = if gathered.ordered { Vec::new() } else { gathered.taken() };
+        let (read, (following, sunk)): (Vec<Outcome>, _) = rayon::join(
             || chunk.parts.par_iter().map(|part| read_part(&chunk, part, &rules, &gathered)).collect(),
-            || splitter.next_chunk(),
+            || rayon::join(|| splitter.next_chunk(), || sink(before)),
         );
+        sunk?;
         for (part, outcome) in chunk.parts.iter().zip(read) {
             gathered.take(&chunk, part, outcome)?;
-        }
-        if !gathered.ordered {
-            sink(gathered.taken())?;
         }
         next = following?;
         splitter.recycle(chunk);

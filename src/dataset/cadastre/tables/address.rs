@@ -72,8 +72,8 @@ pub fn addresses(classes: &Classes<'_>, lookups: &Lookups) -> Result<RecordBatch
     table.finish()
 }
 
-struct Cells<'c> {
-    object: &'c Object<'c>,
+struct Cells<'c, 'r> {
+    object: &'c Object<'r>,
     street: Option<&'c str>,
     street_key: Option<&'c str>,
     number: Option<&'c str>,
@@ -83,12 +83,12 @@ struct Cells<'c> {
     building: Option<&'c str>,
 }
 
-impl Cells<'_> {
-    fn row(&self, lookups: &Lookups) -> Vec<super::Cell> {
+impl Cells<'_, '_> {
+    fn row<'a>(&'a self, lookups: &'a Lookups) -> [super::Cell<'a>; 14] {
         let (number, suffix) = self.number.map_or((None, None), split_number);
         let town = self.position.and_then(|position| position.town.as_deref());
         let town = town.or_else(|| self.municipality.and_then(|key| lookups.unit(key)));
-        vec![
+        [
             self.object.row.oid.as_str().into(),
             self.object.date().into(),
             self.street.into(),

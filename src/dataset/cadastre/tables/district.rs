@@ -4,6 +4,7 @@ use super::lookups::{gemarkung_key, municipality_key, unit_key};
 use super::{Builder, Classes, Kind, Spec};
 use crate::error::Result;
 use arrow::array::RecordBatch;
+use std::borrow::Cow;
 
 /// Classes of `KatasterBezirk`, and what they are called.
 pub const DISTRICTS: [(&str, &str); 2] = [("AX_Gemarkung", "Gemarkung"), ("AX_GemarkungsteilFlur", "Flur")];
@@ -37,16 +38,17 @@ pub fn cadastral(classes: &Classes<'_>) -> Result<RecordBatch> {
     let mut table = Builder::new(&CADASTRAL);
     for (class, kind) in DISTRICTS {
         for object in classes.get(class).into_iter().flatten() {
-            let key = object.text(&["schluesselGesamt"]).map(str::to_owned).or_else(|| {
+            let key = object.text(&["schluesselGesamt"]).map(Cow::into_owned).or_else(|| {
                 let flur = object.text(&["schluessel", "gemarkungsteilFlur"]).unwrap_or_default();
                 gemarkung_key(object, "schluessel").map(|key| format!("{key}{flur}"))
             });
-            let cells = vec![
+            let name = object.text(&["bezeichnung"]);
+            let cells = [
                 object.row.oid.as_str().into(),
                 object.date().into(),
                 kind.into(),
                 key.into(),
-                object.text(&["bezeichnung"]).map(str::trim).into(),
+                name.as_deref().map(str::trim).into(),
                 municipality_key(object, "gemeindezugehoerigkeit").into(),
             ];
             table.push(cells, object.row.geometry.as_deref());
@@ -70,7 +72,7 @@ pub fn administrative(classes: &Classes<'_>) -> Result<RecordBatch> {
         for object in classes.get(class).into_iter().flatten() {
             let key = unit_key(object);
             let municipality = key.clone().filter(|_| class == "AX_Gemeinde");
-            let cells = vec![
+            let cells = [
                 object.row.oid.as_str().into(),
                 object.date().into(),
                 kind.into(),

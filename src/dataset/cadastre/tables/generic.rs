@@ -33,14 +33,14 @@ fn has_table(class: &str) -> bool {
 }
 
 /// The objects without a row, then the versions that ended.
-pub fn rest(classes: &Classes<'_>, ended: &[Object<'_>], lookups: &Lookups) -> Result<RecordBatch> {
+pub fn rest<'r>(classes: &Classes<'r>, ended: &[Object<'r>], lookups: &Lookups) -> Result<RecordBatch> {
     let mut table = Builder::new(&OBJECT);
     let current = classes.iter().filter(|(class, _)| !has_table(class)).flat_map(|(_, objects)| objects);
     // A georeferenced address belongs to a house, or is one in the table of addresses.
     let current = current.filter(|object| object.row.class != GEOREFERENCED || lookups.house_of(object).is_some());
     for object in current.chain(ended) {
         let row = object.row;
-        let cells = vec![
+        let cells = [
             row.oid.as_str().into(),
             row.class.as_str().into(),
             row.beginnt.as_str().into(),

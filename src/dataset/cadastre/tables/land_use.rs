@@ -1,10 +1,10 @@
 //! `Nutzung`.
 
-use super::{Builder, Classes, Kind, Spec, text_at};
+use super::{Builder, Classes, Kind, Spec};
+use crate::dataset::cadastre::attributes::Attributes;
 use crate::dataset::cadastre::codes;
 use crate::error::Result;
 use arrow::array::RecordBatch;
-use serde_json::{Map, Value};
 
 pub const LAND_USE: Spec = Spec {
     name: "Nutzung",
@@ -23,9 +23,9 @@ pub const LAND_USE: Spec = Spec {
 };
 
 /// German names of the kind of land use (`nutzart`) and of what it is in detail (`bez`).
-pub fn labels(class: &str, properties: &Map<String, Value>) -> (Option<&'static str>, Option<&'static str>) {
+pub fn labels(class: &str, fields: &Attributes<'_>) -> (Option<&'static str>, Option<&'static str>) {
     let Some((label, property)) = codes::land_use_class(class) else { return (None, None) };
-    (Some(label), text_at(properties, &[property]).and_then(|code| codes::kind(class, code)))
+    (Some(label), fields.text(&[property]).and_then(|code| codes::kind(class, &code)))
 }
 
 /// One row for each object of land use.
@@ -35,8 +35,8 @@ pub fn land_use(classes: &Classes<'_>) -> Result<RecordBatch> {
         let Some((_, property)) = codes::land_use_class(class) else { continue };
         for object in objects {
             let kind = object.text(&[property]);
-            let (label, detail) = labels(class, object.properties());
-            let cells = vec![
+            let (label, detail) = labels(class, object.fields());
+            let cells = [
                 object.row.oid.as_str().into(),
                 object.date().into(),
                 label.into(),

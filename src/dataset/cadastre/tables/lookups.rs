@@ -7,6 +7,7 @@ use super::district::UNITS;
 use crate::dataset::cadastre::codes;
 use crate::dataset::cadastre::row::{Row, from_ipc_where};
 use crate::error::Result;
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// A Lagebezeichnung with the number of a house.
@@ -75,7 +76,7 @@ pub struct Address {
 impl Address {
     /// Of an object of the class [`GEOREFERENCED`].
     pub(super) fn of(object: &Object<'_>) -> Self {
-        let text = |name: &str| object.text(&[name]).map(str::to_owned);
+        let text = |name: &str| object.text(&[name]).map(Cow::into_owned);
         Self {
             oid: object.row.oid.clone(),
             postcode: text("postleitzahl"),
@@ -130,13 +131,13 @@ impl Lookups {
 
     fn take(&mut self, object: &Object<'_>, points: &HashSet<String>) {
         let (class, oid) = (object.row.class.as_str(), &object.row.oid);
-        let name = || object.text(&["bezeichnung"]).map(str::to_owned);
+        let name = || object.text(&["bezeichnung"]).map(Cow::into_owned);
         if UNITS.iter().any(|(known, _)| *known == class) {
             self.units.extend(unit_key(object).zip(name()));
         } else if class == "AX_Gemarkung" {
             self.gemarkungen.extend(gemarkung_key(object, "schluessel").zip(name()));
         } else if class == "AX_LagebezeichnungKatalogeintrag" {
-            let key = object.text(&["schluesselGesamt"]).map(str::to_owned).or_else(|| street_key(object, "schluessel"));
+            let key = object.text(&["schluesselGesamt"]).map(Cow::into_owned).or_else(|| street_key(object, "schluessel"));
             self.streets.extend(key.zip(name()));
         } else if PLACES.contains(&class) {
             if class == HOUSE {
@@ -144,21 +145,21 @@ impl Lookups {
             }
             self.places.extend(place(object).map(|place| (oid.clone(), place)));
         } else if class == GEOREFERENCED {
-            self.loose.push((references(object).map(str::to_owned).collect(), Address::of(object)));
+            self.loose.push((references(object).map(Cow::into_owned).collect(), Address::of(object)));
         } else if class == "AX_Flurstueck" {
+            let key = object.text(&["flurstueckskennzeichen"]).unwrap_or_default().into_owned();
             for reference in object.list("weistAuf") {
-                let key = object.text(&["flurstueckskennzeichen"]).unwrap_or_default();
-                keep_greatest(&mut self.parcels, reference.to_owned(), (oid.clone(), key.to_owned()));
+                keep_greatest(&mut self.parcels, reference.into_owned(), (oid.clone(), key.clone()));
             }
         } else if class == "AX_Gebaeude" {
             for reference in object.list("zeigtAuf") {
-                keep_greatest(&mut self.buildings, reference.to_owned(), oid.clone());
+                keep_greatest(&mut self.buildings, reference.into_owned(), oid.clone());
             }
         } else if let Some(rank) = POSITIONS.iter().position(|known| *known == class)
             && let (Some(point), Some(geometry)) = (object.text(&["istTeilVon"]), &object.row.geometry)
-            && !points.contains(point)
+            && !points.contains(&*point)
         {
-            keep_greatest(&mut self.positions, point.to_owned(), (rank, oid.clone(), geometry.clone()));
+            keep_greatest(&mut self.positions, point.into_owned(), (rank, oid.clone(), geometry.clone()));
         }
     }
 
@@ -191,8 +192,8 @@ impl Lookups {
     }
 
     /// The house that a georeferenced address belongs to.
-    pub(super) fn house_of<'o>(&self, object: &'o Object<'_>) -> Option<&'o str> {
-        references(object).find(|reference| self.houses.contains(*reference))
+    pub(super) fn house_of<'o>(&self, object: &Object<'o>) -> Option<Cow<'o, str>> {
+        references(object).find(|reference| self.houses.contains(&**reference))
     }
 
     /// A position of a point that lies in another cell than the point.
@@ -211,7 +212,7 @@ impl Lookups {
         let mut texts = Vec::new();
         let mut municipality = None;
         for reference in object.list("weistAuf").into_iter().chain(object.list("zeigtAuf")) {
-            let Some(place) = self.places.get(reference) else { continue };
+            let Some(place) = self.places.get(&*reference) else { continue };
             municipality = municipality.or_else(|| place.municipality().map(str::to_owned));
             let street = self.street(place);
             let text = place.number.as_ref().map_or_else(|| street.to_owned(), |number| format!("{street} {number}"));
@@ -243,20 +244,26 @@ fn keep_greatest<T: Ord>(map: &mut HashMap<String, T>, key: String, value: T) {
 }
 
 /// The objects that a georeferenced address says it belongs to.
-fn references<'o>(object: &'o Object<'_>) -> impl Iterator<Item = &'o str> {
+fn references<'o>(object: &Object<'o>) -> impl Iterator<Item = Cow<'o, str>> {
     ["hatAuch", "zeigtAuf", "weistAuf", "verweistAuf"].into_iter().flat_map(|name| object.list(name))
 }
 
 /// The key of a Gemeinde from its parts; a Regierungsbezirk that is missing is written 0.
 pub(super) fn municipality_key(object: &Object<'_>, path: &str) -> Option<String> {
     let part = |name: &str| object.text(&[path, name]);
-    Some(format!("{}{}{}{}", part("land")?, part("regierungsbezirk").unwrap_or("0"), part("kreis")?, part("gemeinde")?))
+    Some(format!(
+        "{}{}{}{}",
+        part("land")?,
+        part("regierungsbezirk").as_deref().unwrap_or("0"),
+        part("kreis")?,
+        part("gemeinde")?
+    ))
 }
 
 /// The key of an administrative unit: as given, or from its parts.
 pub(super) fn unit_key(object: &Object<'_>) -> Option<String> {
     if let Some(key) = object.text(&["schluesselGesamt"]) {
-        return Some(key.to_owned());
+        return Some(key.into_owned());
     }
     if object.row.class == "AX_Gemeinde" {
         return municipality_key(object, "gemeindekennzeichen").or_else(|| municipality_key(object, "schluessel"));
@@ -278,15 +285,15 @@ fn street_key(object: &Object<'_>, path: &str) -> Option<String> {
 }
 
 fn place(object: &Object<'_>) -> Option<Place> {
-    let number = object.text(&["hausnummer"]).or_else(|| object.text(&["pseudonummer"])).map(str::to_owned);
+    let number = object.text(&["hausnummer"]).or_else(|| object.text(&["pseudonummer"])).map(Cow::into_owned);
     if let Some(name) = object.text(&["lagebezeichnung", "unverschluesselt"]) {
-        return Some(Place { name: Some(name.to_owned()), key: None, number });
+        return Some(Place { name: Some(name.into_owned()), key: None, number });
     }
     let part = |name: &str| object.text(&["lagebezeichnung", "verschluesselt", name]);
     let key = format!(
         "{}{}{}{}{}",
         part("land")?,
-        part("regierungsbezirk").unwrap_or("0"),
+        part("regierungsbezirk").as_deref().unwrap_or("0"),
         part("kreis")?,
         part("gemeinde")?,
         part("lage")?

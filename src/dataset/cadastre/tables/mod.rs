@@ -16,11 +16,12 @@ pub use land_use::labels;
 pub use lookups::Lookups;
 pub use pieces::pieces;
 
+use super::attributes::Attributes;
 use super::row::Row;
 use crate::error::{Error, Result};
 use arrow::array::{ArrayRef, BinaryBuilder, Float64Builder, Int32Builder, RecordBatch, StringBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -82,38 +83,43 @@ enum Kind {
 }
 
 /// A value of a row.
-enum Cell {
-    Text(Option<String>),
+enum Cell<'c> {
+    Text(Option<Cow<'c, str>>),
     Real(Option<f64>),
     Whole(Option<i32>),
 }
 
-impl From<Option<String>> for Cell {
-    fn from(text: Option<String>) -> Self {
+impl<'c> From<Option<Cow<'c, str>>> for Cell<'c> {
+    fn from(text: Option<Cow<'c, str>>) -> Self {
         Self::Text(text.filter(|text| !text.is_empty()))
     }
 }
-impl From<Option<&str>> for Cell {
-    fn from(text: Option<&str>) -> Self {
-        Self::from(text.map(str::to_owned))
+impl From<Option<String>> for Cell<'_> {
+    fn from(text: Option<String>) -> Self {
+        Self::from(text.map(Cow::Owned))
     }
 }
-impl From<&str> for Cell {
-    fn from(text: &str) -> Self {
+impl<'c> From<Option<&'c str>> for Cell<'c> {
+    fn from(text: Option<&'c str>) -> Self {
+        Self::from(text.map(Cow::Borrowed))
+    }
+}
+impl<'c> From<&'c str> for Cell<'c> {
+    fn from(text: &'c str) -> Self {
         Self::from(Some(text))
     }
 }
-impl From<String> for Cell {
+impl From<String> for Cell<'_> {
     fn from(text: String) -> Self {
         Self::from(Some(text))
     }
 }
-impl From<Option<f64>> for Cell {
+impl From<Option<f64>> for Cell<'_> {
     fn from(value: Option<f64>) -> Self {
         Self::Real(value)
     }
 }
-impl From<Option<i32>> for Cell {
+impl From<Option<i32>> for Cell<'_> {
     fn from(value: Option<i32>) -> Self {
         Self::Whole(value)
     }
@@ -143,7 +149,7 @@ impl Builder {
         let columns = spec.columns.iter().map(|(_, kind)| column(kind)).collect();
         Self { spec, columns, geometry: BinaryBuilder::new() }
     }
-    fn push(&mut self, cells: Vec<Cell>, geometry: Option<&[u8]>) {
+    fn push<'c>(&mut self, cells: impl IntoIterator<Item = Cell<'c>>, geometry: Option<&[u8]>) {
         let mut cells = cells.into_iter();
         for column in &mut self.columns {
             match (column, cells.next()) {
@@ -175,51 +181,34 @@ impl Builder {
 /// The current objects of a cell by their classes.
 type Classes<'r> = BTreeMap<&'r str, Vec<Object<'r>>>;
 
-/// A current object; its properties are parsed when they are first asked for: most objects go through as they are.
+/// A current object; its properties are found when they are first asked for: most objects go through as they are.
 struct Object<'r> {
     row: &'r Row,
-    properties: OnceCell<Map<String, Value>>,
+    fields: OnceCell<Attributes<'r>>,
 }
 
 impl<'r> Object<'r> {
     fn new(row: &'r Row) -> Self {
-        Self { row, properties: OnceCell::new() }
+        Self { row, fields: OnceCell::new() }
     }
-    fn properties(&self) -> &Map<String, Value> {
-        self.properties.get_or_init(|| self.row.properties())
+    fn fields(&self) -> &Attributes<'r> {
+        self.fields.get_or_init(|| self.row.fields())
     }
     /// A text of the object, by path.
-    fn text(&self, path: &[&str]) -> Option<&str> {
-        text_at(self.properties(), path)
+    fn text(&self, path: &[&str]) -> Option<Cow<'r, str>> {
+        self.fields().text(path)
     }
     /// A number of the object.
     fn real(&self, name: &str) -> Option<f64> {
-        self.properties().get(name)?.as_f64().filter(|value| value.is_finite())
+        self.fields().real(name)
     }
     /// A property that may be given several times.
-    fn list(&self, name: &str) -> Vec<&str> {
-        match self.properties().get(name) {
-            Some(Value::Array(values)) => values.iter().filter_map(Value::as_str).collect(),
-            Some(Value::String(text)) => vec![text],
-            _ => Vec::new(),
-        }
+    fn list(&self, name: &str) -> Vec<Cow<'r, str>> {
+        self.fields().list(name)
     }
     /// Date of the version's begin.
-    fn date(&self) -> &str {
+    fn date(&self) -> &'r str {
         self.row.beginnt.get(..10).unwrap_or(&self.row.beginnt)
-    }
-}
-
-fn text_at<'v>(properties: &'v Map<String, Value>, path: &[&str]) -> Option<&'v str> {
-    let (first, rest) = path.split_first()?;
-    let mut value = properties.get(*first)?;
-    if let Value::Array(values) = value {
-        value = values.first()?;
-    }
-    match value {
-        Value::String(text) if rest.is_empty() => Some(text),
-        Value::Object(inside) => text_at(inside, rest),
-        _ => None,
     }
 }
 

@@ -6,7 +6,6 @@ use crate::dataset::cadastre::codes;
 use crate::error::Result;
 use crate::format::wkb;
 use arrow::array::RecordBatch;
-use geo::{Geometry, MultiPolygon};
 use std::borrow::Cow;
 use std::collections::HashMap;
 
@@ -47,36 +46,36 @@ pub fn parcels(classes: &Classes<'_>, lookups: &Lookups) -> Result<RecordBatch> 
     for object in classes.get("AX_Flurstueck").into_iter().flatten() {
         let gemarkung = gemarkung_key(object, "gemarkung");
         let municipality = municipality_key(object, "gemeindezugehoerigkeit");
-        let land = object.text(&["gemarkung", "land"]).map(str::to_owned);
+        let land = object.text(&["gemarkung", "land"]);
         let flur = object.text(&["flurnummer"]);
-        let flur_key = match (&gemarkung, flur) {
+        let flur_key = match (&gemarkung, &flur) {
             (Some(key), Some(flur)) => Some(format!("{key}{flur:0>3}")),
             _ => None,
         };
-        let upper = |length: usize| municipality.as_deref().and_then(|key| key.get(..length)).map(str::to_owned);
+        let upper = |length: usize| municipality.as_deref().and_then(|key| key.get(..length));
         let district = upper(3).filter(|key| !key.ends_with('0'));
-        let name = |key: &Option<String>| key.as_deref().and_then(|key| lookups.unit(key)).map(str::to_owned);
+        let name = |key: Option<&str>| key.and_then(|key| lookups.unit(key));
         let (place, _) = lookups.places_of(object);
-        let cells = vec![
+        let cells = [
             format!("{}FL", object.row.oid).into(),
             object.date().into(),
             object.row.oid.as_str().into(),
             object.text(&["amtlicheFlaeche"]).and_then(|area| area.parse::<f64>().ok()).filter(|area| area.is_finite()).into(),
             object.text(&["flurstueckskennzeichen"]).into(),
-            name(&land).into(),
-            land.into(),
-            gemarkung.as_ref().and_then(|key| lookups.gemarkungen.get(key)).cloned().into(),
-            gemarkung.clone().into(),
+            name(land.as_deref()).into(),
+            land.as_deref().into(),
+            gemarkung.as_ref().and_then(|key| lookups.gemarkungen.get(key)).map(String::as_str).into(),
+            gemarkung.as_deref().into(),
             flur.into(),
             flur_key.into(),
             object.text(&["flurstuecksnummer", "zaehler"]).into(),
             object.text(&["flurstuecksnummer", "nenner"]).into(),
-            name(&district).into(),
+            name(district).into(),
             district.into(),
-            name(&upper(5)).into(),
+            name(upper(5)).into(),
             upper(5).into(),
-            name(&municipality).into(),
-            municipality.into(),
+            name(municipality.as_deref()).into(),
+            municipality.as_deref().into(),
             object.text(&["abweichenderRechtszustand"]).into(),
             place.into(),
             lookups.uses.get(&object.row.oid).map(String::as_str).into(),
@@ -88,9 +87,9 @@ pub fn parcels(classes: &Classes<'_>, lookups: &Lookups) -> Result<RecordBatch> 
 
 /// A polygon as one of several: the column has one type.
 fn multi_polygon(bytes: &[u8]) -> Cow<'_, [u8]> {
-    match wkb::decode(bytes) {
-        Ok(Geometry::Polygon(polygon)) => Cow::Owned(wkb::encode(&Geometry::MultiPolygon(MultiPolygon(vec![polygon])))),
-        _ => Cow::Borrowed(bytes),
+    match wkb::multi_polygon(bytes) {
+        Some(bytes) => Cow::Owned(bytes),
+        None => Cow::Borrowed(bytes),
     }
 }
 
@@ -110,7 +109,7 @@ pub const POINT: Spec = Spec {
 
 /// One row for each `AX_Grenzpunkt`, with the position that one of its Punktorte has on the map.
 pub fn points(classes: &Classes<'_>, lookups: &Lookups) -> Result<RecordBatch> {
-    let mut positions: HashMap<&str, Ranked<'_>> = HashMap::new();
+    let mut positions: HashMap<Cow<'_, str>, Ranked<'_>> = HashMap::new();
     for (rank, class) in POSITIONS.iter().enumerate() {
         for object in classes.get(class).into_iter().flatten() {
             if let (Some(point), Some(geometry)) = (object.text(&["istTeilVon"]), &object.row.geometry) {
@@ -123,12 +122,12 @@ pub fn points(classes: &Classes<'_>, lookups: &Lookups) -> Result<RecordBatch> {
     let mut table = Builder::new(&POINT);
     for object in classes.get("AX_Grenzpunkt").into_iter().flatten() {
         let mark = object.text(&["abmarkung_Marke"]);
-        let cells = vec![
+        let cells = [
             object.row.oid.as_str().into(),
             object.date().into(),
             object.text(&["punktkennung"]).into(),
-            mark.and_then(|code| codes::kind("AX_Grenzpunkt", code)).into(),
-            mark.into(),
+            mark.as_deref().and_then(|code| codes::kind("AX_Grenzpunkt", code)).into(),
+            mark.as_deref().into(),
         ];
         let here = positions.get(object.row.oid.as_str()).copied();
         let position = here.max(lookups.position(&object.row.oid));

@@ -28,7 +28,7 @@ pub fn pieces(rows: &[Row]) -> Result<RecordBatch> {
     let mut table = Builder::new(&PIECE);
     for row in rows {
         let object = Object::new(row);
-        let cells = vec![
+        let cells = [
             row.oid.as_str().into(),
             object.date().into(),
             object.text(&["nutzart"]).into(),

@@ -33,15 +33,15 @@ pub fn structures(classes: &Classes<'_>, lookups: &Lookups) -> Result<RecordBatc
         for object in objects {
             let function = object.text(&["gebaeudefunktion"]).or_else(|| object.text(&["bauwerksfunktion"]));
             let (place, municipality) = lookups.places_of(object);
-            let cells = vec![
+            let cells = [
                 object.row.oid.as_str().into(),
                 object.date().into(),
                 label.into(),
-                function.and_then(|code| codes::kind(class, code)).into(),
-                format!("{key}_{}", function.unwrap_or("0000")).into(),
+                function.as_deref().and_then(|code| codes::kind(class, code)).into(),
+                format!("{key}_{}", function.as_deref().unwrap_or("0000")).into(),
                 object.text(&["anzahlDerOberirdischenGeschosse"]).and_then(|count| count.parse::<i32>().ok()).into(),
                 object.text(&["name"]).into(),
-                object.text(&["lageZurErdoberflaeche"]).and_then(codes::position_to_ground).into(),
+                object.text(&["lageZurErdoberflaeche"]).and_then(|code| codes::position_to_ground(&code)).into(),
                 municipality.into(),
                 place.into(),
             ];

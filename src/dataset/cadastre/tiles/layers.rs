@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::format::mvt::Value;
 use crate::format::wkb;
 use geo::{Geometry, InteriorPoint};
-use serde_json::Map;
+use std::borrow::Cow;
 
 /// One layer.
 pub struct TileLayer {
@@ -104,45 +104,42 @@ impl Tags {
 
 /// What a click on the map shows, and what labels say.
 pub fn tags(row: &Row) -> Tags {
-    let properties = row.properties();
+    let fields = row.fields();
+    let text = |path: &[&str]| fields.text(path).filter(|text| !text.is_empty());
     let class = row.class.as_str();
     let mut own = Tag(Vec::new());
     let mut label = Tag(Vec::new());
     if class == "AX_Flurstueck" {
-        let number = |name: &str| properties.get("flurstuecksnummer")?.get(name)?.as_str();
-        let key = text(&properties, "flurstueckskennzeichen");
+        let number = |name: &str| fields.text(&["flurstuecksnummer", name]);
+        let key = text(&["flurstueckskennzeichen"]);
         own.text("oid", Some(&format!("{}FL", row.oid)));
-        own.text("flstkennz", key);
-        own.text("flur", text(&properties, "flurnummer"));
-        own.text("flstnrzae", number("zaehler"));
-        own.text("flstnrnen", number("nenner"));
-        own.real("flaeche", text(&properties, "amtlicheFlaeche").and_then(|area| area.parse().ok()));
+        own.text("flstkennz", key.as_deref());
+        own.text("flur", text(&["flurnummer"]).as_deref());
+        own.text("flstnrzae", number("zaehler").as_deref());
+        own.text("flstnrnen", number("nenner").as_deref());
+        own.real("flaeche", text(&["amtlicheFlaeche"]).and_then(|area| area.parse().ok()));
         let number = match (number("zaehler"), number("nenner")) {
             (Some(upper), Some(lower)) => Some(format!("{upper}/{lower}")),
-            (upper, _) => upper.map(str::to_owned),
+            (upper, _) => upper.map(Cow::into_owned),
         };
         label.text("text", number.as_deref());
-        label.text("flstkennz", key);
+        label.text("flstkennz", key.as_deref());
     } else if class == "AX_GeoreferenzierteGebaeudeadresse" {
-        let whole = [text(&properties, "hausnummer"), text(&properties, "adressierungszusatz")];
+        let whole = [text(&["hausnummer"]), text(&["adressierungszusatz"])];
         label.text("text", Some(&whole.into_iter().flatten().collect::<String>()));
     } else if let Some((key, title)) = codes::building_class(class) {
-        let function = text(&properties, "gebaeudefunktion").or_else(|| text(&properties, "bauwerksfunktion"));
+        let function = text(&["gebaeudefunktion"]).or_else(|| text(&["bauwerksfunktion"]));
         own.text("oid", Some(&row.oid));
         own.text("gebnutzbez", Some(title));
-        own.text("funktion", function.and_then(|code| codes::kind(class, code)));
-        own.text("gfkzshh", Some(&format!("{key}_{}", function.unwrap_or("0000"))));
-        own.text("name", text(&properties, "name"));
+        own.text("funktion", function.as_deref().and_then(|code| codes::kind(class, code)));
+        own.text("gfkzshh", Some(&format!("{key}_{}", function.as_deref().unwrap_or("0000"))));
+        own.text("name", text(&["name"]).as_deref());
     } else if let Some((title, property)) = codes::land_use_class(class) {
         own.text("oid", Some(&row.oid));
         own.text("nutzart", Some(title));
-        own.text("bez", text(&properties, property).and_then(|code| codes::kind(class, code)));
+        own.text("bez", text(&[property]).and_then(|code| codes::kind(class, &code)));
     }
     Tags { own: own.0, label: label.0 }
-}
-
-fn text<'p>(properties: &'p Map<String, serde_json::Value>, name: &str) -> Option<&'p str> {
-    properties.get(name)?.as_str().filter(|text| !text.is_empty())
 }
 
 struct Tag(Vec<(&'static str, Value)>);

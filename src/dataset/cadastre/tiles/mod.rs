@@ -10,7 +10,7 @@ use super::row::Row;
 use super::{Options, STATE};
 use crate::crs::{Bbox, Crs, Operation};
 use crate::dataset::vector_tiles::{Brush, Drawing, Made, Pyramid, Thing, around, parse_tile, tile_at, to_world, touched};
-use crate::dataset::{Outcome, PlanContext, UnitContext};
+use crate::dataset::{Outcome, PlanContext, UnitContext, check};
 use crate::error::{Error, Result};
 use crate::format::wkb;
 use crate::io::Digest;
@@ -18,6 +18,7 @@ use crate::plan::{Input, UnitSpec};
 use crate::vector::arc::Point;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::path::PathBuf;
 use store::Need;
 
@@ -126,39 +127,51 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
     let [low, high] = options.zoom;
     let (root, low, high) =
         if overview { (OVERVIEW_ZOOM, low, high.min(BLOCK_ZOOM - 1)) } else { (BLOCK_ZOOM, low.max(BLOCK_ZOOM), high) };
-    let mut rows = Vec::new();
     let drawn = |class: &str| layers::of_class(class).iter().any(|layer| LAYERS[*layer].low_zoom <= high);
-    store::each_shown(&unit.inputs, options.moment().as_deref(), drawn, |row| {
-        rows.push(row);
-        Ok(())
-    })?;
-    rows.sort_by(|a, b| (&a.class, &a.oid, &a.beginnt).cmp(&(&b.class, &b.oid, &b.beginnt)));
+    let as_of = options.moment();
     let operation = Operation::between(crs, Crs::WEB_MERCATOR, &context.area.grids)?;
     let pyramid = Pyramid { root: (root, x, y), low, high };
-    let things = rows.par_iter().map(|row| thing(row, &operation)).collect::<Result<Vec<_>>>()?;
+    // The rows are gone through twice, some at a time: what there is of them in memory does not depend on the size of the unit.
+    let mut things: Vec<Thing> = Vec::new();
+    let mut parts: Vec<(&[Input], Range<usize>)> = Vec::new();
+    store::each_shown_cells(&unit.inputs, as_of.as_deref(), drawn, |inputs, rows| {
+        let first = things.len();
+        things.extend(rows.par_iter().map(|row| thing(row, &operation)).collect::<Result<Vec<_>>>()?);
+        parts.push((inputs, first..things.len()));
+        Ok(())
+    })?;
     let made = Made::of(&things, pyramid, unit.params.to_string().as_bytes());
+    drop(things);
     let (kept, wanted) = made.kept(context.previous);
-    let indices: Vec<usize> = (0..rows.len()).filter(|row| made.is_wanted(*row, &wanted)).collect();
     let mut drawing = Drawing::new(LAYERS.iter().map(|layer| layer.name).collect());
-    // Rows are drawn side by side, some at a time, and put into their tiles in order.
-    for indices in indices.chunks(1024) {
-        context.check()?;
-        let drawn = indices
-            .par_iter()
-            .map(|index| {
-                let row = &rows[*index];
-                let mut pieces = Vec::new();
-                for layer in layers::of_class(&row.class) {
-                    let Some(shape) = layers::shape(row, *layer, &operation)? else { continue };
-                    let brush = Brush { layer: *layer, low: low.max(LAYERS[*layer].low_zoom), high };
-                    brush.draw(&shape, pyramid.root, &wanted, &mut pieces);
-                }
-                Ok((layers::tags(row), pieces))
-            })
-            .collect::<Result<Vec<_>>>()?;
-        for (tags, pieces) in &drawn {
-            drawing.put(pieces, |layer| tags.get(layer));
+    for (inputs, indices) in parts {
+        if !indices.clone().any(|row| made.is_wanted(row, &wanted)) {
+            continue;
         }
+        check(context.cancel)?;
+        store::each_shown_cells(inputs, as_of.as_deref(), drawn, |_, rows| {
+            let rows: Vec<&Row> =
+                rows.iter().zip(indices.clone()).filter(|(_, at)| made.is_wanted(*at, &wanted)).map(|(row, _)| row).collect();
+            // Rows are drawn side by side, some at a time, and put into their tiles in order.
+            for rows in rows.chunks(1024) {
+                let drawn = rows
+                    .par_iter()
+                    .map(|row| {
+                        let mut pieces = Vec::new();
+                        for layer in layers::of_class(&row.class) {
+                            let Some(shape) = layers::shape(row, *layer, &operation)? else { continue };
+                            let brush = Brush { layer: *layer, low: low.max(LAYERS[*layer].low_zoom), high };
+                            brush.draw(&shape, pyramid.root, &wanted, &mut pieces);
+                        }
+                        Ok((layers::tags(row), pieces))
+                    })
+                    .collect::<Result<Vec<_>>>()?;
+                for (tags, pieces) in &drawn {
+                    drawing.put(pieces, |layer| tags.get(layer));
+                }
+            }
+            Ok(())
+        })?;
     }
     let count = drawing.finish(kept, context.pack)?;
     let (name, bytes) = made.entry();
