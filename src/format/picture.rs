@@ -93,8 +93,21 @@ impl Encoder {
     ///
     /// # Errors
     /// When a library refuses.
-    pub fn encode_part(&mut self, picture: &Rgbx, [x, y]: [usize; 2], size: [usize; 2]) -> Result<Option<Vec<u8>>> {
-        let coverage = picture.coverage(x, y, size[0], size[1]);
+    pub fn encode_part(&mut self, picture: &Rgbx, at: [usize; 2], size: [usize; 2]) -> Result<Option<Vec<u8>>> {
+        self.encode_covered(picture, at, size, picture.coverage(at[0], at[1], size[0], size[1]))
+    }
+
+    /// As [`Encoder::encode_part`], of a part whose coverage is known.
+    ///
+    /// # Errors
+    /// When a library refuses.
+    pub fn encode_covered(
+        &mut self,
+        picture: &Rgbx,
+        [x, y]: [usize; 2],
+        size: [usize; 2],
+        coverage: Coverage,
+    ) -> Result<Option<Vec<u8>>> {
         if coverage == Coverage::Empty {
             return Ok(None);
         }

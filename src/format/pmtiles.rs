@@ -8,7 +8,8 @@ use crate::error::{Error, Place, Result};
 use flate2::read::GzDecoder;
 use flate2::write::GzEncoder;
 use std::fs::File;
-use std::io::{Read, Seek, SeekFrom, Write};
+use std::io::{BufWriter, Read, Write};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 /// What a tile is.
@@ -82,7 +83,10 @@ pub fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
 /// the memory of the writer stays bounded by the directory.
 const DEDUPLICATE_UP_TO: usize = 4096;
 
-type Stream = pmtiles::PmTilesStreamWriter<File, pmtiles::CallerKey<[u8; 16]>>;
+/// The library's own buffer is smaller than most tiles of pictures: without this, each would be written by itself.
+const BUFFER: usize = 1 << 20;
+
+type Stream = pmtiles::PmTilesStreamWriter<BufWriter<File>, pmtiles::CallerKey<[u8; 16]>>;
 
 /// Writes an archive, tile by tile.
 pub struct Writer {
@@ -121,7 +125,7 @@ impl Writer {
             .center_zoom(header.min_zoom)
             .metadata(serde_json::Value::Object(metadata).to_string())
             .dedup_by_key::<[u8; 16]>()
-            .create(file)
+            .create(BufWriter::with_capacity(BUFFER, file))
             .map_err(|error| failed(path, "cannot write the PMTiles archive", error))?;
         Ok(Self { path: path.to_owned(), stream, tile_type: header.tile_type, last: None, count: 0 })
     }
@@ -253,6 +257,11 @@ impl Reader {
         self.header.clustered()
     }
 
+    /// True when tiles are stored packed, as vector tiles are: their bytes in the file are not those that [`Reader::tile`] gives.
+    pub fn packs_tiles(&self) -> bool {
+        self.gzipped
+    }
+
     /// The metadata object.
     pub fn metadata(&self) -> &serde_json::Value {
         &self.metadata
@@ -306,11 +315,11 @@ impl Reader {
     }
 
     fn raw(&mut self, offset: u64, length: u64) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.file
-            .seek(SeekFrom::Start(offset))
-            .and_then(|_| (&mut self.file).take(length.min(MAX_SECTION)).read_to_end(&mut bytes))
-            .map_err(|error| failed(&self.path, "cannot read the PMTiles archive", error))?;
+        let failed = |error| failed(&self.path, "cannot read the PMTiles archive", error);
+        // What a directory says is not believed before memory is taken for it.
+        let there = self.file.metadata().map_err(failed)?.len().saturating_sub(offset);
+        let mut bytes = vec![0; length.min(MAX_SECTION).min(there) as usize];
+        self.file.read_exact_at(&mut bytes, offset).map_err(failed)?;
         Ok(bytes)
     }
 

@@ -11,6 +11,7 @@ pub mod discover;
 pub mod faults;
 pub mod gdal;
 pub mod http;
+pub mod known;
 pub mod machine;
 pub mod pack;
 pub mod postgres;

@@ -7,7 +7,7 @@ use crate::error::{Error, Place, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use zip::write::SimpleFileOptions;
@@ -27,7 +27,7 @@ pub struct Entry {
 /// Writes a pack, entry by entry.
 pub struct PackWriter {
     path: PathBuf,
-    zip: ZipWriter<BufWriter<File>>,
+    zip: ZipWriter<Held>,
     index: BTreeMap<String, Entry>,
 }
 
@@ -38,7 +38,7 @@ impl PackWriter {
     /// When the file cannot be created.
     pub fn create(path: &Path) -> Result<Self> {
         let file = File::create(path).map_err(|error| failed(path, "cannot create the pack", error))?;
-        Ok(Self { path: path.to_owned(), zip: ZipWriter::new(BufWriter::new(file)), index: BTreeMap::new() })
+        Ok(Self { path: path.to_owned(), zip: ZipWriter::new(Held::new(file)), index: BTreeMap::new() })
     }
     /// Adds one entry; names are unique within a pack.
     ///
@@ -117,6 +117,74 @@ fn failed(path: &Path, what: &str, cause: impl Into<Box<dyn std::error::Error + 
     Error::new("mk::io::pack", what).at(Place::file(path.display().to_string())).because(cause)
 }
 
+/// A file whose last bytes are held back. The writer of ZIP files goes back to the header of each entry when it knows the entry's sum,
+/// for which a `BufWriter` would ask the system five times for each entry.
+struct Held {
+    file: File,
+    /// Bytes at `from`, not written yet.
+    bytes: Vec<u8>,
+    from: u64,
+    position: u64,
+    /// Of the file, with what is held.
+    length: u64,
+}
+
+const HELD: usize = 1 << 20;
+
+impl Held {
+    fn new(file: File) -> Self {
+        Self { file, bytes: Vec::new(), from: 0, position: 0, length: 0 }
+    }
+
+    /// Writes what is held, and goes on holding at another place.
+    fn settle(&mut self, position: u64) -> std::io::Result<()> {
+        self.file.write_all_at(&self.bytes, self.from)?;
+        self.bytes.clear();
+        (self.from, self.position) = (position, position);
+        Ok(())
+    }
+}
+
+impl Write for Held {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        if self.bytes.len() >= HELD {
+            self.settle(self.position)?;
+        }
+        let at = (self.position - self.from) as usize;
+        let (over, beyond) = bytes.split_at(bytes.len().min(self.bytes.len() - at));
+        self.bytes[at..at + over.len()].copy_from_slice(over);
+        self.bytes.extend_from_slice(beyond);
+        self.position += bytes.len() as u64;
+        self.length = self.length.max(self.position);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.settle(self.position)
+    }
+}
+
+impl Seek for Held {
+    fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
+        let place = place(to, self.position, self.length)?;
+        if (self.from..=self.from + self.bytes.len() as u64).contains(&place) {
+            self.position = place;
+        } else {
+            self.settle(place)?;
+        }
+        Ok(place)
+    }
+}
+
+/// The place in a file that a seek goes to.
+fn place(to: SeekFrom, position: u64, length: u64) -> std::io::Result<u64> {
+    let place = match to {
+        SeekFrom::Start(place) => Some(place),
+        SeekFrom::End(offset) => length.checked_add_signed(offset),
+        SeekFrom::Current(offset) => position.checked_add_signed(offset),
+    };
+    place.ok_or_else(|| std::io::ErrorKind::InvalidInput.into())
+}
+
 /// A file read through a window of its bytes. The directory of a ZIP file is read in small steps with a seek before each, for which
 /// a `BufReader` would ask the system, and forget what it has, every time.
 struct Windowed {
@@ -161,12 +229,7 @@ impl Read for Windowed {
 
 impl Seek for Windowed {
     fn seek(&mut self, to: SeekFrom) -> std::io::Result<u64> {
-        let place = match to {
-            SeekFrom::Start(place) => Some(place),
-            SeekFrom::End(offset) => self.length.checked_add_signed(offset),
-            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
-        };
-        self.position = place.ok_or(std::io::ErrorKind::InvalidInput)?;
+        self.position = place(to, self.position, self.length)?;
         Ok(self.position)
     }
 }
@@ -191,6 +254,31 @@ mod tests {
         assert_eq!(pack.entries()["a/2"].size, 0);
         assert_eq!(pack.entries()["a/1"].digest, Digest::of(b"one"));
         assert!(pack.read("b").is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn what_is_held_back_reaches_the_file(steps in proptest::collection::vec((0_u8..4, 0_usize..3 * HELD / 2), 1..12)) {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join("x");
+            let mut held = Held::new(File::create(&path).unwrap());
+            let mut twin = std::io::Cursor::new(Vec::new());
+            for (number, (kind, size)) in steps.into_iter().enumerate() {
+                let length = twin.get_ref().len();
+                let to = match kind {
+                    0 => SeekFrom::Start((size % (length + 1)) as u64),
+                    1 => SeekFrom::End(-((size % (length + 1)) as i64)),
+                    _ => SeekFrom::Current(0),
+                };
+                proptest::prop_assert_eq!(held.seek(to).unwrap(), twin.seek(to).unwrap());
+                let bytes = vec![number as u8; size];
+                held.write_all(&bytes).unwrap();
+                twin.write_all(&bytes).unwrap();
+            }
+            held.flush().unwrap();
+            proptest::prop_assert!(std::fs::read(&path).unwrap() == *twin.get_ref());
+            proptest::prop_assert!(held.seek(SeekFrom::Current(-(4 * HELD as i64 * 12))).is_err());
+        }
     }
 
     #[test]

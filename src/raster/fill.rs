@@ -66,8 +66,10 @@ fn fill_block(picture: &mut Rgbx, columns: Range<usize>, rows: Range<usize>, bac
                 continue;
             }
             let distance = |&(other, column): &(usize, usize)| column.abs_diff(x).pow(2) + other.abs_diff(line).pow(2);
-            let candidates = nearest.chunks_exact(width).enumerate();
-            let best = candidates.filter_map(|(other, line)| line[x].map(|column| (other, column))).min_by_key(distance);
+            // Rows farther than the fade have nothing that shows here.
+            let near = line.saturating_sub(FADE as usize)..(line + FADE as usize + 1).min(rows.len());
+            let candidates = near.map(|other| (other, nearest[other * width + x]));
+            let best = candidates.filter_map(|(other, column)| Some((other, column?))).min_by_key(distance);
             let colour = best.map_or(background, |best| {
                 let [red, green, blue, _] = picture.pixel(columns.start + best.1, rows.start + best.0);
                 faded([red, green, blue], background, distance(&best))

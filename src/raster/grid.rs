@@ -102,19 +102,25 @@ impl Grid {
         [left[0] + step[0] * offset, left[1] + step[1] * offset]
     }
 
+    /// The share of a cell that a pixel has; exact, as the mesh is a power of two wide.
+    fn share(&self) -> f64 {
+        1.0 / self.step as f64
+    }
+
     /// On the line at height `y`, within a column of cells: the position at its left side, and the change for one target pixel.
     fn line(&self, column: usize, y: f64) -> [[f64; 2]; 2] {
         let rows = self.points.len() / self.columns;
-        let row = ((y / self.step as f64) as usize).min(rows - 2);
-        let fy = y / self.step as f64 - row as f64;
+        let place = y * self.share();
+        let row = (place as usize).min(rows - 2);
+        let fy = place - row as f64;
         let corner = row * self.columns + column;
         let side = |corner: usize| {
             let (upper, lower) = (self.points[corner], self.points[corner + self.columns]);
             [upper[0] + (lower[0] - upper[0]) * fy, upper[1] + (lower[1] - upper[1]) * fy]
         };
         let (left, right) = (side(corner), side(corner + 1));
-        let step = self.step as f64;
-        [left, [(right[0] - left[0]) / step, (right[1] - left[1]) / step]]
+        let share = self.share();
+        [left, [(right[0] - left[0]) * share, (right[1] - left[1]) * share]]
     }
 
     /// The stretches of the target columns `columns` on the line at height `y`.

@@ -1,7 +1,7 @@
 //! Half the size: each pixel is the mean of the valid ones among four.
 
-use super::Rgbx;
 use super::lanes::Lanes;
+use super::{Coverage, Rgbx};
 
 /// The picture at half its width and height (even numbers). A pixel is valid when one of its four is.
 pub fn halve(source: &Rgbx) -> Rgbx {
@@ -10,9 +10,10 @@ pub fn halve(source: &Rgbx) -> Rgbx {
     target
 }
 
-/// Like [`halve`], from a part of a picture (its corner and its size) into a part of a larger one.
-pub fn halve_into(source: &Rgbx, from: [usize; 2], size: [usize; 2], target: &mut Rgbx, at: [usize; 2]) {
-    halve_with(Lanes::best(), source, from, size, target, at);
+/// Like [`halve`], from a part of a picture (its corner and its size) into a part of a larger one. Says how much of the part is valid:
+/// that is seen on the way.
+pub fn halve_into(source: &Rgbx, from: [usize; 2], size: [usize; 2], target: &mut Rgbx, at: [usize; 2]) -> Coverage {
+    halve_with(Lanes::best(), source, from, size, target, at)
 }
 
 fn halve_with(
@@ -22,12 +23,35 @@ fn halve_with(
     [width, height]: [usize; 2],
     target: &mut Rgbx,
     at: [usize; 2],
-) {
+) -> Coverage {
     let width = width / 2;
+    let mut seen = Seen::NOTHING;
     for row in 0..height / 2 {
         let pairs = |y: usize| source.row(top + y)[left * 4..][..width * 8].as_chunks::<8>().0;
         let out = target.row_mut(at[1] + row)[at[0] * 4..][..width * 4].as_chunks_mut::<4>().0;
-        lanes.halve(pairs(row * 2), pairs(row * 2 + 1), out);
+        seen = seen.with(lanes.halve(pairs(row * 2), pairs(row * 2 + 1), out));
+    }
+    match seen {
+        Seen { any: false, .. } => Coverage::Empty,
+        Seen { all: true, .. } => Coverage::Full,
+        Seen { .. } => Coverage::Part,
+    }
+}
+
+/// Whether all pixels are valid, and whether any is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) all: bool,
+    pub(super) any: bool,
+}
+
+impl Seen {
+    /// Of no pixel.
+    pub(super) const NOTHING: Self = Self { all: true, any: false };
+
+    /// Of these pixels and others.
+    pub(super) fn with(self, other: Self) -> Self {
+        Self { all: self.all && other.all, any: self.any || other.any }
     }
 }
 
@@ -37,14 +61,17 @@ const CHUNK: usize = 32;
 const VALID_PAIR: u64 = 0xff00_0000_ff00_0000;
 
 /// Halves a row of pairs of pixels with what every machine has.
-pub(super) fn halve_row(upper: &[[u8; 8]], lower: &[[u8; 8]], out: &mut [[u8; 4]]) {
+pub(super) fn halve_row(upper: &[[u8; 8]], lower: &[[u8; 8]], out: &mut [[u8; 4]]) -> Seen {
+    let mut seen = Seen::NOTHING;
     let parts = upper.chunks(CHUNK).zip(lower.chunks(CHUNK)).zip(out.chunks_mut(CHUNK));
     for ((upper, lower), out) in parts {
-        let all = upper
-            .iter()
-            .zip(lower)
-            .fold(u64::MAX, |all, (upper, lower)| all & u64::from_le_bytes(*upper) & u64::from_le_bytes(*lower));
-        if all & VALID_PAIR == VALID_PAIR {
+        let (all, any) = upper.iter().zip(lower).fold((u64::MAX, 0), |(all, any), (upper, lower)| {
+            let [upper, lower] = [*upper, *lower].map(u64::from_le_bytes);
+            (all & upper & lower, any | upper | lower)
+        });
+        let all = all & VALID_PAIR == VALID_PAIR;
+        seen = seen.with(Seen { all, any: any & VALID_PAIR != 0 });
+        if all {
             for ((upper, lower), out) in upper.iter().zip(lower).zip(out) {
                 *out = mean_of_valid(u64::from_le_bytes(*upper), u64::from_le_bytes(*lower)).to_le_bytes();
             }
@@ -54,6 +81,7 @@ pub(super) fn halve_row(upper: &[[u8; 8]], lower: &[[u8; 8]], out: &mut [[u8; 4]
             }
         }
     }
+    seen
 }
 
 /// The mean of four valid pixels: four sums of 16 bits in a word, without a branch, so that the compiler takes several at once.
@@ -118,10 +146,11 @@ mod tests {
             }
             let mut halves = Lanes::of_this_machine().map(|lanes| {
                 let mut half = Rgbx::empty(width + 1, 3);
-                halve_with(lanes, &source, [0, 0], [width * 2, 4], &mut half, [1, 1]);
-                half
+                let seen = halve_with(lanes, &source, [0, 0], [width * 2, 4], &mut half, [1, 1]);
+                (half, seen)
             });
             let first = halves.next().unwrap();
+            prop_assert_eq!(first.1, source.coverage(0, 0, width * 2, 4));
             prop_assert!(halves.all(|half| half == first));
         }
 

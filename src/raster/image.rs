@@ -14,7 +14,7 @@ pub enum Coverage {
 /// A picture of red, green, blue and validity, rows from the top.
 ///
 /// Invalid pixels are four zero bytes: two pictures that show the same are the same bytes.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Rgbx {
     width: usize,
     height: usize,
@@ -28,14 +28,26 @@ impl Rgbx {
     }
     /// Makes this a picture without a valid pixel, in the memory that it has: new memory costs more to get than to clear.
     pub fn reset(&mut self, width: usize, height: usize) {
+        if !self.resize(width, height) {
+            self.pixels.fill(0);
+        }
+    }
+    /// Makes this a picture of that size whose pixels are what was in its memory before: all of them are to be written. True when
+    /// the memory is new, and so without a valid pixel.
+    pub fn resize(&mut self, width: usize, height: usize) -> bool {
         (self.width, self.height) = (width, height);
         let bytes = width * height * 4;
-        if bytes > self.pixels.capacity() {
+        let new = bytes > self.pixels.capacity();
+        if new {
             self.pixels = vec![0; bytes];
         } else {
-            self.pixels.clear();
             self.pixels.resize(bytes, 0);
         }
+        new
+    }
+    /// Makes the pixels of a part invalid.
+    pub fn clear(&mut self, [x, y]: [usize; 2], [width, height]: [usize; 2]) {
+        (y..y + height).for_each(|row| self.row_mut(row)[x * 4..(x + width) * 4].fill(0));
     }
     /// Makes this a copy of a part that lies within another picture.
     pub fn become_part(&mut self, other: &Self, [x, y]: [usize; 2], [width, height]: [usize; 2]) {

@@ -10,7 +10,7 @@ mod neon;
 mod x86;
 
 use super::Span;
-use super::halve::halve_row;
+use super::halve::{Seen, halve_row};
 use super::sample::Window;
 
 /// Pixels of a group.
@@ -30,6 +30,8 @@ const ROW_BITS: u32 = 6;
 pub struct Run<'a> {
     window: Window<'a>,
     bicubic: bool,
+    /// The target may hold anything, and all of it is drawn.
+    fresh: bool,
     /// Of the pixel with the number 0, counted from the centre of the window's first pixel, in 2⁻³² pixels.
     at: [i64; 2],
     /// From one pixel to the next, in 2⁻³² pixels.
@@ -58,12 +60,12 @@ fn fixed(value: f64) -> i64 {
 
 impl<'a> Run<'a> {
     /// The pixels of a span, numbered from its mesh line, in a window whose first pixel is the one at `origin`.
-    pub fn new(window: Window<'a>, origin: [i64; 2], span: &Span, bicubic: bool) -> Self {
+    pub fn new(window: Window<'a>, origin: [i64; 2], span: &Span, bicubic: bool, fresh: bool) -> Self {
         let at = [0, 1].map(|axis| {
             let centre = span.at[axis] + span.step[axis] * 0.5 - 0.5;
             fixed(centre).wrapping_sub(origin[axis] << 32)
         });
-        Self { window, bicubic, at, step: span.step.map(fixed) }
+        Self { window, bicubic, fresh, at, step: span.step.map(fixed) }
     }
 
     #[inline]
@@ -82,6 +84,9 @@ impl<'a> Run<'a> {
 
     /// Draws pixels from `first` on, one by one, where they are not valid yet.
     pub fn singles(&self, first: usize, out: &mut [[u8; 4]]) {
+        if self.fresh {
+            out.fill([0; 4]);
+        }
         for (index, pixel) in out.iter_mut().enumerate().filter(|(_, pixel)| pixel[3] == 0) {
             let number = first + index;
             *pixel = self.single(&self.eight(number / GROUP * GROUP), number).to_le_bytes();
@@ -90,6 +95,12 @@ impl<'a> Run<'a> {
 
     /// The pixels that may fall on the window, of the first `count`; a group more on either side.
     pub fn reach(&self, count: usize) -> std::ops::Range<usize> {
+        let within = |[x, y]: [i64; 2]| {
+            (0..i64::from(self.window.width) << 32).contains(&x) && (0..i64::from(self.window.height) << 32).contains(&y)
+        };
+        if within(self.at) && within(self.position(count)) {
+            return 0..count;
+        }
         let (mut from, mut to) = (0.0_f64, count as f64);
         for (axis, length) in [self.window.width, self.window.height].into_iter().enumerate() {
             let [at, step] = [self.at[axis], self.step[axis]].map(|value| value as f64 / FRACTION);
@@ -146,7 +157,7 @@ impl<'a> Run<'a> {
     fn groups(&self, first: usize, groups: &mut [[[u8; 4]; GROUP]], draw: impl Fn(&Eight) -> Option<[u32; GROUP]>) {
         for (index, group) in groups.iter_mut().enumerate() {
             let number = first + index * GROUP;
-            let empty = group.iter().fold(0, |any, pixel| any | u32::from_le_bytes(*pixel)) & VALID == 0;
+            let empty = self.fresh || group.iter().fold(0, |any, pixel| any | u32::from_le_bytes(*pixel)) & VALID == 0;
             match if empty { draw(&self.eight(number)) } else { None } {
                 Some(colours) => *group = colours.map(u32::to_le_bytes),
                 None => self.singles(number, group),
@@ -238,7 +249,7 @@ impl Lanes {
 
 impl Lanes {
     /// Halves a row of pairs of pixels.
-    pub fn halve(self, upper: &[[u8; 8]], lower: &[[u8; 8]], out: &mut [[u8; 4]]) {
+    pub(super) fn halve(self, upper: &[[u8; 8]], lower: &[[u8; 8]], out: &mut [[u8; 4]]) -> Seen {
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Avx2(lanes) => lanes.halve(upper, lower, out),

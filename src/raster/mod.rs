@@ -19,5 +19,5 @@ pub use fill::{JPEG_BLOCK, fill_invalid};
 pub use grid::{Grid, Span};
 pub use halve::{halve, halve_into};
 pub use image::{Coverage, Rgbx};
-pub use sample::{Kernel, warp};
+pub use sample::{Kernel, draw, warp};
 pub use shrink::shrink;

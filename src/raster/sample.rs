@@ -27,10 +27,15 @@ pub enum Kernel {
 /// row of the source window's upper left corner. The result does not depend on how a target is cut into parts, or a source into
 /// windows.
 pub fn warp(source: &Rgbx, origin: [i64; 2], grid: &Grid, part: [usize; 2], kernel: Kernel, target: &mut Rgbx) {
-    warp_with(Lanes::best(), source, origin, grid, part, kernel, target);
+    warp_with(Lanes::best(), source, origin, grid, part, kernel, (target, false));
 }
 
-/// [`warp`] with given instructions; all give the same bytes.
+/// As [`warp`], but `target` becomes what `source` shows, whatever it holds.
+pub fn draw(source: &Rgbx, origin: [i64; 2], grid: &Grid, part: [usize; 2], kernel: Kernel, target: &mut Rgbx) {
+    warp_with(Lanes::best(), source, origin, grid, part, kernel, (target, true));
+}
+
+/// [`warp`], or [`draw`] to a fresh target, with given instructions; all give the same bytes.
 pub(super) fn warp_with(
     lanes: Lanes,
     source: &Rgbx,
@@ -38,14 +43,17 @@ pub(super) fn warp_with(
     grid: &Grid,
     part: [usize; 2],
     kernel: Kernel,
-    target: &mut Rgbx,
+    (target, fresh): (&mut Rgbx, bool),
 ) {
     let columns = part[0]..part[0] + target.width();
-    let sampler = Sampler { window: Window::of(source), origin };
+    let sampler = Sampler { window: Window::of(source), origin, fresh };
     for row in 0..target.height() {
         let y = (part[1] + row) as f64;
         let out = target.row_mut(row).as_chunks_mut::<4>().0;
         if kernel == Kernel::Area {
+            if fresh {
+                out.fill([0; 4]);
+            }
             for (upper, lower) in grid.spans(columns.clone(), y).zip(grid.spans(columns.clone(), y + 1.0)) {
                 sampler.areas(&upper, &lower, &mut out[upper.start - part[0]..][..upper.count]);
             }
@@ -88,17 +96,22 @@ impl<'a> Window<'a> {
 struct Sampler<'a> {
     window: Window<'a>,
     origin: [i64; 2],
+    fresh: bool,
 }
 
 impl Sampler<'_> {
     /// Draws a span from what lies around the pixels' centres.
     fn centres(&self, lanes: Lanes, bicubic: bool, span: &Span, out: &mut [[u8; 4]]) {
-        let run = Run::new(self.window, self.origin, span, bicubic);
+        let run = Run::new(self.window, self.origin, span, bicubic, self.fresh);
         let first = span.start - span.mesh;
-        // What does not fall on the window stays as it is.
+        // What does not fall on the window stays as it is, or has nothing.
         let reach = run.reach(first + out.len());
         let skipped = reach.start.saturating_sub(first).min(out.len());
         let end = reach.end.saturating_sub(first).clamp(skipped, out.len());
+        if self.fresh {
+            out[..skipped].fill([0; 4]);
+            out[end..].fill([0; 4]);
+        }
         let (first, out) = (first + skipped, &mut out[skipped..end]);
         // Groups begin at multiples of eight: a pixel's place in its group never depends on how a target is cut into parts. Mesh
         // lines are at multiples too, unless the mesh is finer than a group.
@@ -312,9 +325,15 @@ mod tests {
                     let mut target = Rgbx::empty(45 - at, 30);
                     // What is there already stays.
                     target.row_mut(3)[40..44].copy_from_slice(&[1, 2, 3, 255]);
-                    warp_with(lanes, &source, [-2, 3], &grid, [at, 0], kernel, &mut target);
+                    warp_with(lanes, &source, [-2, 3], &grid, [at, 0], kernel, (&mut target, false));
                     target
                 };
+                let mut fresh = Rgbx::empty(45 - at, 30);
+                fresh.pixels_mut().fill(77);
+                let mut under = Rgbx::empty(45 - at, 30);
+                warp_with(Lanes::best(), &source, [-2, 3], &grid, [at, 0], kernel, (&mut fresh, true));
+                warp_with(Lanes::best(), &source, [-2, 3], &grid, [at, 0], kernel, (&mut under, false));
+                prop_assert!(fresh == under);
                 let portable = draw(Lanes::Portable);
                 prop_assert_eq!(portable.pixel(10, 3), [1, 2, 3, 255]);
                 for lanes in Lanes::of_this_machine() {

@@ -9,7 +9,7 @@ use crate::format::picture::Codec;
 use crate::format::pmtiles::{Header, TileType, Writer};
 use crate::format::tile_matrix::{Tile, WEB_MERCATOR_QUAD_ID};
 use crate::io::{Pack, atomic};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Streams the packs into the archive, in the order of the tiles' ids: zoom by zoom, and in each zoom the units along the Hilbert
@@ -61,13 +61,26 @@ fn along_the_curve<'a>(product: &Product, context: &'a AssembleContext<'_>, stag
     sorted.into_iter().map(|(_, result)| result).collect()
 }
 
+/// Packs that stay open from one zoom to the next: opening one costs more than reading some dozens of its tiles.
+const MAX_OPEN: usize = 64;
+
 fn copy(writer: &mut Writer, results: &[&UnitResult], zooms: std::ops::Range<u8>) -> Result<()> {
+    let mut open = BTreeMap::new();
     for zoom in zooms {
-        for result in results {
-            let mut pack: Pack = result.pack()?;
-            for tile in tiles(&pack).into_iter().filter(|tile| tile.z == zoom) {
+        for (index, result) in results.iter().enumerate() {
+            let (mut pack, listed) = if let Some(known) = open.remove(&index) {
+                known
+            } else {
+                let pack: Pack = result.pack()?;
+                let listed = tiles(&pack);
+                (pack, listed)
+            };
+            for tile in listed.iter().filter(|tile| tile.z == zoom) {
                 let bytes = pack.read(&tile.to_string())?;
                 writer.add(tile.z, tile.x, tile.y, &bytes)?;
+            }
+            if open.len() < MAX_OPEN {
+                open.insert(index, (pack, listed));
             }
         }
     }
@@ -100,7 +113,7 @@ fn copy_sorted(writer: &mut Writer, product: &Product, context: &AssembleContext
 /// The tiles of a pack, in order.
 pub fn tiles(pack: &Pack) -> Vec<Tile> {
     let mut tiles: Vec<Tile> = pack.entries().keys().filter_map(|name| name.parse().ok()).collect();
-    tiles.sort_unstable_by_key(|tile| tile.id());
+    tiles.sort_by_cached_key(|tile| tile.id());
     tiles
 }
 

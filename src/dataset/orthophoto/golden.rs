@@ -4,7 +4,7 @@ use super::beside::Beside;
 use super::header::{self, Access, Bands, Expected, Header, Validity};
 use super::mosaic::{self, Member, Reader};
 use super::options::{Drawing, Resampling, TileTarget};
-use super::render::Painter;
+use super::painter::{Painter, Scene};
 use crate::crs::Operation;
 use crate::format::tile_matrix::{Tile, WEB_MERCATOR_QUAD};
 use crate::io::Source;
@@ -92,6 +92,18 @@ fn read(path: &Path) -> Rgbx {
     picture
 }
 
+/// The pixels of four times four tiles, drawn one by one.
+fn drawn(painter: &mut Painter, tile: Tile) -> Rgbx {
+    let side = WEB_MERCATOR_QUAD.tile_px as usize;
+    let (mut scene, mut room, mut picture) = (Scene::default(), Rgbx::default(), Rgbx::empty(4 * side, 4 * side));
+    painter.prepare(tile, &mut scene).unwrap();
+    for at in (0..16).map(|number| [number % 4 * side, number / 4 * side]) {
+        let (part, from) = scene.tile(at, side, &mut room).unwrap();
+        picture.put_part(at, part, from, [side; 2]);
+    }
+    picture
+}
+
 /// Draws the tile in the middle of the image that holds 1024 pixels, with both programs, and compares.
 fn compare(path: &Path, zooms_below: u8, resampling: Resampling, gdal_name: &str) {
     let member = member(path);
@@ -108,8 +120,7 @@ fn compare(path: &Path, zooms_below: u8, resampling: Resampling, gdal_name: &str
     };
     let target = TileTarget { resampling, ..TileTarget::default() };
     let drawing = Drawing { matrix: WEB_MERCATOR_QUAD.clone(), codec: target.codec(), resampling, bands: target.bands };
-    let mut ours = Rgbx::empty(0, 0);
-    Painter::new(vec![member], &drawing, max_zoom, &[]).unwrap().metatile(tile, &mut ours).unwrap();
+    let ours = drawn(&mut Painter::new(vec![member], &drawing, max_zoom, &[]).unwrap(), tile);
 
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("warped.tif");

@@ -19,6 +19,7 @@ mod locate;
 mod mosaic;
 mod options;
 mod overview;
+mod painter;
 mod preview;
 mod products;
 mod render;

@@ -8,14 +8,16 @@ use super::gdal_image::GdalImage;
 use super::header::{Access, Bands, Header, refused};
 use super::tiled_tiff::TiledTiff;
 use crate::error::{Error, Place, Result};
-use crate::io::{Digest, Source};
+use crate::io::{Source, known};
+use crate::plan::UnitSpec;
 use crate::raster::{self, Coverage, Rgbx};
 use std::collections::HashMap;
-use std::path::PathBuf;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
 
-/// Memory for decoded tiles, in bytes.
+/// Memory for decoded tiles, in bytes. Strips, which are as wide as their image, are needed by all metatiles in a row.
 const CACHE_BYTES: usize = 64 << 20;
+/// Of tiles up to this width, half of that has room for what two rows of metatiles share: less memory to fetch, and nearer.
+const SMALL: usize = 256;
 /// Most images that are open at a time: each holds a file and room for one of its tiles, and a block of small sheets may have a
 /// thousand of them.
 const MAX_OPEN: usize = 48;
@@ -30,6 +32,19 @@ pub struct Member {
     pub source: Source,
     /// Where its content lies on disk.
     pub path: PathBuf,
+}
+
+/// The images that a unit draws from: its first inputs.
+///
+/// # Errors
+/// When one cannot be unpacked.
+pub fn members(unit: &UnitSpec, headers: &[Header], scratch: &Path) -> Result<Vec<Member>> {
+    let member = |(index, header): (usize, &Header)| {
+        let source = super::source(unit, index)?;
+        let path = source.local(scratch)?;
+        Ok(Member { header: header.clone(), source, path })
+    };
+    headers.iter().enumerate().map(member).collect()
 }
 
 /// Images on one raster of pixels.
@@ -121,6 +136,18 @@ impl Reader {
         Self { members, bands, open: Vec::new(), cache: Cache::new(CACHE_BYTES), pieces: Pieces::default() }
     }
 
+    /// Pictures whose memory may serve for decoded tiles.
+    pub fn lend(&mut self, spare: Vec<Rgbx>) {
+        self.cache.spare = spare;
+    }
+
+    /// The pictures that served for decoded tiles.
+    pub fn give_back(self) -> Vec<Rgbx> {
+        let mut spare = self.cache.spare;
+        spare.extend(self.cache.tiles.into_values().map(|(_, tile)| tile));
+        spare
+    }
+
     /// What was decoded so far.
     pub fn pieces(&self) -> Pieces {
         self.pieces
@@ -147,21 +174,22 @@ impl Reader {
         [width, height]: [usize; 2],
         window: &mut Rgbx,
     ) -> Result<()> {
-        window.reset(width, height);
-        let mut drawn = Vec::new();
+        let (right, bottom) = (left + width as i64, top + height as i64);
+        let mut numbers = Vec::new();
+        let mut parts: Vec<Part> = Vec::new();
         for &(index, [x, y]) in &layer.members {
             let header = &self.members[index].header;
-            let (right, bottom) = (left + width as i64, top + height as i64);
             let (x0, x1) = (left.max(x), right.min(x + i64::from(header.width)));
             let (y0, y1) = (top.max(y), bottom.min(y + i64::from(header.height)));
-            if x0 >= x1 || y0 >= y1 {
-                continue;
+            if x0 < x1 && y0 < y1 {
+                numbers.push((index, [(x0 - x) as usize, (y0 - y) as usize]));
+                parts.push(([(x0 - left) as usize, (y0 - top) as usize], [(x1 - x0) as usize, (y1 - y0) as usize]));
             }
-            let at = [(x0 - left) as usize, (y0 - top) as usize];
-            let from = [(x0 - x) as usize, (y0 - y) as usize];
-            let size = [(x1 - x0) as usize, (y1 - y0) as usize];
-            self.draw(index, window, &drawn, at, from, size).map_err(|error| error.in_file(&self.members[index].source.name))?;
-            drawn.push((at, size));
+        }
+        clear(window, [width, height], &parts);
+        for (number, &(index, from)) in numbers.iter().enumerate() {
+            let (drawn, (at, size)) = (&parts[..number], parts[number]);
+            self.draw(index, window, drawn, at, from, size).map_err(|error| error.in_file(&self.members[index].source.name))?;
         }
         Ok(())
     }
@@ -176,6 +204,7 @@ impl Reader {
         from: [usize; 2],
         size: [usize; 2],
     ) -> Result<()> {
+        // Where nothing was drawn the window may hold anything; it is not looked at.
         let coverage = |window: &Rgbx, at: [usize; 2], size: [usize; 2]| {
             if drawn.iter().any(|part| overlap(part, &(at, size))) {
                 window.coverage(at[0], at[1], size[0], size[1])
@@ -191,7 +220,10 @@ impl Reader {
             Open::Gdal(image) => {
                 let mut part = image.read(&member.header, self.bands, from, size)?;
                 cut(&mut part, [0, 0], size, from, &member.header);
-                window.put_under(at, &part, [0, 0], size);
+                match coverage(window, at, size) {
+                    Coverage::Empty => window.put_part(at, &part, [0, 0], size),
+                    _ => window.put_under(at, &part, [0, 0], size),
+                }
             }
             Open::Tiff(image) => {
                 let [tile_width, tile_height] = image.tile_size();
@@ -217,16 +249,16 @@ impl Reader {
                         }
                         self.pieces.cached += 1;
                         let pieces = &mut self.pieces;
-                        let tile = self.cache.get((index, tile), || {
+                        let tile = self.cache.get((index, tile), |picture| {
                             (pieces.decoded, pieces.cached) = (pieces.decoded + 1, pieces.cached - 1);
-                            let mut picture = Rgbx::empty(whole[0], whole[1]);
-                            image.tile_into(tile, &mut picture, [0, 0])?;
-                            cut(&mut picture, [0, 0], whole, [left, top], &member.header);
-                            Ok(picture)
+                            picture.resize(whole[0], whole[1]);
+                            image.tile_into(tile, picture, [0, 0])?;
+                            cut(picture, [0, 0], whole, [left, top], &member.header);
+                            Ok(())
                         })?;
                         match covered {
-                            Coverage::Empty => window.put_part(to, &tile, [x0 - left, y0 - top], part),
-                            _ => window.put_under(to, &tile, [x0 - left, y0 - top], part),
+                            Coverage::Empty => window.put_part(to, tile, [x0 - left, y0 - top], part),
+                            _ => window.put_under(to, tile, [x0 - left, y0 - top], part),
                         }
                     }
                 }
@@ -250,6 +282,42 @@ fn overlap((at, size): &Part, (other_at, other_size): &Part) -> bool {
     (0..2).all(|axis| at[axis] < other_at[axis] + other_size[axis] && other_at[axis] < at[axis] + size[axis])
 }
 
+/// Most parts of a window that are compared with each other.
+const MOST_COMPARED: usize = 16;
+
+/// Gives a window its size and clears it where that has to be: not where exactly one part will be drawn, which is all of it mostly.
+fn clear(window: &mut Rgbx, size: [usize; 2], parts: &[Part]) {
+    let apart = || parts.iter().enumerate().all(|(number, part)| !parts[..number].iter().any(|other| overlap(part, other)));
+    if parts.len() > MOST_COMPARED || !apart() {
+        window.reset(size[0], size[1]);
+    } else if !window.resize(size[0], size[1]) {
+        let mut rest = vec![([0, 0], size)];
+        for part in parts {
+            rest = rest.into_iter().flat_map(|piece| without(piece, part)).collect();
+        }
+        for (at, size) in rest {
+            window.clear(at, size);
+        }
+    }
+}
+
+/// What is left of a part without another: above, below, left and right of it.
+fn without(part: Part, other: &Part) -> Vec<Part> {
+    if !overlap(&part, other) {
+        return vec![part];
+    }
+    let (from, to) = (part.0, [0, 1].map(|axis| part.0[axis] + part.1[axis]));
+    let inner = [0, 1].map(|axis| [other.0[axis].max(from[axis]), (other.0[axis] + other.1[axis]).min(to[axis])]);
+    let [[left, right], [top, bottom]] = inner;
+    let pieces = [
+        (from, [to[0] - from[0], top - from[1]]),
+        ([from[0], bottom], [to[0] - from[0], to[1] - bottom]),
+        ([from[0], top], [left - from[0], bottom - top]),
+        ([right, top], [to[0] - right, bottom - top]),
+    ];
+    pieces.into_iter().filter(|(_, size)| !size.contains(&0)).collect()
+}
+
 /// The image of that index; the one that was not used for longest is closed for it when too many are open.
 fn opened<'a>(images: &'a mut Vec<(usize, Open)>, index: usize, member: &Member, bands: Bands) -> Result<&'a mut Open> {
     let image = if let Some(place) = images.iter().rposition(|(open, _)| *open == index) {
@@ -267,7 +335,7 @@ fn opened<'a>(images: &'a mut Vec<(usize, Open)>, index: usize, member: &Member,
 
 /// Opens an image, after a check that the file is still the one that was planned with.
 fn open(member: &Member, bands: Bands) -> Result<Open> {
-    if member.source.member.is_none() && Digest::of_file(&member.path)? != member.source.digest {
+    if member.source.member.is_none() && !known::is_still(&member.path, member.source.digest)? {
         return Err(Error::new("mk::orthophoto::changed", "the image changed while the night ran")
             .at(Place::file(&member.source.name))
             .hint("run again; deliver files under another name and rename them when they are whole"));
@@ -286,36 +354,42 @@ fn open(member: &Member, bands: Bands) -> Result<Open> {
 
 /// Decoded tiles, the least recently used given up first.
 struct Cache {
-    tiles: HashMap<(usize, usize), (u64, Arc<Rgbx>)>,
+    tiles: HashMap<(usize, usize), (u64, Rgbx)>,
     bytes: usize,
     limit: usize,
     clock: u64,
+    /// Those given up: their memory serves the next.
+    spare: Vec<Rgbx>,
 }
 
 impl Cache {
     fn new(limit: usize) -> Self {
-        Self { tiles: HashMap::new(), bytes: 0, limit, clock: 0 }
+        Self { tiles: HashMap::new(), bytes: 0, limit, clock: 0, spare: Vec::new() }
     }
 
     fn has(&self, key: (usize, usize)) -> bool {
         self.tiles.contains_key(&key)
     }
 
-    fn get(&mut self, key: (usize, usize), decode: impl FnOnce() -> Result<Rgbx>) -> Result<Arc<Rgbx>> {
+    /// The tile; `decode` makes it of a picture that may hold anything.
+    fn get(&mut self, key: (usize, usize), decode: impl FnOnce(&mut Rgbx) -> Result<()>) -> Result<&Rgbx> {
         self.clock += 1;
-        if let Some((used, tile)) = self.tiles.get_mut(&key) {
-            *used = self.clock;
-            return Ok(Arc::clone(tile));
-        }
-        let tile = Arc::new(decode()?);
-        self.bytes += tile.pixels().len();
-        self.tiles.insert(key, (self.clock, Arc::clone(&tile)));
-        while self.bytes > self.limit && self.tiles.len() > 1 {
-            let Some(oldest) = self.tiles.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| *key) else { break };
-            if let Some((_, tile)) = self.tiles.remove(&oldest) {
-                self.bytes -= tile.pixels().len();
+        if !self.has(key) {
+            let mut tile = self.spare.pop().unwrap_or_default();
+            decode(&mut tile)?;
+            self.bytes += tile.pixels().len();
+            let limit = if tile.width() <= SMALL { self.limit / 2 } else { self.limit };
+            self.tiles.insert(key, (self.clock, tile));
+            while self.bytes > limit && self.tiles.len() > 1 {
+                let Some(oldest) = self.tiles.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| *key) else { break };
+                if let Some((_, tile)) = self.tiles.remove(&oldest) {
+                    self.bytes -= tile.pixels().len();
+                    self.spare.push(tile);
+                }
             }
         }
+        let (used, tile) = self.tiles.get_mut(&key).ok_or_else(|| refused("a decoded tile is lost"))?;
+        *used = self.clock;
         Ok(tile)
     }
 }
@@ -357,15 +431,37 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn a_window_is_cleared_where_not_exactly_one_part_is_drawn(
+            parts in proptest::collection::vec((0..9_usize, 0..9_usize, 1..9_usize, 1..9_usize), 0..5),
+        ) {
+            let parts: Vec<Part> = parts.into_iter().map(|(x, y, w, h)| ([x, y], [w.min(12 - x), h.min(12 - y)])).collect();
+            let mut window = Rgbx::empty(12, 12);
+            window.pixels_mut().fill(255);
+            clear(&mut window, [12, 12], &parts);
+            for y in 0..12 {
+                for x in 0..12 {
+                    let covers = parts.iter().filter(|part| overlap(part, &([x, y], [1, 1]))).count();
+                    let valid = window.pixel(x, y) != [0; 4];
+                    proptest::prop_assert!(covers == 1 || !valid, "{x} {y}: {covers} parts");
+                    let apart = (0..parts.len()).all(|n| !parts[..n].iter().any(|other| overlap(&parts[n], other)));
+                    proptest::prop_assert!(!apart || covers == 0 || valid, "{x} {y} was cleared for nothing");
+                }
+            }
+        }
+    }
+
     #[test]
     fn the_cache_forgets_what_was_not_used_for_longest() {
-        let mut cache = Cache::new(3 * 400);
+        let mut cache = Cache::new(6 * 400);
         let mut decoded = Vec::new();
         for key in [1, 2, 3, 1, 4, 1, 2] {
             cache
-                .get((0, key), || {
+                .get((0, key), |picture| {
                     decoded.push(key);
-                    Ok(Rgbx::empty(10, 10))
+                    picture.resize(10, 10);
+                    Ok(())
                 })
                 .unwrap();
         }

@@ -5,8 +5,9 @@
 
 use super::inspect::{self, Inspected};
 use super::ladder;
-use super::mosaic::{self, Layer, Member, Pieces, Reader};
-use super::options::{Drawing, Resampling, TileTarget};
+use super::mosaic;
+use super::options::{Drawing, TileTarget};
+use super::painter::{Painter, Scene};
 use super::products::{Product, products};
 use super::tiles::{self, TOP, TileSink};
 use super::{Orthophoto, header::Header};
@@ -15,10 +16,10 @@ use crate::dataset::{Outcome, PlanContext, UnitContext};
 use crate::error::{Error, Place, Result};
 use crate::format::tile_matrix::{Tile, TileMatrixSet};
 use crate::plan::{Input, InputKind, UnitSpec};
-use crate::raster::{self, Grid, Kernel, Rgbx};
+use crate::raster::{self, Rgbx};
 use serde::{Deserialize, Serialize};
+use std::cell::Cell;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 /// Zooms from a block to its smallest tiles.
 const BLOCK_LEVELS: u8 = 5;
@@ -30,12 +31,6 @@ const DEFAULT_MIN_ZOOM: u8 = 10;
 const DEFAULT_COARSEST_M: f64 = 80.0;
 /// Most blocks of a dataset, 8192 × 8192 pixels each: more than Germany at 20 cm.
 const MAX_BLOCKS: usize = 1 << 19;
-/// Where a target pixel covers more source pixels than this, the mean of the area is taken (GDAL's warper changes there too).
-const SHRINKS: f64 = 1.0 / 0.95;
-/// Widest part of a source that is resampled at once, in source pixels.
-const WINDOW: f64 = 3072.0;
-/// Smallest part of a target that is resampled at once, in target pixels.
-const SMALLEST_PART: usize = 16;
 
 /// Zooms of a dataset.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -195,187 +190,141 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
         return ladder::execute_block(unit, context);
     }
     let params: Params = super::from_json(&unit.params)?;
-    let mut members = Vec::with_capacity(params.headers.len());
-    for (index, header) in params.headers.iter().enumerate() {
-        let source = super::source(unit, index)?;
-        let path = source.local(context.scratch)?;
-        members.push(Member { header: header.clone(), source, path });
-    }
+    let members = mosaic::members(unit, &params.headers, context.scratch)?;
     let mut painter = Painter::new(members, &params.drawing, params.max_zoom, &context.area.grids)?;
     let mut sink = TileSink::new(params.drawing.codec, params.min_zoom)?;
-    let top = block(&params, &mut painter, &mut sink, context)?;
+    let mut room = ROOM.take();
+    painter.reader().lend(std::mem::take(&mut room.tiles));
+    let top = block(&params, &mut painter, &mut sink, &mut room, context)?;
     let count = sink.finish(context.pack)?;
     if let Some(top) = &top {
         context.pack.add(TOP, &tiles::pack_top(top)?)?;
     }
-    let pieces = painter.pieces();
+    let pieces = painter.reader().pieces();
+    room.tiles = painter.give_back();
+    ROOM.set(room);
     let summary = tiles::summary(count, params.drawing.matrix.tile_px, Some(pieces));
     Ok(Outcome { bbox: unit.bbox, summary, ..Outcome::default() })
 }
 
+/// Memory that a block is drawn in.
+#[derive(Default)]
+struct Room {
+    scenes: [Scene; 2],
+    pyramid: Pyramid,
+    tiles: Vec<Rgbx>,
+}
+
+thread_local! {
+    /// That of the last block of this thread of the engine, which ends with its stage: getting new memory from the system for each
+    /// block costs a twentieth of the processor time.
+    static ROOM: Cell<Room> = Cell::default();
+}
+
 /// Draws all tiles of a block and gives its own tile, or nothing when no image has a valid pixel there.
-fn block(params: &Params, painter: &mut Painter, sink: &mut TileSink, context: &UnitContext<'_>) -> Result<Option<Rgbx>> {
-    let tile_px = painter.matrix.tile_px as usize;
+///
+/// While a metatile is drawn the sources of the next are decoded, on another thread if one is free: at the end of a night, when fewer
+/// blocks are left than there are threads, a block is done in half the time.
+fn block(
+    params: &Params,
+    painter: &mut Painter,
+    sink: &mut TileSink,
+    room: &mut Room,
+    context: &UnitContext<'_>,
+) -> Result<Option<Rgbx>> {
+    let tile_px = params.drawing.matrix.tile_px as usize;
     let zoom = params.max_zoom.saturating_sub(METATILE_LEVELS).max(params.block.z);
     let side = 1_u32 << (zoom - params.block.z);
-    let mut canvas = Rgbx::empty(tile_px * side as usize, tile_px * side as usize);
-    let mut metatiles: Vec<Tile> = (0..side * side)
-        .map(|index| Tile { z: zoom, x: params.block.x * side + index % side, y: params.block.y * side + index / side })
+    // Row by row, to and fro: each is beside the one before, and of the sources that two share few have to be kept.
+    let metatiles: Vec<Tile> = (0..side * side)
+        .map(|index| {
+            let (column, row) = (index % side, index / side);
+            let column = if row % 2 == 0 { column } else { side - 1 - column };
+            Tile { z: zoom, x: params.block.x * side + column, y: params.block.y * side + row }
+        })
         .collect();
-    // Along the Hilbert curve neighbours follow each other: the cache of decoded tiles can be small.
-    metatiles.sort_by_key(|tile| tile.id());
-    // One picture for each zoom of a metatile, used again for the next.
-    let mut pictures: Vec<Rgbx> =
-        (zoom..=params.max_zoom).rev().map(|z| tile_px << (z - zoom)).map(|side| Rgbx::empty(side, side)).collect();
-    for metatile in metatiles {
+    let Room { scenes: [scene, coming], pyramid, .. } = room;
+    pyramid.begin(params, zoom, tile_px);
+    if let Some(first) = metatiles.first() {
+        painter.prepare(*first, scene)?;
+    }
+    for (index, metatile) in metatiles.iter().enumerate() {
         context.check()?;
-        painter.metatile(metatile, &mut pictures[0])?;
-        if pictures[0].is_empty() {
-            continue;
+        let next = metatiles.get(index + 1);
+        let (drawn, prepared) =
+            rayon::join(|| pyramid.draw(*metatile, scene, sink), || next.map_or(Ok(()), |next| painter.prepare(*next, coming)));
+        drawn?;
+        prepared?;
+        std::mem::swap(scene, coming);
+    }
+    pyramid.finish(params.block, sink)
+}
+
+/// The zooms of a block above the highest, in memory.
+#[derive(Default)]
+struct Pyramid {
+    /// Highest zoom.
+    max_zoom: u8,
+    tile_px: usize,
+    /// A tile of the highest zoom.
+    tile: Rgbx,
+    /// The metatile at each zoom below the highest, down to its own: used again for the next.
+    halves: Vec<Rgbx>,
+    /// The metatiles of the block at their own zoom.
+    canvas: Rgbx,
+    /// That zoom.
+    zoom: u8,
+}
+
+impl Pyramid {
+    /// Makes it ready for a block whose metatiles have that zoom.
+    fn begin(&mut self, params: &Params, zoom: u8, tile_px: usize) {
+        (self.max_zoom, self.tile_px, self.zoom) = (params.max_zoom, tile_px, zoom);
+        self.halves.resize_with(usize::from(params.max_zoom - zoom), Rgbx::default);
+        for (half, z) in self.halves.iter_mut().zip((zoom..params.max_zoom).rev()) {
+            half.resize(tile_px << (z - zoom), tile_px << (z - zoom));
         }
-        for (depth, z) in (zoom..=params.max_zoom).rev().enumerate() {
-            let (upper, lower) = pictures.split_at_mut(depth + 1);
+        let side = tile_px << (zoom - params.block.z);
+        self.canvas.reset(side, side);
+    }
+
+    /// Draws the tiles of a metatile.
+    fn draw(&mut self, metatile: Tile, scene: &Scene, sink: &mut TileSink) -> Result<()> {
+        let Self { tile_px, max_zoom, .. } = *self;
+        let side = 1_u32 << (max_zoom - self.zoom);
+        let place = [metatile.x, metatile.y].map(|at| at as usize % (self.canvas.width() / tile_px) * tile_px);
+        let mut any = false;
+        for (row, column) in (0..side).flat_map(|row| (0..side).map(move |column| (row, column))) {
+            let at = [column, row].map(|index| index as usize * tile_px);
+            // A tile is drawn, encoded and halved while it is near the processor.
+            let Some((picture, from)) = scene.tile(at, tile_px, &mut self.tile) else { return Ok(()) };
+            let tile = Tile { z: max_zoom, x: metatile.x * side + column, y: metatile.y * side + row };
+            let half = self.halves.first_mut().map(|half| (half, at.map(|at| at / 2)));
+            if half.is_none() {
+                self.canvas.put_part(place, picture, from, [tile_px; 2]);
+            }
+            any |= sink.add_halved(picture, from, tile, tile_px, half)?;
+        }
+        if !any {
+            return Ok(());
+        }
+        for (depth, z) in (self.zoom..max_zoom).rev().enumerate() {
+            let (upper, lower) = self.halves.split_at_mut(depth + 1);
             sink.add_all(&upper[depth], z, metatile, tile_px, lower.first_mut())?;
         }
-        let (x, y) = ((metatile.x % side) as usize * tile_px, (metatile.y % side) as usize * tile_px);
-        pictures.last().into_iter().for_each(|smallest| canvas.put(x, y, smallest));
-    }
-    let mut z = zoom;
-    while z > params.block.z {
-        canvas = raster::halve(&canvas);
-        z -= 1;
-        sink.add_all(&canvas, z, params.block, tile_px, None)?;
-    }
-    Ok((!canvas.is_empty()).then_some(canvas))
-}
-
-struct Drawn {
-    layer: Layer,
-    operation: Operation,
-    extent: [i64; 4],
-}
-
-/// Draws metatiles from the layers of a mosaic.
-pub(super) struct Painter {
-    matrix: TileMatrixSet,
-    kernel: Kernel,
-    max_zoom: u8,
-    layers: Vec<Drawn>,
-    reader: Reader,
-    /// Room for the part of a layer that is drawn from.
-    window: Rgbx,
-}
-
-impl Painter {
-    /// A painter of images in the order of priority.
-    pub(super) fn new(members: Vec<Member>, drawing: &Drawing, max_zoom: u8, grids: &[PathBuf]) -> Result<Self> {
-        let matrix = drawing.matrix.clone();
-        let mut layers = Vec::new();
-        for layer in mosaic::layers(&members.iter().map(|member| &member.header).collect::<Vec<_>>()) {
-            let operation = Operation::between(layer.frame.crs, matrix.crs, grids)?;
-            layers.push(Drawn { extent: layer.extent(&members), layer, operation });
-        }
-        let kernel = match drawing.resampling {
-            Resampling::Bilinear => Kernel::Bilinear,
-            Resampling::Bicubic => Kernel::Bicubic,
-        };
-        let reader = Reader::new(members, drawing.bands.bands());
-        Ok(Self { matrix, kernel, max_zoom, layers, reader, window: Rgbx::empty(0, 0) })
-    }
-
-    /// What was decoded so far.
-    pub(super) fn pieces(&self) -> Pieces {
-        self.reader.pieces()
-    }
-
-    /// The pixels of all tiles of the highest zoom within a tile, as one picture.
-    pub(super) fn metatile(&mut self, tile: Tile, target: &mut Rgbx) -> Result<()> {
-        self.square(self.matrix.corner(tile), (self.matrix.tile_px as usize) << (self.max_zoom - tile.z), target)
-    }
-
-    /// The pixels of the highest zoom in a square of `side` pixels with that upper left corner on the map; `target` becomes them.
-    pub(super) fn square(&mut self, corner: [f64; 2], side: usize, target: &mut Rgbx) -> Result<()> {
-        target.reset(side, side);
-        let cell = self.matrix.cell(self.max_zoom);
-        for drawn in &self.layers {
-            if target.is_full() {
-                break;
-            }
-            draw(drawn, &mut self.reader, &mut self.window, self.kernel, (corner, cell), target)?;
-        }
+        self.halves.last().into_iter().for_each(|smallest| self.canvas.put(place[0], place[1], smallest));
         Ok(())
     }
-}
 
-/// Draws one layer under what the target shows already; `source` is room for what is drawn from.
-fn draw(
-    drawn: &Drawn,
-    reader: &mut Reader,
-    source: &mut Rgbx,
-    kernel: Kernel,
-    (corner, cell): ([f64; 2], f64),
-    target: &mut Rgbx,
-) -> Result<()> {
-    let side = target.width();
-    let grid = grid(drawn, corner, cell, side)?;
-    let shrink = grid.shrink();
-    let kernel = if shrink > SHRINKS { Kernel::Area } else { kernel };
-    // Parts small enough that the window of sources stays bounded, however coarse the target is.
-    let mut part = side;
-    while part as f64 * shrink > WINDOW && part > SMALLEST_PART {
-        part /= 2;
-    }
-    for y in (0..side).step_by(part) {
-        for x in (0..side).step_by(part) {
-            if target.part_is_full(x, y, part, part) {
-                continue;
-            }
-            let Some((from, size)) = window(grid.bounds(x, y, part, part), drawn.extent)? else { continue };
-            reader.window_into(&drawn.layer, from, size, source)?;
-            if part == side {
-                raster::warp(source, from, &grid, [x, y], kernel, target);
-            } else {
-                let mut piece = target.part(x, y, part, part);
-                raster::warp(source, from, &grid, [x, y], kernel, &mut piece);
-                target.put(x, y, &piece);
-            }
+    /// Draws what is above the metatiles, and gives the tile of the block.
+    fn finish(&mut self, block: Tile, sink: &mut TileSink) -> Result<Option<Rgbx>> {
+        let mut top = None;
+        for z in (block.z..self.zoom).rev() {
+            let picture = raster::halve(top.as_ref().unwrap_or(&self.canvas));
+            sink.add_all(&picture, z, block, self.tile_px, None)?;
+            top = Some(picture);
         }
+        let top = top.unwrap_or_else(|| self.canvas.clone());
+        Ok((!top.is_empty()).then_some(top))
     }
-    Ok(())
-}
-
-/// Source positions, in pixels of the layer, for the pixels of a square of the map.
-fn grid(drawn: &Drawn, [east, north]: [f64; 2], cell: f64, side: usize) -> Result<Grid> {
-    Grid::build(side, side, |points| {
-        for point in points.iter_mut() {
-            *point = [east + point[0] * cell, north - point[1] * cell];
-        }
-        drawn.operation.inverse(points)?;
-        for point in points.iter_mut() {
-            *point = drawn.layer.frame.to_pixel(*point);
-        }
-        Ok(())
-    })
-}
-
-/// Pixels around a place that a kernel looks at.
-const MARGIN: i64 = 3;
-
-/// The window of a layer that a part of the target needs: upper left corner and size; `None` where the layer has nothing.
-fn window([x0, y0, x1, y1]: [f64; 4], extent: [i64; 4]) -> Result<Option<([i64; 2], [usize; 2])>> {
-    let clip = |from: f64, to: f64, low: i64, high: i64| {
-        let from = (from.floor() as i64).saturating_sub(MARGIN).max(low);
-        let to = (to.ceil() as i64).saturating_add(MARGIN).min(high);
-        (from, to.saturating_sub(from))
-    };
-    let (left, width) = clip(x0, x1, extent[0], extent[2]);
-    let (top, height) = clip(y0, y1, extent[1], extent[3]);
-    if width <= 0 || height <= 0 {
-        return Ok(None);
-    }
-    if width as f64 > 2.0 * WINDOW || height as f64 > 2.0 * WINDOW {
-        return Err(Error::new("mk::orthophoto::zoom", "the highest zoom is far too coarse for the images")
-            .hint("let zoom = [min, max] end within seven zooms of the images' own, and begin as low as you like"));
-    }
-    Ok(Some(([left, top], [width as usize, height as usize])))
 }

@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::format::picture::{Codec, Encoder};
 use crate::format::tile_matrix::Tile;
 use crate::io::PackWriter;
-use crate::raster::{self, Rgbx};
+use crate::raster::{self, Coverage, Rgbx};
 use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 use std::io::{Read, Write};
 
@@ -36,22 +36,38 @@ impl TileSink {
             for column in 0..side {
                 let tile = Tile { z, x: of.x * side + column, y: of.y * side + row };
                 let at = [column, row].map(|index| index as usize * tile_px);
-                if z >= self.min_zoom {
-                    self.add(picture, at, tile, tile_px)?;
-                }
-                if let Some(half) = &mut half {
-                    raster::halve_into(picture, at, [tile_px; 2], half, at.map(|place| place / 2));
-                }
+                let half = half.as_deref_mut().map(|half| (half, at.map(|place| place / 2)));
+                self.add_halved(picture, at, tile, tile_px, half)?;
             }
         }
         Ok(())
     }
 
-    /// Adds the tile that a part of a picture shows, unless it has no valid pixel.
-    pub fn add(&mut self, picture: &Rgbx, at: [usize; 2], tile: Tile, tile_px: usize) -> Result<()> {
-        if let Some(bytes) = self.encoder.encode(picture, at, tile_px)? {
+    /// Adds the tile that a part of a picture shows, from the lowest zoom on, and halves it into another picture, which tells how much
+    /// of it is valid. False when nothing is.
+    pub fn add_halved(
+        &mut self,
+        picture: &Rgbx,
+        at: [usize; 2],
+        tile: Tile,
+        tile_px: usize,
+        half: Option<(&mut Rgbx, [usize; 2])>,
+    ) -> Result<bool> {
+        let coverage = match half {
+            Some((half, place)) => raster::halve_into(picture, at, [tile_px; 2], half, place),
+            None => picture.coverage(at[0], at[1], tile_px, tile_px),
+        };
+        if tile.z >= self.min_zoom
+            && let Some(bytes) = self.encoder.encode_covered(picture, at, [tile_px; 2], coverage)?
+        {
             self.tiles.push((tile.id(), tile, bytes));
         }
+        Ok(coverage != Coverage::Empty)
+    }
+
+    /// Adds the tile that a part of a picture shows, unless it has no valid pixel.
+    pub fn add(&mut self, picture: &Rgbx, at: [usize; 2], tile: Tile, tile_px: usize) -> Result<()> {
+        self.tiles.extend(self.encoder.encode(picture, at, tile_px)?.map(|bytes| (tile.id(), tile, bytes)));
         Ok(())
     }
 

@@ -13,6 +13,7 @@ pub use expect::missing;
 use super::Source;
 use super::archive::{Archive, Member};
 use super::digest::Digest;
+use super::known;
 use super::sniff::{Content, SNIFF_BYTES, sniff};
 use super::source::{Limits, read_error};
 use crate::error::{Error, Place, Rejection, Result};
@@ -64,7 +65,8 @@ pub struct Stat {
 }
 
 impl Stat {
-    fn of(metadata: &Metadata) -> Self {
+    /// What the system says about a file.
+    pub fn of(metadata: &Metadata) -> Self {
         let ns = |seconds: i64, nanos: i64| i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
         Self {
             size: metadata.len(),
@@ -72,6 +74,11 @@ impl Stat {
             ctime_ns: ns(metadata.ctime(), metadata.ctime_nsec()),
             inode: metadata.ino(),
         }
+    }
+    /// True when another change could not leave the times as they are.
+    pub fn is_settled(&self) -> bool {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos() as i128);
+        !(0..CLOCK_TICK.as_nanos() as i128).contains(&(now - self.mtime_ns.max(self.ctime_ns)))
     }
 }
 
@@ -101,7 +108,7 @@ impl StatCache for NoCache {
 }
 
 /// A clock of the file system can stand still for this long: a change within it leaves the times as they were.
-const CLOCK_TICK: Duration = Duration::from_millis(20);
+pub const CLOCK_TICK: Duration = Duration::from_millis(20);
 
 /// Finds the sources of a dataset.
 ///
@@ -114,7 +121,10 @@ pub fn discover(request: &Request<'_>, cache: &mut dyn StatCache) -> Result<Disc
     let mut unread = Vec::new();
     for candidate in candidates {
         match cache.get(&candidate.path.to_string_lossy(), &candidate.stat) {
-            Some(known) => sources.extend(known.into_iter().map(|source| candidate.named(source))),
+            Some(remembered) => {
+                learn(&candidate, &remembered);
+                sources.extend(remembered.into_iter().map(|source| candidate.named(source)));
+            }
             None => unread.push(candidate),
         }
     }
@@ -125,6 +135,7 @@ pub fn discover(request: &Request<'_>, cache: &mut dyn StatCache) -> Result<Disc
         match identified {
             Identified::Waiting => waiting.push(candidate.name),
             Identified::Read { sources: found, refused: mut bad } => {
+                learn(&candidate, &found);
                 // What is refused is looked at again each night, until it is mended.
                 if bad.is_empty() {
                     learned.push((candidate.path.to_string_lossy().into_owned(), candidate.stat, found.clone()));
@@ -145,10 +156,15 @@ pub fn discover(request: &Request<'_>, cache: &mut dyn StatCache) -> Result<Disc
     Ok(Discovered { sources, waiting, refused, unmatched })
 }
 
+/// Lets the units that read a plain file know that it was looked at.
+fn learn(candidate: &Candidate, sources: &[Source]) {
+    if let [Source { member: None, digest, .. }] = sources {
+        known::learn(&candidate.path, candidate.stat, *digest);
+    }
+}
+
 fn let_the_clock_tick(unread: &[Candidate]) {
-    let newest = unread.iter().map(|candidate| candidate.stat.mtime_ns.max(candidate.stat.ctime_ns)).max();
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_nanos() as i128);
-    if newest.is_some_and(|newest| (0..CLOCK_TICK.as_nanos() as i128).contains(&(now - newest))) {
+    if unread.iter().any(|candidate| !candidate.stat.is_settled()) {
         std::thread::sleep(CLOCK_TICK);
     }
 }

@@ -4,6 +4,7 @@
 #![allow(clippy::unused_self, reason = "the value is the proof that the machine has the instructions")]
 
 use super::{Eight, GROUP, ONE, ROW_BITS, Run, STEPS, WEIGHT_BITS, offset};
+use crate::raster::halve::Seen;
 use crate::raster::sample::Window;
 use std::arch::x86_64::*;
 use std::sync::OnceLock;
@@ -27,7 +28,7 @@ impl Avx2 {
         unsafe { if run.bicubic { avx2_bicubic_run(run, first, groups) } else { avx2_bilinear_run(run, first, groups) } }
     }
     /// Halves a row of pairs of pixels.
-    pub fn halve(self, upper: &[[u8; 8]], lower: &[[u8; 8]], out: &mut [[u8; 4]]) {
+    pub fn halve(self, upper: &[[u8; 8]], lower: &[[u8; 8]], out: &mut [[u8; 4]]) -> Seen {
         // SAFETY: the machine has AVX 2.
         unsafe { avx2_halve(upper, lower, out) }
     }
@@ -165,7 +166,7 @@ fn avx2_bilinear(window: &Window<'_>, eight: &Eight) -> Option<[u32; GROUP]> {
 
 /// Sixteen pixels of two rows become eight, as long as all are valid; the others are left to the portable code.
 #[target_feature(enable = "avx2")]
-fn avx2_halve(upper: &[[u8; 8]], lower: &[[u8; 8]], out: &mut [[u8; 4]]) {
+fn avx2_halve(upper: &[[u8; 8]], lower: &[[u8; 8]], out: &mut [[u8; 4]]) -> Seen {
     // The bytes that hold validity.
     const ALL: u32 = 0x8888_8888;
     let channels = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15));
@@ -173,6 +174,7 @@ fn avx2_halve(upper: &[[u8; 8]], lower: &[[u8; 8]], out: &mut [[u8; 4]]) {
     let (uppers, upper_rest) = upper.as_chunks::<GROUP>();
     let (lowers, lower_rest) = lower.as_chunks::<GROUP>();
     let (outs, out_rest) = out.as_chunks_mut::<GROUP>();
+    let mut seen = Seen::NOTHING;
     for ((upper, lower), out) in uppers.iter().zip(lowers).zip(outs) {
         // SAFETY: each group holds 64 bytes; the loads need no alignment.
         let [a, b, c, d] = unsafe {
@@ -188,13 +190,16 @@ fn avx2_halve(upper: &[[u8; 8]], lower: &[[u8; 8]], out: &mut [[u8; 4]]) {
         if _mm256_movemask_epi8(valid) as u32 & ALL != ALL {
             // Invalid pixels are zeros.
             let any = _mm256_or_si256(_mm256_or_si256(a, b), _mm256_or_si256(c, d));
+            seen.all = false;
             if _mm256_movemask_epi8(any) as u32 & ALL == 0 {
                 *out = [[0; 4]; GROUP];
             } else {
+                seen.any = true;
                 super::halve_row(upper, lower, out);
             }
             continue;
         }
+        seen.any = true;
         let pair = |pixels| _mm256_maddubs_epi16(_mm256_shuffle_epi8(pixels, channels), ones);
         let mean = |above, below| {
             let sum = _mm256_add_epi16(_mm256_add_epi16(pair(above), pair(below)), _mm256_set1_epi16(2));
@@ -204,7 +209,7 @@ fn avx2_halve(upper: &[[u8; 8]], lower: &[[u8; 8]], out: &mut [[u8; 4]]) {
         // SAFETY: the group has room for 32 bytes; the store needs no alignment.
         unsafe { _mm256_storeu_si256(out.as_mut_ptr().cast(), bytes) };
     }
-    super::halve_row(upper_rest, lower_rest, out_rest);
+    seen.with(super::halve_row(upper_rest, lower_rest, out_rest))
 }
 
 /// Eight colours from sums whose halves are the pixels 0 and 1, 2 and 3, and so on.

@@ -116,11 +116,15 @@ fn sqlite(file: &Path, watch: &Watch) -> Result<Option<String>> {
     Ok(None)
 }
 
-/// All tiles, unpacked, and the metadata.
+/// All tiles that are packed, unpacked, and the metadata.
 fn tiles(file: &Path, watch: &Watch) -> Result<Option<String>> {
     let mut reader = pmtiles::Reader::open(file)?;
     if watch.finds(reader.metadata().to_string().as_bytes()) {
         return Ok(Some("metadata".to_owned()));
+    }
+    // Pictures are stored as they are: they are among the bytes of the file.
+    if !reader.packs_tiles() {
+        return Ok(None);
     }
     for (z, x, y) in reader.tiles().collect::<Vec<_>>() {
         if let Some(bytes) = reader.tile(z, x, y)?

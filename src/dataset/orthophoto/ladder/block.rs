@@ -4,8 +4,8 @@ use super::kept::broken;
 use super::levels::{Step, edges, end, owned, steps};
 use super::making::{Making, Piece};
 use super::{BLOCK_PX, BlockParams, SQUARE_PX};
-use crate::dataset::orthophoto::mosaic::Member;
-use crate::dataset::orthophoto::render::Painter;
+use crate::dataset::orthophoto::mosaic;
+use crate::dataset::orthophoto::painter::Painter;
 use crate::dataset::orthophoto::tiles::{self, TileSink};
 use crate::dataset::{Outcome, UnitContext, orthophoto};
 use crate::error::Result;
@@ -17,12 +17,7 @@ use crate::raster::Rgbx;
 pub fn execute_block(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
     let params: BlockParams = orthophoto::from_json(&unit.params)?;
     let [min, max] = params.zooms;
-    let mut members = Vec::with_capacity(params.headers.len());
-    for (index, header) in params.headers.iter().enumerate() {
-        let source = orthophoto::source(unit, index)?;
-        let path = source.local(context.scratch)?;
-        members.push(Member { header: header.clone(), source, path });
-    }
+    let members = mosaic::members(unit, &params.headers, context.scratch)?;
     let matrix = params.drawing.matrix.clone();
     let edges = edges(&matrix, max, params.block, BLOCK_PX);
     let last = end(&matrix, params.zooms, BLOCK_PX);
@@ -34,7 +29,7 @@ pub fn execute_block(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<O
     making.cut(&base, finest.own)?;
     let top = making.climb(base, coarser, last.is_some(), context)?;
     let count = making.finish(context.pack, top)?;
-    let summary = tiles::summary(count, matrix.tile_px, Some(painter.pieces()));
+    let summary = tiles::summary(count, matrix.tile_px, Some(painter.reader().pieces()));
     Ok(Outcome { bbox: unit.bbox, summary, ..Outcome::default() })
 }
 

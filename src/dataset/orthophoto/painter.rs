@@ -1,0 +1,214 @@
+//! Squares of the map from the layers of a mosaic.
+
+use super::mosaic::{self, Layer, Member, Reader};
+use super::options::{Drawing, Resampling};
+use crate::crs::Operation;
+use crate::error::{Error, Result};
+use crate::format::tile_matrix::{Tile, TileMatrixSet};
+use crate::raster::{self, Grid, Kernel, Rgbx};
+use std::path::PathBuf;
+
+/// Where a target pixel covers more source pixels than this, the mean of the area is taken (GDAL's warper changes there too).
+const SHRINKS: f64 = 1.0 / 0.95;
+/// Widest part of a source that is resampled at once, in source pixels.
+const WINDOW: f64 = 3072.0;
+/// Smallest part of a target that is resampled at once, in target pixels.
+const SMALLEST_PART: usize = 16;
+
+/// A square of the map, ready to be drawn, and room for the next.
+#[derive(Default)]
+pub struct Scene {
+    shown: Shown,
+    /// The sources of a view.
+    window: Rgbx,
+    picture: Rgbx,
+}
+
+#[derive(Default)]
+enum Shown {
+    /// No image has anything there.
+    #[default]
+    Nothing,
+    /// What is in the window.
+    View(View),
+    /// What several windows showed: drawn already.
+    Picture,
+}
+
+impl Scene {
+    /// The tile of `side` pixels at a place of the square: a picture that shows it, and where in that. `room` is for a picture.
+    /// Nothing when no image has anything in the square.
+    pub fn tile<'a>(&'a self, at: [usize; 2], side: usize, room: &'a mut Rgbx) -> Option<(&'a Rgbx, [usize; 2])> {
+        match &self.shown {
+            Shown::Nothing => None,
+            Shown::Picture => Some((&self.picture, at)),
+            Shown::View(view) => {
+                room.resize(side, side);
+                raster::draw(&self.window, view.from, &view.grid, at, view.kernel, room);
+                Some((room, [0, 0]))
+            }
+        }
+    }
+}
+
+struct Drawn {
+    layer: Layer,
+    operation: Operation,
+    extent: [i64; 4],
+}
+
+/// Draws squares of the map from the layers of a mosaic.
+pub struct Painter {
+    matrix: TileMatrixSet,
+    kernel: Kernel,
+    max_zoom: u8,
+    layers: Vec<Drawn>,
+    reader: Reader,
+    /// Room for the part of a layer that is drawn from.
+    window: Rgbx,
+}
+
+impl Painter {
+    /// A painter of images in the order of priority.
+    pub fn new(members: Vec<Member>, drawing: &Drawing, max_zoom: u8, grids: &[PathBuf]) -> Result<Self> {
+        let matrix = drawing.matrix.clone();
+        let mut layers = Vec::new();
+        for layer in mosaic::layers(&members.iter().map(|member| &member.header).collect::<Vec<_>>()) {
+            let operation = Operation::between(layer.frame.crs, matrix.crs, grids)?;
+            layers.push(Drawn { extent: layer.extent(&members), layer, operation });
+        }
+        let kernel = match drawing.resampling {
+            Resampling::Bilinear => Kernel::Bilinear,
+            Resampling::Bicubic => Kernel::Bicubic,
+        };
+        let reader = Reader::new(members, drawing.bands.bands());
+        Ok(Self { matrix, kernel, max_zoom, layers, reader, window: Rgbx::default() })
+    }
+
+    /// The images, with memory for their decoded tiles.
+    pub fn reader(&mut self) -> &mut Reader {
+        &mut self.reader
+    }
+
+    /// The pictures that served for decoded tiles.
+    pub fn give_back(self) -> Vec<Rgbx> {
+        self.reader.give_back()
+    }
+
+    /// Makes a tile of a lower zoom ready to be drawn tile by tile. Mostly one layer has all there is of it; where several have a
+    /// part, they are drawn now.
+    pub fn prepare(&mut self, tile: Tile, scene: &mut Scene) -> Result<()> {
+        let (corner, side) = (self.matrix.corner(tile), (self.matrix.tile_px as usize) << (self.max_zoom - tile.z));
+        let cell = self.matrix.cell(self.max_zoom);
+        let mut views = self.layers.iter().map(|drawn| Ok((drawn, View::of(drawn, self.kernel, (corner, cell), side)?)));
+        let mut next = || views.find(|view| !matches!(view, Ok((_, None)))).transpose();
+        scene.shown = match (next()?, next()?) {
+            (None, _) => Shown::Nothing,
+            (Some((drawn, Some(view))), None) if view.part == side => {
+                self.reader.window_into(&drawn.layer, view.from, view.size, &mut scene.window)?;
+                Shown::View(view)
+            }
+            _ => {
+                self.square(corner, side, &mut scene.picture)?;
+                Shown::Picture
+            }
+        };
+        Ok(())
+    }
+
+    /// The pixels of the highest zoom in a square of `side` pixels with that upper left corner on the map; `target` becomes them.
+    pub fn square(&mut self, corner: [f64; 2], side: usize, target: &mut Rgbx) -> Result<()> {
+        target.reset(side, side);
+        let cell = self.matrix.cell(self.max_zoom);
+        for drawn in &self.layers {
+            if target.is_full() {
+                break;
+            }
+            if let Some(view) = View::of(drawn, self.kernel, (corner, cell), side)? {
+                view.draw(drawn, &mut self.reader, &mut self.window, target)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What of a layer a square of the map shows.
+struct View {
+    grid: Grid,
+    kernel: Kernel,
+    /// The window of the layer: upper left corner and size.
+    from: [i64; 2],
+    size: [usize; 2],
+    /// Side of the parts that are drawn at once: such that the window of sources stays bounded, however coarse the target is.
+    part: usize,
+}
+
+impl View {
+    /// The view of a layer; nothing where it has nothing.
+    fn of(drawn: &Drawn, kernel: Kernel, (corner, cell): ([f64; 2], f64), side: usize) -> Result<Option<Self>> {
+        let grid = grid(drawn, corner, cell, side)?;
+        let shrink = grid.shrink();
+        let kernel = if shrink > SHRINKS { Kernel::Area } else { kernel };
+        let mut part = side;
+        while part as f64 * shrink > WINDOW && part > SMALLEST_PART {
+            part /= 2;
+        }
+        let window = window(grid.bounds(0, 0, side, side), drawn.extent);
+        Ok(window.map(|(from, size)| Self { grid, kernel, from, size, part }))
+    }
+
+    /// Draws under what the target shows already, part by part; `source` is room for what is drawn from.
+    fn draw(&self, drawn: &Drawn, reader: &mut Reader, source: &mut Rgbx, target: &mut Rgbx) -> Result<()> {
+        let (side, part) = (target.width(), self.part);
+        for y in (0..side).step_by(part) {
+            for x in (0..side).step_by(part) {
+                if target.part_is_full(x, y, part, part) {
+                    continue;
+                }
+                let Some((from, size)) = window(self.grid.bounds(x, y, part, part), drawn.extent) else { continue };
+                if size.iter().any(|length| *length as f64 > 2.0 * WINDOW) {
+                    return Err(Error::new("mk::orthophoto::zoom", "the highest zoom is far too coarse for the images")
+                        .hint("let zoom = [min, max] end within seven zooms of the images' own, and begin as low as you like"));
+                }
+                reader.window_into(&drawn.layer, from, size, source)?;
+                if part == side {
+                    raster::warp(source, from, &self.grid, [x, y], self.kernel, target);
+                } else {
+                    let mut piece = target.part(x, y, part, part);
+                    raster::warp(source, from, &self.grid, [x, y], self.kernel, &mut piece);
+                    target.put(x, y, &piece);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Source positions, in pixels of the layer, for the pixels of a square of the map.
+fn grid(drawn: &Drawn, [east, north]: [f64; 2], cell: f64, side: usize) -> Result<Grid> {
+    Grid::build(side, side, |points| {
+        for point in points.iter_mut() {
+            *point = [east + point[0] * cell, north - point[1] * cell];
+        }
+        drawn.operation.inverse(points)?;
+        for point in points.iter_mut() {
+            *point = drawn.layer.frame.to_pixel(*point);
+        }
+        Ok(())
+    })
+}
+
+/// Pixels around a place that a kernel looks at.
+const MARGIN: i64 = 3;
+
+/// The window of a layer that a part of the target needs: upper left corner and size; `None` where the layer has nothing.
+fn window([x0, y0, x1, y1]: [f64; 4], extent: [i64; 4]) -> Option<([i64; 2], [usize; 2])> {
+    let clip = |from: f64, to: f64, low: i64, high: i64| {
+        let from = (from.floor() as i64).saturating_sub(MARGIN).max(low);
+        let to = (to.ceil() as i64).saturating_add(MARGIN).min(high);
+        (from, to.saturating_sub(from))
+    };
+    let (left, width) = clip(x0, x1, extent[0], extent[2]);
+    let (top, height) = clip(y0, y1, extent[1], extent[3]);
+    (width > 0 && height > 0).then_some(([left, top], [width as usize, height as usize]))
+}
