@@ -16,21 +16,34 @@ const JOIN_M: f64 = 1.5e-3;
 const JOIN_DEGREES: f64 = 1e-8;
 pub(super) const CODE: &str = "mk::cadastre::nas::geometry";
 
-/// Curves by their `gml:id`, for members that refer to one given elsewhere.
-pub type Curves = BTreeMap<String, Vec<Point>>;
+/// What another geometry may refer to.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Shared {
+    /// A point.
+    Point(Point),
+    /// A curve or ring.
+    Curve(Vec<Point>),
+    /// The polygons of a surface.
+    Surface(Vec<Polygon<f64>>),
+}
+
+/// Parts of geometries by their `gml:id`, for members that refer to one given elsewhere.
+pub type SharedParts = BTreeMap<String, Shared>;
 
 /// Reads one geometry.
 pub struct GeometryReader<'r> {
     /// Greatest distance of a chord from its arc, in metres.
     pub tolerance: f64,
-    /// Curves known from a first pass.
-    pub curves: &'r Curves,
-    /// Curves that are to be remembered.
+    /// Parts known from an earlier pass.
+    pub known: &'r SharedParts,
+    /// Parts that are to be remembered.
     pub collect: &'r BTreeSet<String>,
     /// Those that were met.
-    pub collected: Vec<(String, Vec<Point>)>,
+    pub collected: Vec<(String, Shared)>,
     /// References that nothing is known of yet.
     pub missing: Vec<String>,
+    /// Those of them without which a part that is to be remembered is not whole.
+    pub wanting: Vec<String>,
     /// The `srsName`, where one is given.
     pub srs: Option<String>,
     dimension: usize,
@@ -38,19 +51,20 @@ pub struct GeometryReader<'r> {
 
 impl<'r> GeometryReader<'r> {
     /// A reader for one geometry.
-    pub fn new(tolerance: f64, curves: &'r Curves, collect: &'r BTreeSet<String>) -> Self {
-        Self { tolerance, curves, collect, collected: Vec::new(), missing: Vec::new(), srs: None, dimension: 2 }
+    pub fn new(tolerance: f64, known: &'r SharedParts, collect: &'r BTreeSet<String>) -> Self {
+        let (collected, missing, wanting) = (Vec::new(), Vec::new(), Vec::new());
+        Self { tolerance, known, collect, collected, missing, wanting, srs: None, dimension: 2 }
     }
 
     /// The geometry whose start tag was the last read, with coordinates in the order of the file.
     pub fn read(&mut self, element: &Element<'_>, events: &mut Events<'_>) -> Parsed<Geometry<f64>> {
         self.note_srs(element)?;
         Ok(match element.local() {
-            "Point" => Geometry::Point(coord(self.point(events)?).into()),
+            "Point" => Geometry::Point(coord(self.point_of(element, events)?).into()),
             "MultiPoint" => {
                 let mut points = Vec::new();
-                self.children(events, &mut |reader, child, events| {
-                    points.push(coord(reader.point_of(child, events)?).into());
+                self.children(events, &mut |reader, member| {
+                    points.push(coord(reader.member_point(member)?).into());
                     Ok(())
                 })?;
                 Geometry::MultiPoint(MultiPoint(points))
@@ -64,8 +78,12 @@ impl<'r> GeometryReader<'r> {
             }
             "MultiCurve" | "MultiLineString" => {
                 let mut lines = Vec::new();
-                self.children(events, &mut |reader, child, events| {
-                    lines.extend(reader.lines(child, events)?);
+                self.children(events, &mut |reader, member| {
+                    match member {
+                        Member::Given(child, events) => lines.extend(reader.lines(child, events)?),
+                        Member::Referred(Shared::Curve(line)) => lines.push(line_string(line)),
+                        Member::Referred(_) => return refuse(CODE, OTHER_FORM),
+                    }
                     Ok(())
                 })?;
                 Geometry::MultiLineString(MultiLineString(lines))
@@ -77,14 +95,7 @@ impl<'r> GeometryReader<'r> {
                     _ => Geometry::MultiPolygon(MultiPolygon(polygons)),
                 }
             }
-            "MultiSurface" | "MultiPolygon" => {
-                let mut polygons = Vec::new();
-                self.children(events, &mut |reader, child, events| {
-                    polygons.extend(reader.surface(child, events)?);
-                    Ok(())
-                })?;
-                Geometry::MultiPolygon(MultiPolygon(polygons))
-            }
+            "MultiSurface" | "MultiPolygon" => Geometry::MultiPolygon(MultiPolygon(self.surfaces(events)?)),
             other => return refuse(CODE, format!("geometry of the form {} is not supported", short(other))),
         })
     }
@@ -106,24 +117,25 @@ impl<'r> GeometryReader<'r> {
         Ok(())
     }
 
-    /// Calls `each` for every geometry within the members of the element whose start tag was the last read.
-    fn children(
-        &mut self,
-        events: &mut Events<'_>,
-        each: &mut dyn FnMut(&mut Self, &Element<'_>, &mut Events<'_>) -> Parsed<()>,
-    ) -> Parsed<()> {
+    /// Calls `each` for every geometry that is a member of the element whose start tag was the last read, but for those that are given
+    /// elsewhere and not known yet.
+    fn children(&mut self, events: &mut Events<'_>, each: &mut dyn FnMut(&mut Self, Member<'_, '_>) -> Parsed<()>) -> Parsed<()> {
         let mut depth = 0_usize;
         loop {
             match events.next()? {
                 Some(Tag::Open(child)) if child.family == Family::Gml && is_holder(child.local()) => {
-                    if child.attribute("href")?.is_some() {
-                        return refuse(CODE, "a member given by reference is supported in rings and composite curves only");
+                    if let Some(reference) = child.attribute("href")? {
+                        if let Some(shared) = self.referred(&reference)? {
+                            each(self, Member::Referred(shared))?;
+                        }
+                        events.skip()?;
+                    } else {
+                        depth += 1;
                     }
-                    depth += 1;
                 }
                 Some(Tag::Open(child)) if child.family == Family::Gml => {
                     self.note_srs(&child)?;
-                    each(self, &child, events)?;
+                    each(self, Member::Given(&child, events))?;
                 }
                 Some(Tag::Open(_)) => events.skip()?,
                 Some(Tag::Close) if depth == 0 => return Ok(()),
@@ -133,23 +145,50 @@ impl<'r> GeometryReader<'r> {
         }
     }
 
-    /// The curve that `#id` refers to; `None` when it is not known yet.
-    fn referred(&mut self, reference: &str) -> Parsed<Option<Vec<Point>>> {
+    /// What `#id` refers to; `None` when it is not known yet.
+    fn referred(&mut self, reference: &str) -> Parsed<Option<Shared>> {
         let Some(id) = reference.strip_prefix('#') else {
             return refuse(CODE, "a member of the geometry refers outside the delivery");
         };
-        let known = self.curves.get(id).cloned();
+        let known = self.known.get(id).cloned();
         if known.is_none() {
             self.missing.push(id.to_owned());
         }
         Ok(known)
     }
 
-    fn point_of(&mut self, element: &Element<'_>, events: &mut Events<'_>) -> Parsed<Point> {
-        match element.local() {
-            "Point" => self.point(events),
-            other => refuse(CODE, format!("{} where a point belongs", short(other))),
+    /// The `gml:id` of a part that is to be remembered.
+    fn wanted(&self, element: &Element<'_>) -> Parsed<Option<String>> {
+        let id = if self.collect.is_empty() { None } else { element.attribute("id")? };
+        Ok(id.filter(|id| self.collect.contains(id)))
+    }
+
+    /// Remembers a part, if all that it refers to was known: `missing` is how many references were not, before it.
+    fn remember(&mut self, id: Option<String>, missing: usize, shared: impl FnOnce() -> Option<Shared>) {
+        let Some(id) = id else { return };
+        if self.missing.len() > missing {
+            self.wanting.extend_from_slice(&self.missing[missing..]);
+        } else if let Some(shared) = shared() {
+            self.collected.push((id, shared));
         }
+    }
+
+    fn member_point(&mut self, member: Member<'_, '_>) -> Parsed<Point> {
+        match member {
+            Member::Given(element, events) => self.point_of(element, events),
+            Member::Referred(Shared::Point(point)) => Ok(point),
+            Member::Referred(_) => refuse(CODE, OTHER_FORM),
+        }
+    }
+
+    fn point_of(&mut self, element: &Element<'_>, events: &mut Events<'_>) -> Parsed<Point> {
+        let (id, missing) = (self.wanted(element)?, self.missing.len());
+        let point = match element.local() {
+            "Point" => self.point(events)?,
+            other => return refuse(CODE, format!("{} where a point belongs", short(other))),
+        };
+        self.remember(id, missing, || Some(Shared::Point(point)));
+        Ok(point)
     }
 
     fn point(&mut self, events: &mut Events<'_>) -> Parsed<Point> {
@@ -184,7 +223,7 @@ impl<'r> GeometryReader<'r> {
 
     /// The parts of a curve, each with its points.
     fn curve(&mut self, element: &Element<'_>, events: &mut Events<'_>) -> Parsed<Vec<Vec<Point>>> {
-        let id = if self.collect.is_empty() { None } else { element.attribute("id")? };
+        let (id, missing) = (self.wanted(element)?, self.missing.len());
         self.note_srs(element)?;
         let curves = match element.local() {
             "Curve" => vec![self.segments(events)?],
@@ -192,12 +231,7 @@ impl<'r> GeometryReader<'r> {
             "CompositeCurve" | "Ring" | "OrientableCurve" => self.members(events)?,
             other => return refuse(CODE, format!("{} where a curve belongs", short(other))),
         };
-        if let Some(id) = id
-            && self.collect.contains(&id)
-            && let Ok(line) = ring::join(curves.clone(), join_tolerance(&curves))
-        {
-            self.collected.push((id, line));
-        }
+        self.remember(id, missing, || ring::join(curves.clone(), join_tolerance(&curves)).ok().map(Shared::Curve));
         Ok(curves)
     }
 
@@ -209,7 +243,11 @@ impl<'r> GeometryReader<'r> {
             match events.next()? {
                 Some(Tag::Open(child)) if matches!(child.local(), "curveMember" | "curveMembers" | "baseCurve") => {
                     if let Some(reference) = child.attribute("href")? {
-                        curves.extend(self.referred(&reference)?);
+                        match self.referred(&reference)? {
+                            Some(Shared::Curve(line)) => curves.push(line),
+                            Some(_) => return refuse(CODE, OTHER_FORM),
+                            None => {}
+                        }
                         events.skip()?;
                     } else {
                         depth += 1;
@@ -302,8 +340,8 @@ impl<'r> GeometryReader<'r> {
 
     fn nested_point(&mut self, events: &mut Events<'_>) -> Parsed<Option<Point>> {
         let mut point = None;
-        self.children(events, &mut |reader, child, events| {
-            point = Some(reader.point_of(child, events)?);
+        self.children(events, &mut |reader, member| {
+            point = Some(reader.member_point(member)?);
             Ok(())
         })?;
         Ok(point)
@@ -334,18 +372,28 @@ impl<'r> GeometryReader<'r> {
 
     /// The polygons of a surface of any form.
     fn surface(&mut self, element: &Element<'_>, events: &mut Events<'_>) -> Parsed<Vec<Polygon<f64>>> {
-        match element.local() {
-            "Polygon" | "PolygonPatch" | "Rectangle" | "Triangle" => Ok(self.polygon(events)?.into_iter().collect()),
-            "Surface" | "CompositeSurface" | "PolyhedralSurface" | "MultiSurface" => {
-                let mut polygons = Vec::new();
-                self.children(events, &mut |reader, child, events| {
-                    polygons.extend(reader.surface(child, events)?);
-                    Ok(())
-                })?;
-                Ok(polygons)
+        let (id, missing) = (self.wanted(element)?, self.missing.len());
+        let polygons = match element.local() {
+            "Polygon" | "PolygonPatch" | "Rectangle" | "Triangle" => self.polygon(events)?.into_iter().collect(),
+            "Surface" | "CompositeSurface" | "PolyhedralSurface" | "MultiSurface" => self.surfaces(events)?,
+            other => return refuse(CODE, format!("{} where a surface belongs", short(other))),
+        };
+        self.remember(id, missing, || Some(Shared::Surface(polygons.clone())));
+        Ok(polygons)
+    }
+
+    /// The polygons of all members.
+    fn surfaces(&mut self, events: &mut Events<'_>) -> Parsed<Vec<Polygon<f64>>> {
+        let mut polygons = Vec::new();
+        self.children(events, &mut |reader, member| {
+            match member {
+                Member::Given(child, events) => polygons.extend(reader.surface(child, events)?),
+                Member::Referred(Shared::Surface(more)) => polygons.extend(more),
+                Member::Referred(_) => return refuse(CODE, OTHER_FORM),
             }
-            other => refuse(CODE, format!("{} where a surface belongs", short(other))),
-        }
+            Ok(())
+        })?;
+        Ok(polygons)
     }
 
     fn polygon(&mut self, events: &mut Events<'_>) -> Parsed<Option<Polygon<f64>>> {
@@ -407,6 +455,14 @@ impl<'r> GeometryReader<'r> {
         })
     }
 }
+
+/// A member of a geometry: given there, with its start tag as the last read, or elsewhere.
+enum Member<'m, 'e> {
+    Given(&'m Element<'m>, &'m mut Events<'e>),
+    Referred(Shared),
+}
+
+const OTHER_FORM: &str = "a member of the geometry refers to one of another form";
 
 fn is_holder(local: &str) -> bool {
     matches!(

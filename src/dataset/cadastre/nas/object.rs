@@ -1,6 +1,6 @@
 //! One member: an object with the properties that may be kept, or a change to one.
 
-use super::geometry::{Curves, GeometryReader};
+use super::geometry::{GeometryReader, Shared, SharedParts};
 use super::names::{Family, Scope, is_allowed, is_allowed_lettering, is_private};
 use super::xml::{Element, Events, Fault, Parsed, Tag, refuse};
 use crate::dataset::cadastre::history::normal;
@@ -33,7 +33,7 @@ pub struct Feature {
     pub attributes: Map<String, Value>,
     /// The geometry.
     pub shape: Option<Shape>,
-    /// Curves it refers to that were not known: it is to be read again.
+    /// Parts of geometries it refers to that were not known: it is to be read again.
     pub missing: Vec<String>,
     /// Offset of the object in the delivery.
     pub byte: u64,
@@ -102,17 +102,19 @@ pub struct Rules<'r> {
     pub tolerance: f64,
     /// Whether objects of personal data are read, with all properties.
     pub owners: bool,
-    /// Curves from a first pass.
-    pub curves: &'r Curves,
-    /// Curves that are to be remembered.
+    /// Parts of geometries from an earlier pass.
+    pub known: &'r SharedParts,
+    /// Parts that are to be remembered.
     pub collect: &'r BTreeSet<String>,
 }
 
 /// What reading a member gave besides the object.
 #[derive(Default)]
 pub struct Extras {
-    /// Curves that were asked for.
-    pub curves: Vec<(String, Vec<[f64; 2]>)>,
+    /// Parts of geometries that were asked for.
+    pub shared: Vec<(String, Shared)>,
+    /// What those that were asked for refer to themselves.
+    pub wanting: Vec<String>,
 }
 
 /// Reads an object; `member` begins with its start tag.
@@ -333,7 +335,7 @@ fn lifetime(feature: &mut Feature, events: &mut Events<'_>) -> Parsed<()> {
 }
 
 fn geometry(feature: &mut Feature, events: &mut Events<'_>, rules: &Rules<'_>, extras: &mut Extras) -> Parsed<()> {
-    let mut reader = GeometryReader::new(rules.tolerance, rules.curves, rules.collect);
+    let mut reader = GeometryReader::new(rules.tolerance, rules.known, rules.collect);
     loop {
         match events.next()? {
             Some(Tag::Open(element)) if element.family == Family::Gml => {
@@ -347,7 +349,8 @@ fn geometry(feature: &mut Feature, events: &mut Events<'_>, rules: &Rules<'_>, e
         }
     }
     feature.missing.append(&mut reader.missing);
-    extras.curves.append(&mut reader.collected);
+    extras.shared.append(&mut reader.collected);
+    extras.wanting.append(&mut reader.wanting);
     Ok(())
 }
 

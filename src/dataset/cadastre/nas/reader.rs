@@ -1,6 +1,6 @@
 //! Reads a delivery: members in parallel, in the order of the file; every object is kept, rejected or dropped, and counted.
 
-use super::geometry::Curves;
+use super::geometry::SharedParts;
 use super::header::Header;
 use super::names::{Family, Scope, is_known, is_private};
 use super::object::{Change, Extras, Feature, Rules, Target, change, object, replace};
@@ -57,7 +57,7 @@ pub struct Delivery {
     pub private: Vec<String>,
 }
 
-/// Opens the delivery's bytes; called again when curves are shared between objects.
+/// Opens the delivery's bytes; called again when parts of geometries are shared between objects.
 pub type Opener<'a> = &'a dyn Fn() -> Result<Box<dyn Read + Send>>;
 
 /// Takes objects as they are read.
@@ -65,15 +65,15 @@ pub type Sink<'a> = &'a mut (dyn FnMut(Vec<Item>) -> Result<()> + Send);
 
 /// Reads a delivery; `check` is called between chunks and may end it.
 ///
-/// A stock goes to `sink` chunk by chunk, so that its size does not matter; its objects whose curves stand further on come last.
+/// A stock goes to `sink` chunk by chunk, so that its size does not matter; its objects whose geometry stands in others come last.
 /// Changes come in the order of the file, all at once: in them the order is part of what is said.
 ///
 /// # Errors
 /// When the delivery as a whole cannot be trusted: unreadable, no NAS, ends early, broken XML, a DOCTYPE, nested too deeply; and
 /// those of `sink`.
 pub fn read(open: Opener<'_>, settings: &Settings, check: &dyn Fn() -> Result<()>, sink: Sink<'_>) -> Result<Delivery> {
-    let (no_curves, nothing) = (Curves::new(), BTreeSet::new());
-    let rules = Rules { tolerance: settings.arc_tolerance_m, owners: settings.owners, curves: &no_curves, collect: &nothing };
+    let (no_parts, nothing) = (SharedParts::new(), BTreeSet::new());
+    let rules = Rules { tolerance: settings.arc_tolerance_m, owners: settings.owners, known: &no_parts, collect: &nothing };
     let mut splitter = Splitter::new(Utf8Reader::new(open()?)?);
     let mut gathered = Gathered::new(settings);
     let mut next = splitter.next_chunk()?;
@@ -110,7 +110,7 @@ enum Outcome {
     Item(Box<Change>),
     Private,
     Ignored,
-    /// To be read again when the curves are known.
+    /// To be read again when the parts of its geometry are known.
     Pending(Vec<String>),
     Faulty(Fault),
 }
@@ -234,41 +234,30 @@ impl<'s> Gathered<'s> {
         self.rejections.push(Rejection::of(class, &error.at(place)));
     }
 
-    /// Second pass: finds the curves that other objects refer to, then reads those objects.
+    /// Further passes: find the parts of geometries that other objects refer to, then read those objects.
     fn resolve(&mut self, open: Opener<'_>, rules: &Rules<'_>) -> Result<()> {
-        let wanted: BTreeSet<String> = self.pending.iter().flat_map(|pending| pending.wanted.iter().cloned()).collect();
-        let mut curves = Curves::new();
-        let collecting = Rules { collect: &wanted, ..*rules };
-        let mut splitter = Splitter::new(Utf8Reader::new(open()?)?);
-        while let Some(chunk) = splitter.next_chunk()? {
-            let found: Vec<Vec<(String, Vec<[f64; 2]>)>> = chunk
-                .parts
-                .par_iter()
-                .filter(|part| matches!(part.piece, Piece::Object | Piece::Replace))
-                .map(|part| {
-                    let mut extras = Extras::default();
-                    let name = &chunk.bytes[part.name.clone()];
-                    if std::str::from_utf8(name).is_ok_and(|name| !is_private(name))
-                        && let Ok(text) = text_of(&chunk, part)
-                    {
-                        // What is wrong with an object has been said in the first pass.
-                        let _ = match part.piece {
-                            Piece::Replace => replace(text, &part.scope, &collecting, &mut extras).map(|_| ()),
-                            _ => object(text, &part.scope, &collecting, &mut extras).map(|_| ()),
-                        };
-                    }
-                    extras.curves
-                })
-                .collect();
-            curves.extend(found.into_iter().flatten());
+        let mut wanted: BTreeSet<String> = self.pending.iter().flat_map(|pending| pending.wanted.iter().cloned()).collect();
+        let mut known = SharedParts::new();
+        for _ in 0..MOST_PASSES {
+            let missing: BTreeSet<String> = wanted.iter().filter(|id| !known.contains_key(*id)).cloned().collect();
+            if missing.is_empty() {
+                break;
+            }
+            let (found, more) = collect(open, &Rules { known: &known, collect: &missing, ..*rules })?;
+            let news = !found.is_empty() || more.iter().any(|id| !wanted.contains(id));
+            known.extend(found);
+            wanted.extend(more);
+            if !news {
+                break;
+            }
         }
-        let rules = Rules { curves: &curves, ..*rules };
+        let rules = Rules { known: &known, ..*rules };
         for pending in std::mem::take(&mut self.pending) {
             let text = String::from_utf8_lossy(&pending.bytes);
             let outcome = match read_member(pending.piece, &text, &pending.scope, &rules, self) {
                 Outcome::Pending(_) => Outcome::Faulty(Fault::Object(Error::new(
                     "mk::cadastre::nas::reference",
-                    "the geometry refers to a curve that the delivery does not hold",
+                    "the geometry refers to one that the delivery does not hold",
                 ))),
                 other => other,
             };
@@ -386,6 +375,41 @@ impl<'s> Gathered<'s> {
     }
 }
 
+/// A curve of a surface of a geometry: what is referred to refers no deeper than that.
+const MOST_PASSES: usize = 4;
+
+/// One pass: parts of geometries that are asked for, and what they refer to themselves.
+fn collect(open: Opener<'_>, rules: &Rules<'_>) -> Result<(SharedParts, Vec<String>)> {
+    let (mut found, mut wanting) = (SharedParts::new(), Vec::new());
+    let mut splitter = Splitter::new(Utf8Reader::new(open()?)?);
+    while let Some(chunk) = splitter.next_chunk()? {
+        let read: Vec<Extras> = chunk
+            .parts
+            .par_iter()
+            .filter(|part| matches!(part.piece, Piece::Object | Piece::Replace))
+            .map(|part| {
+                let mut extras = Extras::default();
+                let name = &chunk.bytes[part.name.clone()];
+                if std::str::from_utf8(name).is_ok_and(|name| !is_private(name))
+                    && let Ok(text) = text_of(&chunk, part)
+                {
+                    // What is wrong with an object has been said in the first pass.
+                    let _ = match part.piece {
+                        Piece::Replace => replace(text, &part.scope, rules, &mut extras).map(|_| ()),
+                        _ => object(text, &part.scope, rules, &mut extras).map(|_| ()),
+                    };
+                }
+                extras
+            })
+            .collect();
+        for extras in read {
+            found.extend(extras.shared);
+            wanting.extend(extras.wanting);
+        }
+    }
+    Ok((found, wanting))
+}
+
 fn read_part(chunk: &Chunk, part: &Part, rules: &Rules<'_>, gathered: &Gathered<'_>) -> Outcome {
     if part.piece == Piece::Header {
         return Outcome::Ignored;
@@ -460,8 +484,8 @@ fn relocated(error: Error, chunk: &Chunk, part: &Part) -> Error {
 
 /// The class of the object within a `Replace` of personal data.
 fn private_class(chunk: &Chunk, part: &Part) -> String {
-    let (nothing, curves) = (BTreeSet::new(), Curves::new());
-    let rules = Rules { tolerance: 1.0, owners: false, curves: &curves, collect: &nothing };
+    let (nothing, known) = (BTreeSet::new(), SharedParts::new());
+    let rules = Rules { tolerance: 1.0, owners: false, known: &known, collect: &nothing };
     match text_of(chunk, part).map(|text| replace(text, &part.scope, &rules, &mut Extras::default())) {
         Ok(Ok(Err(class))) => class,
         _ => "Replace".to_owned(),

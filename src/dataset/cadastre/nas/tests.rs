@@ -303,6 +303,59 @@ fn each_form_of_geometry_is_read() {
 }
 
 /// Curved segments against GDAL's own reader of GML.
+/// Members of multiple geometries, given in other objects, whose own parts stand in a third: in any order.
+#[test]
+fn members_are_found_where_they_stand() {
+    use geo::{Area, CoordsIter};
+    let ring = |members: &str| format!("<gml:exterior><gml:Ring>{members}</gml:Ring></gml:exterior>");
+    let patch = |inside: &str| format!("<gml:patches><gml:PolygonPatch>{inside}</gml:PolygonPatch></gml:patches>");
+    let curve = |id: &str, points: &str| {
+        format!(
+            "<gml:curveMember><gml:Curve gml:id=\"{id}\"><gml:segments><gml:LineStringSegment><gml:posList>{points}</gml:posList>\
+             </gml:LineStringSegment></gml:segments></gml:Curve></gml:curveMember>"
+        )
+    };
+    let object = |number: usize, inside: &str| {
+        member("AX_Wald", &format!("gml:id=\"DETEST000000000{number}\""), &format!("<position>{inside}</position>"))
+    };
+    let square = ring(&curve("c1", "560000 0 560010 0 560010 10 560000 10 560000 0"));
+    let own = format!("<gml:Surface gml:id=\"s1\">{}</gml:Surface>", patch(&square));
+    let borrowed = ring("<gml:curveMember xlink:href=\"#c1\"/>");
+    let second = format!("<gml:Surface gml:id=\"s2\">{}</gml:Surface>", patch(&borrowed));
+    let both =
+        "<gml:MultiSurface><gml:surfaceMember xlink:href=\"#s1\"/><gml:surfaceMember xlink:href=\"#s2\"/></gml:MultiSurface>";
+    let lines = "<gml:MultiCurve><gml:curveMember xlink:href=\"#c1\"/></gml:MultiCurve>";
+    let dangling =
+        "<gml:MultiSurface><gml:surfaceMember xlink:href=\"#s1\"/><gml:surfaceMember xlink:href=\"#s9\"/></gml:MultiSurface>";
+    let other = "<gml:MultiSurface><gml:surfaceMember xlink:href=\"#c1\"/></gml:MultiSurface>";
+    let objects = [object(1, both), object(2, &second), object(3, &own), object(4, lines), object(5, dangling), object(6, other)];
+    for order in [[0, 1, 2, 3, 4, 5], [5, 4, 3, 2, 1, 0]] {
+        let text: String = order.iter().map(|at| objects[*at].as_str()).collect();
+        let read = read_bytes(stock(&text).as_bytes(), &settings()).unwrap();
+        let mut shapes: Vec<(String, f64, usize)> = read
+            .items
+            .iter()
+            .map(|item| {
+                let Change::Insert(feature) = &item.change else { panic!() };
+                let geometry = &feature.shape.as_ref().unwrap().geometry;
+                (feature.oid.clone(), geometry.unsigned_area(), geometry.coords_count())
+            })
+            .collect();
+        shapes.sort_by(|a, b| a.0.cmp(&b.0));
+        let expected = [(1, 200.0, 10), (2, 100.0, 5), (3, 100.0, 5), (4, 0.0, 5)];
+        assert_eq!(shapes, expected.map(|(number, area, points)| (format!("DETEST000000000{number}"), area, points)));
+        let mut faults: Vec<String> = read
+            .rejections
+            .iter()
+            .map(|fault| format!("{} {}", fault.place.object.clone().unwrap_or_default(), fault.reason))
+            .collect();
+        faults.sort();
+        assert_eq!(faults.len(), 2, "{faults:?}");
+        assert!(faults.iter().any(|fault| fault.contains("that the delivery does not hold")), "{faults:?}");
+        assert!(faults.iter().any(|fault| fault.contains("of another form")), "{faults:?}");
+    }
+}
+
 #[test]
 fn curved_segments_run_as_gdal_runs_them() {
     use geo::{Distance, Euclidean, Point};
