@@ -28,6 +28,9 @@ pub struct Args {
     /// Version of the GeoInfoDok that the deliveries of the cadastre follow.
     #[arg(long, value_name = "VERSION", default_value = "7.1", value_parser = ["6.0", "7.1"])]
     dialect: String,
+    /// Changes of the cadastre as net differences since the delivery before, which may lie several nights back; with `--only cadastre`.
+    #[arg(long)]
+    key_dates: bool,
     /// Threads; defaults to the processors.
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     jobs: usize,
@@ -41,6 +44,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
         only: args.only.clone(),
         jobs: args.jobs,
         dialect: if args.dialect == "6.0" { Dialect::Gid6 } else { Dialect::Gid7 },
+        key_dates: args.key_dates,
     };
     let report = demo::write(&args.dir, &options)?;
     if ui.json {

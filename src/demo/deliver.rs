@@ -29,11 +29,13 @@ pub struct DemoOptions {
     pub jobs: usize,
     /// Dialect of the NAS deliveries.
     pub dialect: Dialect,
+    /// Changes of the cadastre are net differences since the delivery before, which may lie several nights back, in place of all cases.
+    pub key_dates: bool,
 }
 
 impl Default for DemoOptions {
     fn default() -> Self {
-        Self { km2: 1.0, seed: 7, night: 1, only: None, jobs: 0, dialect: Dialect::default() }
+        Self { km2: 1.0, seed: 7, night: 1, only: None, jobs: 0, dialect: Dialect::default(), key_dates: false }
     }
 }
 
@@ -67,6 +69,11 @@ pub fn write(dir: &Path, options: &DemoOptions) -> Result<DemoReport> {
     {
         return Err(Error::new("mk::demo::kind", format!("the demo has no deliveries of kind {only}"))
             .hint(format!("one of {}", KINDS.join(", ")))
+            .exit(Exit::Usage));
+    }
+    if options.key_dates && options.only.as_deref() != Some("cadastre") {
+        return Err(Error::new("mk::demo::key_dates", "key dates are those of the cadastre")
+            .hint("add --only cadastre")
             .exit(Exit::Usage));
     }
     let pool = rayon::ThreadPoolBuilder::new()
@@ -112,7 +119,9 @@ fn deliver(folder: &Folder, options: &DemoOptions) -> Result<DemoReport> {
                 .hint("a larger town has more nights")
                 .exit(Exit::Usage));
         };
-        later_night(folder, &town, options, &nights, last, &wanted, &mut report)?;
+        let before = earlier.last().and_then(|entry| entry["night"].as_u64()).unwrap_or(0);
+        let since: Vec<&Night> = nights.iter().filter(|night| u64::from(night.number) > before).collect();
+        later_night(folder, &town, options, &nights, (last, &since), &wanted, &mut report)?;
     }
     let truth = truth::write(folder, &town, &nights, options, earlier, &report.files, &report.removed)?;
     report.files.extend(truth);
@@ -172,7 +181,7 @@ fn later_night(
     town: &Town,
     options: &DemoOptions,
     nights: &[Night],
-    last: &Night,
+    (last, since): (&Night, &[&Night]),
     wanted: &impl Fn(&str) -> bool,
     report: &mut DemoReport,
 ) -> Result<()> {
@@ -199,7 +208,7 @@ fn later_night(
         report.files.push(roads(folder, town, nights)?);
     }
     if wanted("cadastre") {
-        let (text, [inserted, replaced, deleted]) = change::delivery(town.seed, options.dialect, last);
+        let (text, [inserted, replaced, deleted]) = change::delivery(town.seed, options.dialect, since, options.key_dates);
         let name = format!("in/alkis/kettenau_nba_{}.xml.gz", day(last.number));
         let mut counts = BTreeMap::new();
         for (operation, types) in [("insert", inserted), ("replace", replaced), ("delete", deleted)] {

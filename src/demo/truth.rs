@@ -5,7 +5,7 @@ use super::files::{Folder, Written};
 use super::ground::Geoid;
 use super::image::{self, MARGIN_M, canvas::PIXEL};
 use super::plane::Ring;
-use super::town::night::{Change, Night, Object};
+use super::town::night::{Change, Event, Night, Object};
 use super::town::{Building, Parcel, Quarter, Town, names};
 use super::{city, nas, theme};
 use crate::crs::{Crs, Operation};
@@ -43,7 +43,7 @@ pub fn earlier(folder: &Folder, town: &Town, options: &DemoOptions) -> Result<Ve
     let mut nights = known["nights"].as_array().cloned().unwrap_or_default();
     nights.retain(|night| number(night) < u64::from(options.night));
     let last = nights.last().map_or(0, number) as u32;
-    if last + 1 == options.night { Ok(nights) } else { Err(missing(last + 1)) }
+    if last + 1 == options.night || options.key_dates { Ok(nights) } else { Err(missing(last + 1)) }
 }
 
 /// Writes the truth files.
@@ -78,12 +78,16 @@ pub fn write(
     if options.night == 1 {
         entry["distinct"] = json!(nas::distinct(town, options.dialect));
     } else if let Some(night) = nights.last() {
+        let before = earlier.last().and_then(|entry| entry["night"].as_u64()).unwrap_or(0);
+        let events: Vec<&Event> =
+            nights.iter().filter(|night| u64::from(night.number) > before).flat_map(|night| &night.events).collect();
         entry["quarter"] = json!(night.quarter);
         entry["tile"] = json!(tile_of(town, night.site).map(|tile| tile.name));
         entry["since"] = json!(night.since);
-        entry["events"] = json!(night.events);
+        entry["events"] = json!(events);
     }
     earlier.push(entry);
+    let delivered: Vec<u32> = earlier.iter().filter_map(|entry| u32::try_from(entry["night"].as_u64()?).ok()).collect();
     let tables = town.km2() <= TABLES_KM2;
     let value = json!({
         "seed": options.seed,
@@ -98,8 +102,8 @@ pub fn write(
     let mut written = vec![folder.write("truth/truth.json", format!("{value:#}\n").as_bytes(), BTreeMap::new())?];
     if tables {
         for (name, value) in [
-            ("truth/parcels.geojson", parcels(town, nights)),
-            ("truth/buildings.geojson", buildings(town, nights)?),
+            ("truth/parcels.geojson", parcels(town, nights, &delivered)),
+            ("truth/buildings.geojson", buildings(town, nights, &delivered)?),
             ("truth/control_points.geojson", control_points(town)),
         ] {
             let count = value["features"].as_array().map_or(0, Vec::len) as u64;
@@ -138,11 +142,16 @@ fn polygon(outline: &Ring, holes: &[Ring]) -> Value {
     json!({ "type": "Polygon", "coordinates": rings })
 }
 
-/// All versions of parcels, with those they came of and those that came of them.
-fn parcels(town: &Town, nights: &[Night]) -> Value {
+/// The night with whose delivery the changes of a night came.
+fn came(delivered: &[u32], night: u32) -> u32 {
+    delivered.iter().copied().find(|delivered| *delivered >= night).unwrap_or(night)
+}
+
+/// All versions of parcels that were delivered, with those they came of and those that came of them.
+fn parcels(town: &Town, nights: &[Night], delivered: &[u32]) -> Value {
     let mut from: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for event in nights.iter().flat_map(|night| &night.events) {
-        if matches!(event.kind, "division" | "merger") {
+        if matches!(event.kind, "division" | "merger" | "renumbering") {
             for after in &event.after {
                 from.entry(after).or_default().extend(event.before.iter().map(String::as_str));
             }
@@ -181,8 +190,12 @@ fn parcels(town: &Town, nights: &[Night]) -> Value {
         let Some(quarter) = town.quarter(night.quarter) else { continue };
         for (parcel, successors) in &night.ended {
             let replaced = successors.as_slice() == [parcel.mark()];
+            let number = came(delivered, night.number);
+            if nights.iter().any(|begun| begun.since == parcel.since && came(delivered, begun.number) == number) {
+                continue;
+            }
             // A replaced version ends when the next one begins; a deleted one at the end of the delivery's interval.
-            let until = if replaced { night.since.clone() } else { format!("{}T04:00:00Z", day(night.number)) };
+            let until = if replaced { night.since.clone() } else { format!("{}T04:00:00Z", day(number)) };
             features.push(feature(quarter, parcel, Some(until), if replaced { &[] } else { successors }));
         }
     }
@@ -190,7 +203,7 @@ fn parcels(town: &Town, nights: &[Night]) -> Value {
 }
 
 /// Buildings with the heights of base, eaves and ridge: DHHN2016, and above the ellipsoid with the demo's geoid.
-fn buildings(town: &Town, nights: &[Night]) -> Result<Value> {
+fn buildings(town: &Town, nights: &[Night], delivered: &[u32]) -> Result<Value> {
     let geoid = Geoid::new();
     let operation = Operation::between(Crs(25832), Crs(4258), &[])?;
     let feature = |quarter: &Quarter, building: &Building, until: Option<String>| -> Result<Value> {
@@ -244,7 +257,7 @@ fn buildings(town: &Town, nights: &[Night]) -> Result<Value> {
         let Some(quarter) = town.quarter(night.quarter) else { continue };
         for change in &night.changes {
             if let Change::Delete(Object::Building(building), _) = change {
-                features.push(feature(quarter, building, Some(format!("{}T04:00:00Z", day(night.number))))?);
+                features.push(feature(quarter, building, Some(format!("{}T04:00:00Z", day(came(delivered, night.number)))))?);
             }
         }
     }

@@ -8,15 +8,36 @@ use crate::demo::town::night::{Change, Night, Object};
 use crate::demo::town::{Class, Oid, quarter_key};
 use std::collections::BTreeMap;
 
-/// The delivery as text, with what it inserts, replaces and deletes by type.
-pub fn delivery(seed: u64, dialect: Dialect, night: &Night) -> (String, [TypeCounts; 3]) {
+/// What became of an object between two key dates: of what came and went nobody hears.
+fn net(changes: Vec<(&Night, Change)>) -> Vec<(&Night, Change)> {
+    let mut last: BTreeMap<Oid, usize> = BTreeMap::new();
+    let mut out: Vec<Option<(&Night, Change)>> = Vec::new();
+    for (night, change) in changes {
+        let (Change::Insert(object) | Change::Replace(object, _) | Change::Delete(object, _)) = &change;
+        let oid = identity(quarter_key(night.quarter), object).1;
+        let before = last.insert(oid, out.len()).and_then(|at| out[at].take());
+        out.push(match (before.map(|(_, before)| before), change) {
+            (Some(Change::Insert(_)), Change::Delete(..)) => None,
+            (Some(Change::Insert(_)), Change::Replace(object, _)) => Some((night, Change::Insert(object))),
+            (Some(Change::Replace(_, since)), Change::Replace(object, _)) => Some((night, Change::Replace(object, since))),
+            (Some(Change::Replace(_, since)), Change::Delete(object, _)) => Some((night, Change::Delete(object, since))),
+            (_, change) => Some((night, change)),
+        });
+    }
+    out.into_iter().flatten().collect()
+}
+
+/// The delivery of some nights as text, case by case or as the net differences between key dates, with what it inserts, replaces and
+/// deletes by type.
+pub fn delivery(seed: u64, dialect: Dialect, nights: &[&Night], key_dates: bool) -> (String, [TypeCounts; 3]) {
     let mut xml = Xml::new(dialect, false);
-    header(&mut xml, seed, night);
-    let quarter = quarter_key(night.quarter);
+    header(&mut xml, seed, nights, key_dates);
+    let cases = nights.iter().flat_map(|night| night.changes.iter().map(|change| (*night, change.clone()))).collect();
     let mut counts: [TypeCounts; 3] = [BTreeMap::new(), BTreeMap::new(), BTreeMap::new()];
     let mut tally = |k: usize, name: &'static str| *counts[k].entry(name).or_insert(0) += 1;
-    for change in &night.changes {
-        match change {
+    for (night, change) in if key_dates { net(cases) } else { cases } {
+        let quarter = quarter_key(night.quarter);
+        match &change {
             Change::Insert(object) => {
                 tally(0, identity(quarter, object).0);
                 xml.push("<wfs:Insert>\n");
@@ -52,13 +73,15 @@ pub fn delivery(seed: u64, dialect: Dialect, night: &Night) -> (String, [TypeCou
     (xml.out, counts)
 }
 
-fn header(xml: &mut Xml, seed: u64, night: &Night) {
-    let (dialect, number) = (xml.dialect(), night.number);
+fn header(xml: &mut Xml, seed: u64, nights: &[&Night], key_dates: bool) {
+    let [first, number] = [nights.first(), nights.last()].map(|night| night.map_or(1, |night| night.number));
+    let dialect = xml.dialect();
     let p = dialect.prefix();
-    let (begin, end) = (day(number - 1), day(number));
+    let (begin, end) = (day(first - 1), day(number));
+    let mode = if key_dates { "stichtagsbezogen" } else { "fallbezogen" };
     xml.push(format_args!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- Synthetische Daten: messkette demo, seed {seed}, night {number} -->\n\
-         <{p}AX_NutzerbezogeneBestandsdatenaktualisierung_NBA {}>\n<{p}erlaeuterung>fallbezogen</{p}erlaeuterung>\n\
+         <{p}AX_NutzerbezogeneBestandsdatenaktualisierung_NBA {}>\n<{p}erlaeuterung>{mode}</{p}erlaeuterung>\n\
          <{p}allgemeineAngaben><{p}AX_K_Benutzungsergebnis><{p}empfaenger><{p}AA_Empfaenger><{p}manuell>true</{p}manuell>\
          </{p}AA_Empfaenger></{p}empfaenger></{p}AX_K_Benutzungsergebnis></{p}allgemeineAngaben>\n\
          <{p}koordinatenangaben><{p}AA_Koordinatenreferenzsystemangaben><{p}crs xlink:href=\"urn:adv:crs:ETRS89_UTM32\"/>\

@@ -44,6 +44,7 @@ pub fn distinct(town: &Town, dialect: Dialect) -> TypeCounts {
         for name in ["AX_PunktortTA", "AX_Grenzpunkt"] {
             add(name, quarter.marks.len());
         }
+        add("AX_PunktortAU", quarter.marks.iter().filter(|mark| object::is_local(mark)).count());
         add("AX_LagebezeichnungOhneHausnummer", quarter.places.len());
         add("AX_Buchungsblatt", quarter.holdings.len());
         add("AX_Buchungsstelle", quarter.holdings.iter().map(|holding| holding.parcels.len()).sum());
@@ -176,6 +177,9 @@ fn write_quarter(xml: &mut Xml, town: &Town, quarter: &Quarter, own: bool, withi
     for mark in &quarter.marks {
         object::mark_place(xml, key, mark, object::CATALOGUE_SINCE, "000000");
         object::mark(xml, key, mark, object::CATALOGUE_SINCE, "000000");
+        if object::is_local(mark) {
+            object::local_place(xml, key, mark);
+        }
     }
     for (oid, text) in &quarter.places {
         object::place(xml, *oid, text);

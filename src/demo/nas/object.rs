@@ -1,9 +1,11 @@
 //! The object types of the delivery, one function each.
 
 use super::xml::{Dialect, Xml};
+use crate::crs::{Crs, Operation};
 use crate::demo::plane::{Point, Ring};
 use crate::demo::town::layout::Use;
 use crate::demo::town::{Address, Building, Class, Holding, Land, Mark, Oid, Parcel, Town, names, quarter_key};
+use std::sync::OnceLock;
 
 /// Land, Regierungsbezirk, Kreis, Gemeinde of the town: Kreis Segeberg, and a municipality that does not exist.
 pub const MUNICIPALITY: [(&str, &str); 4] = [("land", "01"), ("regierungsbezirk", "0"), ("kreis", "60"), ("gemeinde", "998")];
@@ -176,11 +178,48 @@ pub fn place(xml: &mut Xml, oid: Oid, text: &str) {
     xml.close();
 }
 
-/// AX_PunktortTA of a boundary point: where it is.
+/// A place in the next zone: offices at its edge deliver both.
+fn in_zone_33(at: Point) -> Option<[f64; 2]> {
+    static OPERATION: OnceLock<Option<Operation>> = OnceLock::new();
+    let operation = OPERATION.get_or_init(|| Operation::between(Crs::UTM32, Crs(25833), &[]).ok()).as_ref()?;
+    let mut places = [at.xy()];
+    operation.forward(&mut places).ok()?;
+    Some(places[0])
+}
+
+/// The CRS of measurements that have no place on the map.
+pub const LOCAL: &str = "urn:adv:crs:LOKAL_SH_KETTENAU";
+
+/// True for the boundary points that were also measured in the local CRS.
+pub fn is_local(mark: &Mark) -> bool {
+    mark.serial % 9 == 4
+}
+
+/// AX_PunktortAU: the same boundary point as it was measured once.
+pub fn local_place(xml: &mut Xml, quarter: u32, mark: &Mark) {
+    xml.object("AX_PunktortAU", Oid::new(quarter, Class::LocalMark, mark.serial), CATALOGUE_SINCE, "000000");
+    xml.refer("istTeilVon", Oid::new(quarter, Class::Corner, mark.serial));
+    let [e, n] = local_of(mark.at);
+    xml.point_in("position", LOCAL, format_args!("{e:.3} {n:.3}"));
+    xml.leaf("kartendarstellung", false);
+    xml.leaf("koordinatenstatus", 5000);
+    xml.close();
+}
+
+/// A place in the local CRS, whose origin lies by the town.
+pub fn local_of(at: Point) -> [f64; 2] {
+    let [e, n] = at.xy();
+    [e - 565_000.0, n - 5_948_000.0]
+}
+
+/// AX_PunktortTA of a boundary point: where it is. Every fifth comes in the next zone of UTM.
 pub fn mark_place(xml: &mut Xml, quarter: u32, mark: &Mark, since: &str, reason: &str) {
     xml.object("AX_PunktortTA", Oid::new(quarter, Class::Mark, mark.serial), since, reason);
     xml.refer("istTeilVon", Oid::new(quarter, Class::Corner, mark.serial));
-    xml.point("position", mark.at);
+    match in_zone_33(mark.at).filter(|_| mark.serial.is_multiple_of(5)) {
+        Some([e, n]) => xml.point_in("position", "urn:adv:crs:ETRS89_UTM33", format_args!("{e:.4} {n:.4}")),
+        None => xml.point("position", mark.at),
+    }
     xml.leaf("kartendarstellung", true);
     xml.leaf("koordinatenstatus", 1000);
     xml.close();

@@ -167,11 +167,13 @@ impl Xml {
     }
     /// `position` with a point.
     pub fn point(&mut self, name: &str, at: Point) {
+        self.point_in(name, "urn:adv:crs:ETRS89_UTM32", at);
+    }
+    /// The same in another CRS.
+    pub fn point_in(&mut self, name: &str, srs: &str, at: impl Display) {
         let id = self.geometry_id();
         self.open(name);
-        self.push(format_args!(
-            "<gml:Point gml:id=\"{id}\" srsName=\"urn:adv:crs:ETRS89_UTM32\"><gml:pos>{at}</gml:pos></gml:Point>\n"
-        ));
+        self.push(format_args!("<gml:Point gml:id=\"{id}\" srsName=\"{srs}\"><gml:pos>{at}</gml:pos></gml:Point>\n"));
         self.close();
     }
     /// `position` with a surface. Sides are curves of their own where `sides`; `shared` names an object whose curves the outline is.
@@ -264,6 +266,7 @@ fn reason_title(code: &str) -> &'static str {
         "010101" => "Zerlegung oder Sonderung",
         "010102" => "Verschmelzung",
         "010103" => "Zerlegung und Verschmelzung",
+        "010312" => "Veränderung der Flurstücksnummer",
         "010203" => "Veränderung am Flurstück mit Änderung der Umfangsgrenzen",
         "010402" => "Veränderung der Lage",
         "010901" => "Grenzvermessung",

@@ -67,6 +67,7 @@ pub enum Class {
     Catalogue,
     Historic,
     Fountain,
+    LocalMark,
 }
 
 /// A parcel (Flurstück).

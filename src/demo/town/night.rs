@@ -1,4 +1,4 @@
-//! What happens in the town from night to night: divisions, mergers, moved boundaries, new houses, addresses, owners.
+//! What happens in the town from night to night: divisions, mergers, moved boundaries, new numbers, houses, addresses, owners.
 //!
 //! Each night touches one quarter and changes the model; what changed is kept as a list in the order in which a delivery has it.
 
@@ -52,7 +52,7 @@ pub enum Change {
 /// What happened, for the truth.
 #[derive(Debug, Clone, serde::Serialize)]
 pub struct Event {
-    /// `division`, `merger`, `boundary_change`, `new_building`, `new_address`, `owner_change`.
+    /// `division`, `merger`, `boundary_change`, `renumbering`, `new_building`, `new_address`, `owner_change`.
     pub kind: &'static str,
     /// Flurstückskennzeichen of the parcels before.
     pub before: Vec<String>,
@@ -85,6 +85,7 @@ pub struct Night {
 const DIVISION: &str = "010101";
 const MERGER: &str = "010102";
 const BOUNDARY: &str = "010203";
+const NUMBER: &str = "010312";
 const BUILDING: &str = "200100";
 const DEMOLITION: &str = "200300";
 const ADDRESS: &str = "010402";
@@ -99,7 +100,7 @@ fn happen(town: &mut Town, number: u32, touched: &mut BTreeSet<Oid>) -> Option<N
     let count = town.quarters.len();
     // One quarter a night, the next one the night after; quarters without houses are passed over.
     let start = (number as usize - 2) * 7 % count;
-    let chosen = (0..count).map(|k| (start + k) % count).find(|k| candidates(&town.quarters[*k], touched).len() >= 8)?;
+    let chosen = (0..count).map(|k| (start + k) % count).find(|k| candidates(&town.quarters[*k], touched).len() >= 9)?;
     let ground = town.ground.clone();
     let seed = town.seed;
     let quarter = &mut town.quarters[chosen];
@@ -128,6 +129,7 @@ fn happen(town: &mut Town, number: u32, touched: &mut BTreeSet<Oid>) -> Option<N
     story.boundary_change(quarter);
     story.new_address(quarter);
     story.owner_change(quarter);
+    story.renumbering(quarter);
     story.night.since.clone_from(&story.since);
     Some(story.night)
 }
@@ -369,6 +371,29 @@ impl Story<'_> {
         self.event("boundary_change", marks.clone(), marks, Vec::new());
     }
 
+    /// Veränderung der Flurstücksnummer: the ground stays. What an earlier night's division left goes first, so that there are chains.
+    fn renumbering(&mut self, quarter: &mut Quarter) {
+        let left = |parcel: &Parcel| parcel.reason == DIVISION && parcel.since != self.since && !parcel.addresses.is_empty();
+        let found = quarter.parcels.iter().position(left);
+        let Some(k) = found.or_else(|| self.choose(quarter)) else { return };
+        quarter.last_label += 1;
+        let oid = self.oid(quarter, Class::Parcel);
+        let new = Parcel {
+            oid,
+            label: [quarter.last_label, 0],
+            since: self.since.clone(),
+            arisen: self.since[..10].to_owned(),
+            reason: NUMBER,
+            ..quarter.parcels[k].clone()
+        };
+        let mark = new.mark();
+        let old = self.end_parcel(quarter, k, NUMBER, std::slice::from_ref(&mark));
+        quarter.parcels.remove(k);
+        self.begin_parcel(quarter, new);
+        self.rehome(quarter, &[old.oid], &[oid]);
+        self.event("renumbering", vec![old.mark()], vec![mark], Vec::new());
+    }
+
     /// Abbruch und Neubau: all buildings of a lot make room for a larger one with a flat roof.
     fn new_building(&mut self, quarter: &mut Quarter) {
         let some = candidates(quarter, self.touched);
@@ -546,7 +571,10 @@ mod tests {
         assert_eq!(nights.len(), 3);
         for night in &nights {
             let kinds: Vec<&str> = night.events.iter().map(|event| event.kind).collect();
-            assert_eq!(kinds, ["new_building", "division", "merger", "boundary_change", "new_address", "owner_change"]);
+            assert_eq!(
+                kinds,
+                ["new_building", "division", "merger", "boundary_change", "new_address", "owner_change", "renumbering"]
+            );
         }
         // New corners lie a few centimetres beside the neighbours' straight sides, and sides are short.
         assert!((area(&town) - before).abs() < 1.0, "{} {before}", area(&town));

@@ -11,10 +11,15 @@ use std::path::{Path, PathBuf};
 
 /// The town's cadastre on a night: the folder, and the deliveries in the order of their arrival.
 pub(super) fn town(dialect: Dialect, nights: u32) -> (tempfile::TempDir, Vec<PathBuf>) {
+    town_of(dialect, &(1..=nights).collect::<Vec<_>>(), false)
+}
+
+/// The same of some nights; with `key_dates` what happened since the last of them comes as net differences.
+fn town_of(dialect: Dialect, nights: &[u32], key_dates: bool) -> (tempfile::TempDir, Vec<PathBuf>) {
     let folder = tempfile::tempdir().unwrap();
     let mut files = Vec::new();
-    for night in 1..=nights {
-        let options = DemoOptions { night, dialect, only: Some("cadastre".into()), jobs: 1, ..DemoOptions::default() };
+    for &night in nights {
+        let options = DemoOptions { night, dialect, only: Some("cadastre".into()), jobs: 1, key_dates, ..DemoOptions::default() };
         let report = demo::write(folder.path(), &options).unwrap();
         let alkis = report.files.iter().filter(|file| file.name.starts_with("in/alkis/"));
         files.extend(alkis.map(|file| folder.path().join(&file.name)));
@@ -136,6 +141,44 @@ fn a_night_goes_on_from_the_last_and_comes_to_the_same_bytes() {
         count += 1;
     }
     assert!(count > 20, "{count}");
+}
+
+#[test]
+fn net_differences_between_key_dates_tell_what_held_on_them() {
+    let (cases_folder, cases) = town_of(Dialect::Gid7, &[1, 2, 3, 4, 5, 6, 7], false);
+    let (_folder, nets) = town_of(Dialect::Gid7, &[1, 6, 7], true);
+    let [cases, nets] = [cases, nets].map(|files| {
+        let harness = play(&files).run();
+        let outcome = &harness.results[1][0].outcome;
+        assert!(outcome.rejections.is_empty() && outcome.findings.is_empty(), "{outcome:?}");
+        let mut rows = Vec::new();
+        each_version(&harness.results[1][0], |row| {
+            rows.push(row);
+            Ok(())
+        })
+        .unwrap();
+        rows
+    });
+    let held = |rows: &[Row], moment: Option<&str>| -> BTreeMap<String, String> {
+        let content = |row: &Row| format!("{} {} {:?} {:?}", row.beginnt, row.attributes, row.geometry, row.local);
+        rows.iter().filter(|row| holds(row, moment)).map(|row| (format!("{} {}", row.class, row.oid), content(row))).collect()
+    };
+    for moment in [Some("2026-03-02T04:00:00Z"), Some("2026-03-07T04:00:00Z"), Some("2026-03-08T04:00:00Z"), None] {
+        assert!(held(&cases, moment) == held(&nets, moment), "{moment:?}");
+    }
+    // A parcel that a division left and that got another number within the interval was nobody's.
+    let truth = truth(cases_folder.path());
+    let property = |value: &Value, name: &str| value["properties"][name].as_str().unwrap_or_default().to_owned();
+    let between = |value: &&Value| {
+        property(value, "beginnt").as_str() > "2026-03-02T04:00:00Z"
+            && !property(value, "endet").is_empty()
+            && property(value, "endet").as_str() <= "2026-03-07T04:00:00Z"
+    };
+    let gone: Vec<String> = truth.iter().filter(between).map(|value| property(value, "oid")).collect();
+    assert!(!gone.is_empty());
+    for oid in gone {
+        assert!(cases.iter().any(|row| row.oid == oid) && nets.iter().all(|row| row.oid != oid), "{oid}");
+    }
 }
 
 #[test]
