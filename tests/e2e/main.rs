@@ -26,3 +26,4 @@ mod theme;
 mod town;
 #[path = "../validators/mod.rs"]
 mod validators;
+mod vector_tiles;

@@ -9,12 +9,12 @@ use super::town::{Run, write_demo};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
-const SIZE: [usize; 2] = [900, 700];
+pub const SIZE: [usize; 2] = [900, 700];
 
 /// Grey levels of a screenshot of the page.
-struct Shot {
+pub struct Shot {
     grey: Vec<f64>,
-    red_less_green: Vec<f64>,
+    pub red_less_green: Vec<f64>,
 }
 
 fn picture(path: &Path) -> Shot {
@@ -73,9 +73,10 @@ fn crossing(shot: &Shot, near: [f64; 2]) -> [f64; 2] {
     })
 }
 
-fn shoot(folder: &Path, about: &Value, keep: &str) -> Option<Shot> {
+/// Shows a page with what it is about, and takes its picture.
+pub fn shoot(page: &str, folder: &Path, about: &Value, keep: &str) -> Option<Shot> {
     let modules = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/node_modules");
-    let page = include_str!("../oracles/map_page.html")
+    let page = page
         .replace("OL_JS", &modules.join("ol/dist/ol.js").to_string_lossy())
         .replace("PROJ4_JS", &modules.join("proj4/dist/proj4.js").to_string_lossy())
         .replace("ABOUT", &about.to_string());
@@ -153,6 +154,7 @@ fn control_points_lie_under_their_vectors_in_a_browser() {
             "only=tree",
         ];
         Run::of(&[&arguments[..], &sets[..]].concat()).expect(0);
+        let page = include_str!("../oracles/map_page.html");
         let about = |show: &str| {
             json!({
                 "matrix": matrix, "zoom": zoom, "name": "orthophoto", "show": show, "points": points, "roofs": roofs(demo.path()),
@@ -160,9 +162,9 @@ fn control_points_lie_under_their_vectors_in_a_browser() {
                 "capabilities": std::fs::read_to_string(out.path().join("WMTSCapabilities.xml")).unwrap(),
             })
         };
-        let Some(raster) = shoot(out.path(), &about("raster"), &format!("{matrix}-raster.png")) else { return };
-        let Some(vector) = shoot(out.path(), &about("vector"), &format!("{matrix}-vector.png")) else { return };
-        shoot(out.path(), &about("both"), &format!("{matrix}-both.png"));
+        let Some(raster) = shoot(page, out.path(), &about("raster"), &format!("{matrix}-raster.png")) else { return };
+        let Some(vector) = shoot(page, out.path(), &about("vector"), &format!("{matrix}-vector.png")) else { return };
+        shoot(page, out.path(), &about("both"), &format!("{matrix}-both.png"));
         let mut compared = 0;
         for dot in dots(&vector) {
             let margin = 30.0;

@@ -168,6 +168,10 @@ fn open_tables(folder: &Path) {
         command.arg(folder);
         println!("{}", run(command));
     }
+    if let Some(mut command) = python("open_cadastre.py") {
+        command.arg(folder);
+        println!("{}", run(command));
+    }
     if let Some(counts) = ogr_counts(&folder.join("cadastre.gpkg")) {
         println!("{counts:?}");
         assert_eq!(counts.get("Flurstueck"), Some(&2_369), "{counts:?}");
