@@ -103,6 +103,13 @@ pub trait Dataset: Send + Sync {
         Ok(Vec::new())
     }
 
+    /// The moment, as the ledger writes it, since when the results lack personal data that were to be deleted: what was released before
+    /// may hold them, and is not kept.
+    fn forgotten_since(&self, results: &[Vec<UnitResult>]) -> Option<String> {
+        let _ = results;
+        None
+    }
+
     /// Pictures of a place that a unit shows otherwise than before, where the kind has such; `None` when nothing is to be seen.
     ///
     /// # Errors

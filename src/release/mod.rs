@@ -135,6 +135,20 @@ pub fn clear(workspace: &Path, ledger: &mut Ledger, store: &crate::run::Store, k
     Ok((deleted, objects, bytes))
 }
 
+/// Deletes the releases that were made before a moment, which they must not outlive; never the current one, which is made of what is
+/// kept now.
+///
+/// # Errors
+/// When something cannot be deleted.
+pub fn forget(workspace: &Path, ledger: &mut Ledger, before: &str) -> Result<()> {
+    let current = current(workspace)?;
+    for row in ledger.releases()?.into_iter().filter(|row| row.created.as_str() < before && Some(&row.id) != current.as_ref()) {
+        ledger.drop_release(&row.id)?;
+        tree::remove(&folder(workspace, &row.id))?;
+    }
+    Ok(())
+}
+
 /// Switches back: to the named release, or to the one before the current. Gives the release that is current now.
 ///
 /// # Errors

@@ -181,7 +181,12 @@ impl Night<'_> {
             }
             self.end_run(&mut ledger, &summary, exit, ended, &data)?;
             ledger.prune_runs(KEEP_RUNS)?;
-            if new_release {
+            let forgotten =
+                self.works.iter().filter(|work| work.active).filter_map(|work| work.dataset.forgotten_since(&work.results)).max();
+            if let Some(moment) = &forgotten {
+                release::forget(&self.workspace, &mut ledger, moment)?;
+            }
+            if new_release || forgotten.is_some() {
                 release::clear(&self.workspace, &mut ledger, &self.store, self.pipeline.config.keep_releases)?;
             }
         }

@@ -24,9 +24,22 @@ def gunzipped(data):
         return b""
 
 
+def content_size(data):
+    """What the head of a zstd frame says of its content (RFC 8878, 3.1.1.1); None where it says nothing."""
+    descriptor = data[4]
+    single, dictionary = descriptor >> 5 & 1, [0, 1, 2, 4][descriptor & 3]
+    length = [single, 2, 4, 8][descriptor >> 6]
+    at = 5 + (not single) + dictionary
+    number = int.from_bytes(data[at : at + length], "little")
+    return None if length == 0 else number + (256 if length == 2 else 0)
+
+
 def unzstd(data):
     stream, parts, size = pyarrow.CompressedInputStream(pyarrow.BufferReader(data), "zstd"), [], 0
     try:
+        # One byte too many would be looked for in what follows the frame, and all be lost.
+        if len(data) > 18 and (known := content_size(data)) is not None:
+            return stream.read(min(known, LIMIT))
         while size < LIMIT and (part := stream.read(1 << 16)):
             parts.append(part)
             size += len(part)

@@ -1,7 +1,7 @@
 //! The artefacts from the current state, and what is said about them.
 
 use super::files;
-use super::history::{StateSummary, products, store};
+use super::history::{StateSummary, owners, products, store};
 use super::quality_list;
 use super::read::Summary;
 use super::row::Row;
@@ -148,9 +148,10 @@ fn facts(options: &Options, context: &AssembleContext<'_>, state: &UnitResult, s
         (date(first), date(summary.until.as_deref().unwrap_or(last).max(last)))
     });
     let shown = store::cells(state)?.into_values().map(|cell| cell.shown);
+    let apart = owners::summary(context.results).shown;
     let [objects, parcels, buildings] = shown.fold([0; 3], |sum, cell| std::array::from_fn(|index| sum[index] + cell[index]));
     let notes = vec![
-        ("Objekte".to_owned(), objects.to_string()),
+        ("Objekte".to_owned(), (objects + apart).to_string()),
         ("Flurstücke".to_owned(), parcels.to_string()),
         ("Gebäude".to_owned(), buildings.to_string()),
     ];
@@ -187,6 +188,10 @@ pub fn locate(options: &Options, object: &str, context: &AssembleContext<'_>) ->
             Ok(())
         },
     )?;
+    owners::each_shown(context.results, options, |rows| {
+        found.extend(rows.into_iter().filter(is_it));
+        Ok(())
+    })?;
     let mut located = Vec::new();
     for row in &found {
         for result in context.results.get(READ).into_iter().flatten() {

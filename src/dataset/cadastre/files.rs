@@ -1,6 +1,6 @@
 //! The files of the tables: `GeoParquet`, `FlatGeobuf`, the `GeoPackage`; the addresses as CSV and to be searched; the preview.
 
-use super::history::{StateSummary, store};
+use super::history::{StateSummary, owners, store};
 use super::row::from_ipc;
 use super::spool::{Spool, Spools};
 use super::tables::{GEOMETRY, Lookups, PIECES, Spec, TABLES, pieces, tables};
@@ -121,6 +121,11 @@ fn spooled(options: &Options, context: &AssembleContext<'_>, state: &UnitResult)
         },
         |tables| tables.into_iter().enumerate().try_for_each(|(index, table)| spools.add(index, table)),
     )?;
+    // Objects of personal data have no table of their own, and no place.
+    owners::each_shown(context.results, options, |rows| {
+        let tables = tables(&rows, &lookups)?;
+        tables.into_iter().enumerate().try_for_each(|(index, table)| spools.add(index, table))
+    })?;
     spools.finish()
 }
 

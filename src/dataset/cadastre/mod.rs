@@ -10,6 +10,8 @@ mod assemble;
 mod attributes;
 pub(crate) mod codes;
 mod files;
+#[cfg(test)]
+mod ground_truth;
 pub(crate) mod history;
 mod nas;
 mod preview;
@@ -46,6 +48,11 @@ pub struct Options {
     /// Read owners and the land register too; only for an internal audience. Defaults to false.
     #[serde(default)]
     pub owners: bool,
+    /// Days that a version of an object of personal data is kept after it ended; then it is deleted for good, from tables, results and
+    /// older releases. Defaults to keeping it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(max = 36525))]
+    pub owners_days: Option<u32>,
     /// Publish for the office what was: all versions of parcels, their lineage, history cards; ended versions of other objects in
     /// the table `objekt`. Defaults to false.
     #[serde(default)]
@@ -88,6 +95,7 @@ const READ: usize = 0;
 const STATE: usize = 1;
 const AREAS: usize = 2;
 const TILES: usize = 3;
+const OWNERS: usize = 4;
 
 fn open(config: &DatasetConfig) -> Result<Box<dyn Dataset>> {
     let options: Options = super::read_options(config)?;
@@ -95,6 +103,10 @@ fn open(config: &DatasetConfig) -> Result<Box<dyn Dataset>> {
     if options.owners && config.audience == Audience::Public {
         let message = format!("dataset '{}' reads owners, but its audience is public", config.id);
         return wrong(message, "set audience = \"internal\", or leave owners out");
+    }
+    if options.owners_days.is_some_and(|days| !options.owners || days > 36_525) {
+        let message = format!("dataset '{}': owners_days is up to 36525, and of use with owners only", config.id);
+        return wrong(message, "owners = true reads owners; owners_days = 3650 keeps former ones for ten years");
     }
     if !(0.000_1..=1.0).contains(&options.arc_tolerance_m) {
         let message = format!("dataset '{}': arc_tolerance_m is to be between 0.0001 and 1", config.id);
@@ -115,6 +127,7 @@ impl Dataset for Cadastre {
             Stage { name: "state", version: 5 },
             Stage { name: "areas", version: 3 },
             Stage { name: "tiles", version: 5 },
+            Stage { name: "owners", version: 1 },
         ]
     }
     fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
@@ -122,6 +135,7 @@ impl Dataset for Cadastre {
             READ => Ok(read::units(&self.options, context)),
             STATE => history::store::units(&self.options, context),
             AREAS => areas::units(&self.options, context),
+            OWNERS => history::owners::units(&self.options, context),
             _ => tiles::units(&self.options, context),
         }
     }
@@ -130,6 +144,7 @@ impl Dataset for Cadastre {
             READ => read::execute(&self.options, unit, context),
             STATE => history::store::execute(unit, context),
             AREAS => areas::execute(&self.options, unit, context),
+            OWNERS => history::owners::execute(unit, context),
             _ => tiles::execute(&self.options, unit, context),
         }
     }
@@ -141,6 +156,9 @@ impl Dataset for Cadastre {
     }
     fn protected(&self, results: &[Vec<UnitResult>]) -> Result<Vec<String>> {
         results.get(READ).map_or_else(|| Ok(Vec::new()), |results| read::protected(results))
+    }
+    fn forgotten_since(&self, results: &[Vec<UnitResult>]) -> Option<String> {
+        history::owners::summary(results).forgotten_since
     }
     fn locate(&self, object: &str, context: &AssembleContext<'_>) -> Result<Vec<Located>> {
         assemble::locate(&self.options, object, context)

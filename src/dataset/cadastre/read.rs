@@ -7,10 +7,11 @@ use crate::crs::{Bbox, Crs, OperationFact};
 use crate::dataset::{Outcome, PlanContext, UnitContext, UnitResult, check};
 use crate::error::{Error, Result};
 use crate::format::wkb;
-use crate::io::{Limits, Pack, PackWriter};
+use crate::io::{Limits, Pack, PackWriter, Source};
 use crate::plan::{Input, UnitSpec};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// What the names of the entries with rows in a unit's pack begin with; they are in the order of the delivery.
 const ROWS: &str = "rows/";
@@ -53,6 +54,9 @@ pub struct Summary {
     pub operations: Vec<OperationFact>,
     /// First and last begin of a version.
     pub begins: Option<(String, String)>,
+    /// Days on which versions of objects of personal data may have ended, where these are read.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub private_ends: BTreeSet<String>,
 }
 
 /// One unit for each delivery.
@@ -102,10 +106,21 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
         owners: options.owners,
     };
     let open = || source.reader(Limits::default());
-    let name = source.digest.to_string()[..16].to_owned();
+    let name = short_name(&source);
+    let mut private_ends = BTreeSet::new();
     let UnitContext { pack, cancel, .. } = context;
     let mut writer = Writer { pack, rows: Vec::new(), bytes: 0, entries: 0, bbox: Bbox::EMPTY, begins: None };
-    let mut delivery = nas::read(&open, &settings, &|| check(cancel), &mut |items| {
+    let mut delivery = nas::read(&open, &settings, &|| check(cancel), &mut |mut items| {
+        // They are counted here and kept elsewhere: what is to be deleted one day must not lie in every result.
+        if options.owners {
+            items.retain(|item| {
+                let private = is_private_item(&item.change);
+                if private {
+                    private_ends.extend(ends_of(&item.change).filter_map(|moment| moment.get(..10)).map(str::to_owned));
+                }
+                !private
+            });
+        }
         let located = |item| {
             let rows = rows_of(item, &name);
             let boxes = rows.iter().filter_map(|row| row.geometry.as_deref());
@@ -128,8 +143,18 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
     delivery.private.sort_unstable();
     delivery.private.dedup();
     pack.add(PRIVATE, delivery.private.join("\n").as_bytes())?;
-    let summary =
-        Summary { root: delivery.root, header: delivery.header, crs: delivery.crs, operations: delivery.operations, begins };
+    if options.owners {
+        let ends = [delivery.header.deleted_at(), delivery.header.until(), begins.as_ref().map(|(_, last)| last.as_str())];
+        private_ends.extend(ends.into_iter().flatten().filter_map(|moment| moment.get(..10)).map(str::to_owned));
+    }
+    let summary = Summary {
+        root: delivery.root,
+        header: delivery.header,
+        crs: delivery.crs,
+        operations: delivery.operations,
+        begins,
+        private_ends,
+    };
     let summary = serde_json::to_value(&summary)
         .map_err(|error| Error::new("mk::run::result", "the result cannot be written").because(error))?;
     Ok(Outcome {
@@ -177,7 +202,31 @@ impl Writer<'_> {
     }
 }
 
-fn rows_of(item: nas::Item, delivery: &str) -> Vec<Row> {
+/// The name that rows of a delivery bear.
+pub fn short_name(source: &Source) -> String {
+    source.digest.to_string()[..16].to_owned()
+}
+
+/// True for what an object of personal data is made of.
+pub fn is_private_item(change: &Change) -> bool {
+    nas::is_private(match change {
+        Change::Insert(feature) | Change::Replace { feature, .. } => &feature.class,
+        Change::Update { class, .. } | Change::Delete { class, .. } => class,
+    })
+}
+
+/// The moments at which an item may end a version: its own, and that before it.
+fn ends_of(change: &Change) -> impl Iterator<Item = &str> {
+    let (first, second) = match change {
+        Change::Insert(feature) | Change::Replace { feature, .. } => (Some(feature.beginnt.as_str()), feature.endet.as_deref()),
+        Change::Update { endet, .. } => (endet.as_deref(), None),
+        Change::Delete { .. } => (None, None),
+    };
+    first.into_iter().chain(second)
+}
+
+/// The rows that an item is.
+pub fn rows_of(item: nas::Item, delivery: &str) -> Vec<Row> {
     let mut rows = Vec::with_capacity(1);
     let byte = item.byte;
     let named = |operation, target: nas::Target, endet: Option<String>| Row {

@@ -45,6 +45,10 @@ impl Cell {
         let index = |value: f64| (value / SIDE).floor().clamp(0.0, f64::from(0xFFFE_u16)) as u32;
         Self(index(point[0]) << 16 | index(point[1]))
     }
+    /// By an identifier alone.
+    pub fn by_name(oid: &str) -> Self {
+        Self::spread(number_of(oid))
+    }
     fn spread(object: u64) -> Self {
         Self(PLACELESS + (object % SPREAD) as u32)
     }

@@ -17,6 +17,7 @@ mod fold;
 mod lineage;
 mod lookup;
 mod moment;
+pub mod owners;
 mod parcels;
 #[cfg(test)]
 mod peer;

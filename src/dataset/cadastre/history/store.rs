@@ -1,7 +1,7 @@
 //! Stage `state`: all deliveries in their order to the version store; a night's changes into the cells they touch.
 
 use super::cell::{Cell, Router, Seen};
-use super::chain::{self, Delivery};
+use super::chain::{self, Chain, Delivery};
 use super::fold::{From, Odd, Versions};
 use super::spill::{Spill, Taken};
 use crate::crs::{Bbox, Crs};
@@ -114,9 +114,7 @@ pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpe
         return Err(Error::new("mk::cadastre::crs", format!("the deliveries are in different CRSs: {}", names.join(", ")))
             .hint("set crs in [pipeline]: everything is transformed to it"));
     }
-    let failed: Vec<&str> =
-        context.sources.iter().map(|source| source.name.as_str()).filter(|name| !results.contains_key(name)).collect();
-    let chain = chain::order(deliveries, &failed);
+    let chain = chain_of(context)?;
     let inputs: Vec<Input> =
         chain.applied.iter().filter_map(|delivery| results.get(delivery.name.as_str())).map(|result| result.as_input()).collect();
     let cost: u64 = inputs.iter().map(|input| input.size).sum();
@@ -131,6 +129,17 @@ pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpe
     let params = serde_json::to_value(&params).map_err(unwritable)?;
     // Rows in memory before they spill, twice while they do, and the cells that are folded at once.
     Ok(vec![UnitSpec { key: "state".to_owned(), inputs, params, bbox: None, memory_mb: 256, cost }])
+}
+
+/// The deliveries in the order of their chain.
+///
+/// # Errors
+/// When a result is not as expected.
+pub fn chain_of(context: &PlanContext<'_>) -> Result<Chain> {
+    let read: BTreeSet<&str> = context.earlier.get(READ).into_iter().flatten().map(|result| result.key.as_str()).collect();
+    let failed: Vec<&str> =
+        context.sources.iter().map(|source| source.name.as_str()).filter(|name| !read.contains(name)).collect();
+    Ok(chain::order(read_deliveries(context.earlier)?, &failed))
 }
 
 /// The deliveries that were read, by name.
@@ -363,18 +372,7 @@ fn fold(params: &Params, draw: Option<&Blocks>, before: &Parts, rows: Vec<(usize
         known.extend(from_ipc(bytes)?);
     }
     let mut versions = Versions::of(known);
-    let mut rows = rows.into_iter().peekable();
-    for (number, delivery) in params.deliveries.iter().enumerate() {
-        let remodels = delivery.root != Root::Changes && params.remodels(number);
-        let from = From { number, name: &delivery.name, ends: delivery.ends(), remodels };
-        while let Some((_, row)) = rows.next_if(|(of, _)| *of == number) {
-            versions.apply(row, from);
-        }
-        let last_of_stock = params.deliveries.get(number + 1).is_none_or(|next| next.root == Root::Changes);
-        if remodels && last_of_stock {
-            versions.end_absent(params.stock_end(number));
-        }
-    }
+    replay(&params.deliveries, &mut versions, rows);
     let odd = std::mem::take(&mut versions.odd);
     let rows = versions.into_rows();
     let mut info = CellInfo { versions: rows.len() as u64, ..CellInfo::default() };
@@ -411,17 +409,32 @@ fn fold(params: &Params, draw: Option<&Blocks>, before: &Parts, rows: Vec<(usize
     Ok(([bytes(&parcels)?, bytes(&ground)?, bytes(&objects)?, links], info, odd))
 }
 
-impl Params {
-    /// True for a stock of another model than the first.
-    fn remodels(&self, number: usize) -> bool {
-        self.deliveries.first().is_some_and(|first| self.deliveries[number].model() != first.model())
+/// Applies operations, each with the number of its delivery, in the order of the deliveries.
+pub fn replay(deliveries: &[Delivery], versions: &mut Versions, rows: Vec<(usize, Row)>) {
+    let mut rows = rows.into_iter().peekable();
+    for (number, delivery) in deliveries.iter().enumerate() {
+        let remodels = delivery.root != Root::Changes && remodels(deliveries, number);
+        let from = From { number, name: &delivery.name, ends: delivery.ends(), remodels };
+        while let Some((_, row)) = rows.next_if(|(of, _)| *of == number) {
+            versions.apply(row, from);
+        }
+        let last_of_stock = deliveries.get(number + 1).is_none_or(|next| next.root == Root::Changes);
+        if remodels && last_of_stock {
+            versions.end_absent(stock_end(deliveries, number));
+        }
     }
-    /// When the last file of a stock says that it holds.
-    fn stock_end(&self, number: usize) -> &str {
-        let model = self.deliveries[number].model();
-        let stock = self.deliveries[..=number].iter().filter(|delivery| delivery.model() == model);
-        stock.filter_map(Delivery::ends).max().unwrap_or_default()
-    }
+}
+
+/// True for a stock of another model than the first.
+fn remodels(deliveries: &[Delivery], number: usize) -> bool {
+    deliveries.first().is_some_and(|first| deliveries[number].model() != first.model())
+}
+
+/// When the last file of a stock says that it holds.
+fn stock_end(deliveries: &[Delivery], number: usize) -> &str {
+    let model = deliveries[number].model();
+    let stock = deliveries[..=number].iter().filter(|delivery| delivery.model() == model);
+    stock.filter_map(Delivery::ends).max().unwrap_or_default()
 }
 
 /// Parcels, those of the past, and what tells how one came of the other.
@@ -687,6 +700,7 @@ fn entry<T: DeserializeOwned>(pack: &mut Pack, name: &str) -> Result<T> {
         .map_err(|error| Error::new("mk::run::result", "the state is not as expected").because(error))
 }
 
-fn unwritable(error: serde_json::Error) -> Error {
+/// The error of a result that cannot be written.
+pub fn unwritable(error: serde_json::Error) -> Error {
     Error::new("mk::run::result", "the result cannot be written").because(error)
 }

@@ -18,7 +18,6 @@ mod text;
 mod xml;
 
 pub use header::{Header, Mode};
-#[cfg(test)]
 pub use names::is_private;
 pub use object::{Change, Feature, Target};
 pub use reader::{Item, Settings, read};
