@@ -178,6 +178,10 @@ pub struct AssembleContext<'a> {
     pub jobs: usize,
     /// Highest audience of the dataset.
     pub audience: Audience,
+    /// The artefacts of the dataset as they were last assembled, for what lasts from night to night.
+    pub before: Option<&'a UsedDataset>,
+    /// The day of the night, for a dataset that follows it.
+    pub today: jiff::civil::Date,
     /// When set, only the artefact of this short name (`pmtiles`, `gpkg`, `parquet` ...) is wanted.
     pub only: Option<&'a str>,
 }

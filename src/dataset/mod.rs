@@ -16,6 +16,7 @@ mod vector_tiles;
 pub mod cadastre;
 pub mod city_model;
 pub mod orthophoto;
+pub mod playground;
 pub mod vector_theme;
 
 pub use context::{Area, AssembleContext, PlanContext, UnitContext, UnitResult, UsedDataset, check};
@@ -46,7 +47,7 @@ pub struct Kind {
 }
 
 /// All kinds.
-pub static KINDS: &[Kind] = &[orthophoto::KIND, cadastre::KIND, city_model::KIND, vector_theme::KIND];
+pub static KINDS: &[Kind] = &[orthophoto::KIND, cadastre::KIND, city_model::KIND, playground::KIND, vector_theme::KIND];
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static Kind> {
@@ -87,6 +88,11 @@ pub trait Dataset: Send + Sync {
 
     /// Version of the code of [`Dataset::assemble`].
     fn assemble_version(&self) -> u32;
+
+    /// True when the artefacts are others on another day: a new day then assembles anew.
+    fn follows_the_day(&self) -> bool {
+        false
+    }
 
     /// Makes the artefacts from the results of all stages.
     ///

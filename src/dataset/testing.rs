@@ -6,7 +6,7 @@
 use super::{Area, AssembleContext, Assembly, Dataset, Located, Outcome, PlanContext, UnitContext, UnitResult, UsedDataset};
 use crate::error::{Error, Result};
 use crate::io::{Digest, PackWriter, Source};
-use crate::pipeline::{Audience, DatasetConfig};
+use crate::pipeline::DatasetConfig;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -20,6 +20,10 @@ pub(crate) struct Play {
     pub(crate) only: Option<String>,
     /// Results of an earlier night by `stage/key`, for units that go on from them.
     pub(crate) previous: BTreeMap<String, UnitResult>,
+    /// The artefacts of an earlier night.
+    pub(crate) before: Option<UsedDataset>,
+    /// The day of the night.
+    pub(crate) today: jiff::civil::Date,
 }
 
 /// What came of it.
@@ -59,6 +63,8 @@ impl Play {
             uses: BTreeMap::new(),
             only: None,
             previous: BTreeMap::new(),
+            before: None,
+            today: jiff::civil::date(2026, 5, 28),
         }
     }
 
@@ -139,6 +145,19 @@ impl Harness {
     pub(crate) fn output(&self) -> PathBuf {
         self.folder.path().join("output")
     }
+    /// What was made, as the next night has it before it.
+    pub(crate) fn as_before(&self) -> UsedDataset {
+        let output = self.output();
+        let files = walkdir::WalkDir::new(&output)
+            .into_iter()
+            .map(std::result::Result::unwrap)
+            .filter(|entry: &walkdir::DirEntry| entry.file_type().is_file());
+        let file = |entry: walkdir::DirEntry| {
+            let name = entry.path().strip_prefix(&output).unwrap().to_string_lossy().into_owned();
+            (name, (entry.path().to_owned(), Digest::of_file(entry.path()).unwrap()))
+        };
+        UsedDataset { files: files.map(file).collect(), facts: self.assembly.as_ref().unwrap().facts.clone() }
+    }
     /// Outcomes of a stage, sorted by key.
     pub(crate) fn outcomes(&self, stage: usize) -> impl Iterator<Item = (&str, &Outcome)> {
         self.results[stage].iter().map(|result| (result.key.as_str(), &result.outcome))
@@ -170,7 +189,9 @@ impl Harness {
             output,
             scratch: &scratch,
             jobs: 2,
-            audience: Audience::Public,
+            audience: self.play.config.audience,
+            before: self.play.before.as_ref(),
+            today: self.play.today,
             only: self.play.only.as_deref(),
         })
     }

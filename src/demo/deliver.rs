@@ -6,7 +6,7 @@ use super::nas::xml::Dialect;
 use super::plane::Point;
 use super::town::night::{self, Night};
 use super::town::{Address, Building, Town};
-use super::{city, field, ground, image, nas, pipeline, theme, truth};
+use super::{city, field, ground, image, nas, pipeline, playground, theme, truth};
 use crate::error::{Error, Exit, Result};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -150,7 +150,7 @@ fn first_night(
         report.files.push(folder.write("grids/demo_geoid.gtx", &ground::Geoid::new().gtx(), BTreeMap::new())?);
     }
     if wanted("playground") {
-        for (name, text, count) in field::playgrounds(town) {
+        for (name, text, count) in playground::field(town).files {
             report.files.push(folder.write(name, text.as_bytes(), BTreeMap::from([("row".to_owned(), count)]))?);
         }
     }

@@ -13,6 +13,7 @@ pub(crate) mod image;
 pub(crate) mod nas;
 mod pipeline;
 pub(crate) mod plane;
+mod playground;
 pub(crate) mod random;
 mod theme;
 pub(crate) mod town;

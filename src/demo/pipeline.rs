@@ -146,5 +146,28 @@ keywords = ["Straße", "Zustandserfassung"]
 "##,
         );
     }
+    if wanted("playground") {
+        out.push_str(
+            r#"
+[[dataset]]
+id = "spielplaetze"
+kind = "playground"
+source = ["in/playground/*"]
+audience = "public"
+
+[dataset.devices]
+source_crs = "EPSG:25832"
+decimal = ","
+
+[dataset.metadata]
+title = "Spielplätze Kettenau"
+abstract = "Spielplätze der Stadt Kettenau mit ihren Spielgeräten. Synthetische Daten."
+licence = "dl-by-de/2.0"
+attribution = "Stadt Kettenau (synthetische Daten)"
+theme = "us"
+keywords = ["Spielplatz", "Spielgerät"]
+"#,
+        );
+    }
     out
 }

@@ -3,6 +3,10 @@
 //! A file is written once, by one writer: the schema by SQLite, the rows page by page. Nothing is ever deleted from it, so that no
 //! page holds anything but its rows. No time of writing is recorded: `last_change` is given by the caller.
 
+mod schema;
+
+pub use schema::{ColumnText, ValueList};
+
 use crate::crs::{Bbox, Crs, name_and_wkt};
 use crate::error::{Error, Place, Result};
 use crate::format::rtree::{Packer, Row};

@@ -88,6 +88,7 @@ impl Night<'_> {
             "sources": sources,
             "uses": uses,
             "artefact": self.options.artefact,
+            "day": work.dataset.follows_the_day().then(|| self.today()),
         });
         Digest::of(text.to_string().as_bytes())
     }
@@ -98,6 +99,7 @@ impl Night<'_> {
         atomic::remove_tree(&base)?;
         atomic::create_dir_all(&output)?;
         atomic::create_dir_all(&scratch)?;
+        let before = work.before(&self.store);
         let context = AssembleContext {
             dataset: &work.config,
             area: &self.area,
@@ -108,6 +110,8 @@ impl Night<'_> {
             scratch: &scratch,
             jobs: self.options.jobs,
             audience: work.config.audience,
+            before: before.as_ref(),
+            today: self.today(),
             only: self.options.artefact.as_deref(),
         };
         let mut assembly = work.dataset.assemble(&context)?;

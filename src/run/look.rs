@@ -152,6 +152,8 @@ fn explain_in(night: &Night<'_>, work: &Work, ledger: &Ledger, object: &str) -> 
         scratch: &night.scratch,
         jobs: 1,
         audience: work.config.audience,
+        before: None,
+        today: night.today(),
         only: None,
     };
     let mut found = Vec::new();

@@ -180,6 +180,11 @@ impl<'a> Night<'a> {
         })
     }
 
+    /// The day on which the night began.
+    pub(crate) fn today(&self) -> jiff::civil::Date {
+        self.started.to_zoned(jiff::tz::TimeZone::system()).date()
+    }
+
     pub(crate) fn ledger(&self) -> MutexGuard<'_, Ledger> {
         self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -149,8 +149,16 @@ impl Work {
 
     /// Its artefacts as a dataset that uses them sees them.
     pub fn used(&self, store: &Store) -> Option<UsedDataset> {
-        let row = self.assembly.as_ref()?;
+        self.assembly.as_ref().map(|row| Self::seen(row, store))
+    }
+
+    /// Its artefacts as they were before tonight.
+    pub fn before(&self, store: &Store) -> Option<UsedDataset> {
+        self.previous.as_ref().map(|row| Self::seen(row, store))
+    }
+
+    fn seen(row: &AssemblyRow, store: &Store) -> UsedDataset {
         let files = row.files.iter().map(|file| (file.path.clone(), (store.path(file.digest), file.digest))).collect();
-        Some(UsedDataset { files, facts: row.assembly.facts.clone() })
+        UsedDataset { files, facts: row.assembly.facts.clone() }
     }
 }

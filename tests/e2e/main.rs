@@ -19,6 +19,7 @@ mod kill;
 mod map;
 mod oracles;
 mod orthophoto;
+mod playground;
 mod privacy;
 mod real_data;
 mod records;

@@ -4,7 +4,7 @@
 //! read (a unit per delivery) → state (stock and changes in their order) → areas, tiles (a unit per block) → tables, GeoPackage, PMTiles
 //! ```
 
-mod address_files;
+pub(super) mod address_files;
 mod areas;
 mod assemble;
 mod attributes;

@@ -3,6 +3,7 @@
 use super::feature::{Column, Raw, Value, number};
 use super::options::{FieldType, Options};
 use super::source::{CHUNK, Head, Sink, settle_crs};
+use crate::crs::Crs;
 use crate::error::{Error, Place, Result};
 use crate::format::wkb;
 use crate::io::source::read_error;
@@ -26,6 +27,8 @@ const XY: [[&str; 2]; 6] =
 
 /// Where the geometry is.
 enum Shape {
+    /// Nowhere: a table without places.
+    None,
     Wkt(usize),
     Xy([usize; 2]),
 }
@@ -77,11 +80,14 @@ pub fn read(file: &Source, options: &Options, sink: &mut dyn Sink) -> Result<()>
     let shape = shape(&names, options)?;
     let columns = names.iter().map(|name| Column { name: name.clone(), field_type: FieldType::Text }).collect();
     let hidden = match shape {
+        Shape::None => Vec::new(),
         Shape::Wkt(column) => vec![column],
         Shape::Xy(columns) => columns.to_vec(),
     };
+    // Where there are no places, their CRS does not matter.
+    let crs = if matches!(shape, Shape::None) { Crs::WGS84 } else { settle_crs(None, None, options.source_crs)? };
     let layer = file.file_name().split('.').next().unwrap_or_default().to_owned();
-    let wanted = sink.begin(&Head { layer, crs: settle_crs(None, None, options.source_crs)?, columns, hidden })?;
+    let wanted = sink.begin(&Head { layer, crs, columns, hidden })?;
     crate::io::gdal::init();
     let (mut record, mut chunk, mut number) = (ByteRecord::new(), Vec::with_capacity(CHUNK), 0);
     loop {
@@ -157,7 +163,8 @@ fn shape(names: &[String], options: &Options) -> Result<Shape> {
     }
     let wkt = WKT.iter().find_map(|name| find(name)).map(Shape::Wkt);
     let xy = || XY.iter().find_map(|[x, y]| Some(Shape::Xy([find(x)?, find(y)?])));
-    wkt.or_else(xy).ok_or_else(|| {
+    let nowhere = || options.places_optional.then_some(Shape::None);
+    wkt.or_else(xy).or_else(nowhere).ok_or_else(|| {
         Error::new("mk::vector_theme::csv", "the file has no columns with coordinates")
             .hint("name them in the pipeline: csv = { x = \"rechtswert\", y = \"hochwert\" } or csv = { wkt = \"geometrie\" }")
     })
@@ -168,6 +175,7 @@ type Read1<'r, 'b> = dyn Fn(usize) -> Result<Cow<'b, str>> + 'r;
 /// The geometry of a line as WKB, or why it has none.
 fn geometry(shape: &Shape, options: &Options, text: &Read1<'_, '_>) -> Result<Result<Vec<u8>, &'static str>> {
     match shape {
+        Shape::None => Ok(Err("it has no place")),
         Shape::Wkt(column) => {
             let text = text(*column)?;
             if text.trim().is_empty() {

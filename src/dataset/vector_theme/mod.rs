@@ -6,14 +6,14 @@
 
 mod assemble;
 mod cells;
-mod check;
+pub(in crate::dataset) mod check;
 mod csv_file;
-mod feature;
+pub(in crate::dataset) mod feature;
 mod ogr;
-mod options;
+pub(in crate::dataset) mod options;
 mod read;
 mod rows;
-mod source;
+pub(in crate::dataset) mod source;
 mod style;
 #[cfg(test)]
 mod tests;

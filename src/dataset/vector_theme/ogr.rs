@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::io::gdal::{failed, open_vector_with, watched};
 use crate::io::sniff::Content;
 use gdal::spatial_ref::SpatialRef;
-use gdal::vector::{Feature, Layer, LayerAccess, OGRFieldType};
+use gdal::vector::{Feature, Layer, LayerAccess, OGRFieldType, OGRwkbGeometryType};
 use std::io::Read;
 use std::path::Path;
 
@@ -77,6 +77,10 @@ fn head(path: &Path, content: Content, layer: &Layer<'_>, options: &Options) -> 
     // RFC 7946 (4) makes WGS 84 of what is not said, except by prior arrangement: that is what the pipeline file is.
     if content == Content::Json && options.source_crs.is_some() && said == Some(Crs::WGS84) && !names_crs(path)? {
         said = None;
+    }
+    let placeless = options.places_optional && layer.defn().geometry_type() == OGRwkbGeometryType::wkbNone;
+    if placeless && said.is_none() {
+        said = options.source_crs.or(Some(Crs::WGS84));
     }
     let unnamed = reference.as_ref().and_then(SpatialRef::name);
     let columns = layer.defn().fields().map(|field| Column { name: field.name(), field_type: field_type(field.field_type()) });

@@ -46,6 +46,10 @@ pub struct Options {
     /// How maps draw it. Defaults to one plain colour.
     #[serde(default)]
     pub style: StyleOption,
+    /// True when files may have no geometries at all: another kind reads its tables with these readers.
+    #[serde(skip)]
+    #[schemars(skip)]
+    pub places_optional: bool,
 }
 
 fn default_zoom() -> [u8; 2] {
