@@ -5,11 +5,14 @@
 mod cluster;
 
 use cluster::Cluster;
+use messkette::io::postgres::{Connection, Settings};
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 const PASSWORD: &str = "KANARI-geheim-4711";
 
@@ -218,6 +221,23 @@ fn tables_are_those_of_the_geopackage_and_a_night_without_news_writes_nothing() 
     }
 }
 
+/// Counts parcels until it is done; gives how often, and the numbers that were seen. A table that is not there would end it.
+fn look(host: String, port: u16, done: &AtomicBool) -> (u64, BTreeSet<usize>) {
+    let (database, user) = (cluster::DATABASE.to_owned(), "lader".to_owned());
+    let timeout = std::time::Duration::from_mins(1);
+    let settings = Settings { host, port, database, user, password: None, tls: None, timeout };
+    let mut connection = Connection::open(&settings).unwrap();
+    connection.run("SET application_name = 'leser'").unwrap();
+    let (mut looks, mut seen) = (0, BTreeSet::new());
+    while !done.load(Ordering::Relaxed) {
+        let rows = connection.run("SELECT count(*) FROM alkis_stadt.flurstueck").unwrap();
+        seen.insert(rows[0][0].as_deref().unwrap().parse().unwrap());
+        looks += 1;
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    (looks, seen)
+}
+
 #[test]
 fn killed_at_any_moment_the_tables_are_whole() {
     let Some(cluster) = Cluster::start(&["local all all trust"], &[], |_| {}) else { return };
@@ -237,6 +257,12 @@ fn killed_at_any_moment_the_tables_are_whole() {
     assert_ne!(unsent.env("MESSKETTE_FAULT", "send:1:EIO").status().unwrap().code(), Some(0));
     assert_eq!(rows_in(&cluster, "alkis_stadt"), old);
     let new = sorted(rows_of(&office.geopackage()));
+    // Somebody looks at it all the time.
+    let done = Arc::new(AtomicBool::new(false));
+    let looks = {
+        let (done, host, port) = (Arc::clone(&done), cluster.socket().display().to_string(), cluster.port);
+        std::thread::spawn(move || look(host, port, &done))
+    };
     let wanted: Option<usize> = std::env::var("MESSKETTE_KILL_ROUNDS").ok().and_then(|text| text.parse().ok());
     let stride = if wanted.is_some() { 1 } else { 9 };
     let (mut kills, mut step) = (0, 2);
@@ -254,7 +280,11 @@ fn killed_at_any_moment_the_tables_are_whole() {
         assert!(found == old || sorted(found) == new, "step {step}");
         step += stride;
     }
-    println!("{kills} kills");
+    done.store(true, Ordering::Relaxed);
+    let (looks, seen) = looks.join().unwrap();
+    let parcels = [old["flurstueck"].len(), new["flurstueck"].len()];
+    assert!(parcels[0] != parcels[1] && seen.iter().all(|count| parcels.contains(count)), "{seen:?}, not {parcels:?}");
+    println!("{kills} kills, {looks} looks: {seen:?}");
     assert!(kills > 4, "{kills}");
     let before = writes(&cluster);
     assert_eq!(office.night().0, 0);

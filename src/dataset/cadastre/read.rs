@@ -104,6 +104,7 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
         grids: context.area.grids.clone(),
         arc_tolerance_m: options.arc_tolerance_m,
         owners: options.owners,
+        owners_only: false,
     };
     let open = || source.reader(Limits::default());
     let name = short_name(&source);

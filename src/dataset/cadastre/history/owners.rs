@@ -188,6 +188,7 @@ fn read_one(params: &Params, number: usize, input: &Input, context: &UnitContext
         grids: context.area.grids.clone(),
         arc_tolerance_m: params.arc_tolerance_m,
         owners: true,
+        owners_only: true,
     };
     let name = read::short_name(&source);
     let delivery = nas::read(&|| source.reader(Limits::default()), &settings, &|| check(context.cancel), &mut |items| {

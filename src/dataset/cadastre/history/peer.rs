@@ -199,7 +199,7 @@ fn versions_are_those_that_the_rules_of_others_make_in_a_database() {
     let fixture = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/cadastre").join(name);
     let mut ended = 0;
     for (dialect, number) in [(Dialect::Gid6, 6), (Dialect::Gid7, 7)] {
-        let (_folder, deliveries) = town(dialect, 5);
+        let (_folder, deliveries) = town(dialect, 3);
         let small = ["stock", "changes"].map(|name| fixture(&format!("{name}-gid{number}.xml")));
         for files in [&deliveries[..], &small] {
             let (rules, store) = (by_rules(&cluster, files), by_store(files));
@@ -209,5 +209,5 @@ fn versions_are_those_that_the_rules_of_others_make_in_a_database() {
             ended += store.iter().filter(|line| line.split(' ').nth(3) != Some("-")).count();
         }
     }
-    assert!(ended > 100, "{ended}");
+    assert!(ended > 40, "{ended}");
 }

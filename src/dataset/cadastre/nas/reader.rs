@@ -31,6 +31,8 @@ pub struct Settings {
     pub arc_tolerance_m: f64,
     /// Whether objects of personal data are read.
     pub owners: bool,
+    /// Whether objects of other classes are passed over.
+    pub owners_only: bool,
 }
 
 /// A change and where it stands in the delivery.
@@ -420,8 +422,10 @@ fn read_part(chunk: &Chunk, part: &Part, rules: &Rules<'_>, gathered: &Gathered<
     };
     if part.piece == Piece::Object {
         let class = std::str::from_utf8(&chunk.bytes[part.name.clone()]).unwrap_or_default();
-        if part.family == Family::Aaa && is_private(class) && !rules.owners {
-            return Outcome::Private;
+        match part.family == Family::Aaa && is_private(class) {
+            true if !rules.owners => return Outcome::Private,
+            false if gathered.settings.owners_only => return Outcome::Ignored,
+            _ => {}
         }
     }
     read_member(part.piece, text, &part.scope, rules, gathered)

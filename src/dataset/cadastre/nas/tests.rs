@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::PathBuf;
 
 pub(crate) fn settings() -> Settings {
-    Settings { crs: None, extent: None, grids: Vec::new(), arc_tolerance_m: 0.001, owners: false }
+    Settings { crs: None, extent: None, grids: Vec::new(), arc_tolerance_m: 0.001, owners: false, owners_only: false }
 }
 
 /// A delivery with its objects.
