@@ -150,7 +150,7 @@ fn first_night(
         report.files.push(folder.write("grids/demo_geoid.gtx", &ground::Geoid::new().gtx(), BTreeMap::new())?);
     }
     if wanted("playground") {
-        for (name, text, count) in playground::field(town).files {
+        for (name, text, count) in playground::field(town, 1).files {
             report.files.push(folder.write(name, text.as_bytes(), BTreeMap::from([("row".to_owned(), count)]))?);
         }
     }
@@ -206,6 +206,12 @@ fn later_night(
     }
     if wanted("vector_theme") {
         report.files.push(roads(folder, town, nights)?);
+    }
+    if wanted("playground") && last.number == 2 {
+        // The inventory is that of the first night, whatever was built since.
+        for (name, text, count) in playground::field(&Town::new(options.seed, options.km2), 2).changes {
+            report.files.push(folder.write(&name, text.as_bytes(), BTreeMap::from([("change".to_owned(), count)]))?);
+        }
     }
     if wanted("cadastre") {
         let (text, [inserted, replaced, deleted]) = change::delivery(town.seed, options.dialect, since, options.key_dates);

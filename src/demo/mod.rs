@@ -15,6 +15,7 @@ mod pipeline;
 pub(crate) mod plane;
 mod playground;
 pub(crate) mod random;
+mod tablets;
 mod theme;
 pub(crate) mod town;
 mod truth;

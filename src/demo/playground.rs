@@ -4,6 +4,7 @@
 
 use super::plane::Point;
 use super::random::Random;
+use super::tablets::{OUT, Tablets};
 use super::town::layout::Use;
 use super::town::{Town, names};
 use serde_json::{Value, json};
@@ -25,7 +26,9 @@ const KINDS: [(&str, &str); 6] = [
 pub struct Field {
     /// Files: name, text, rows.
     pub files: [(&'static str, String, u64); 3],
-    /// Due days by device and kind of inspection.
+    /// What arrives on the second night: name, text, changes.
+    pub changes: Vec<(String, String, u64)>,
+    /// Due days by device and kind of inspection; from the second night on with what the tablets sent.
     pub truth: Value,
 }
 
@@ -109,8 +112,9 @@ fn due(last: Option<Day>, code: &str, closed: Option<(Day, Option<Day>)>) -> Opt
     }
 }
 
-/// The files: sites (`GeoJSON`), equipment and inspections (CSV with semicolons and decimal commas), and the truth about them.
-pub fn field(town: &Town) -> Field {
+/// The files as of a night: sites (`GeoJSON`), equipment and inspections (CSV with semicolons and decimal commas), and the truth about them.
+pub fn field(town: &Town, night: u32) -> Field {
+    let mut tablets = Tablets::new();
     let (mut sites, mut truth): (Vec<Value>, Vec<Value>) = (Vec::new(), Vec::new());
     let mut equipment = String::from(
         "geraet_id;spielplatz_id;art;norm;hersteller;baujahr;fallhoehe_cm;fallschutz;fallschutz_dicke_cm;rechtswert;hochwert\n",
@@ -155,8 +159,11 @@ pub fn field(town: &Town) -> Field {
                 let _ = writeln!(list, "PR-{checks:06};SG-{devices:05};{period};{};{inspector};{result};{what}", text(*day));
             }
             // A main inspection is an operational one too, and that a visual one.
+            let inspected = tablets.visit(town, devices, &format!("SG-{devices:05}"), year);
+            let out = Some(("haupt", OUT)).filter(|_| inspected && night > 1);
             let last = |covers: &[&str]| {
-                days.iter().filter(|(kind, _)| covers.iter().any(|c| kind.contains(c))).map(|(_, on)| *on).max()
+                let days = days.iter().copied().chain(out);
+                days.filter(|(kind, _)| covers.iter().any(|part| kind.contains(part))).map(|(_, on)| on).max()
             };
             for (code, covers) in
                 [("haupt", &["haupt"][..]), ("operativ", &["haupt", "operativ"]), ("visuell", &["haupt", "operativ", "visuell"])]
@@ -170,6 +177,12 @@ pub fn field(town: &Town) -> Field {
         }
     }
     let count = sites.len() as u64;
+    let mut truth = json!({ "pruefplan": truth });
+    if night > 1 {
+        for (name, value) in tablets.truth() {
+            truth[name] = value;
+        }
+    }
     let collection = json!({
         "type": "FeatureCollection",
         "crs": { "type": "name", "properties": { "name": "urn:ogc:def:crs:EPSG::25832" } },
@@ -181,7 +194,8 @@ pub fn field(town: &Town) -> Field {
             ("in/playground/spielgeraete.csv", equipment, devices),
             ("in/playground/pruefungen.csv", list, checks),
         ],
-        truth: json!({ "pruefplan": truth }),
+        changes: tablets.files(),
+        truth,
     }
 }
 

@@ -23,6 +23,11 @@ pub fn space(dataset: &str) -> Uuid {
     Uuid::new_v5(&Uuid::NAMESPACE_OID, format!("messkette/playground/{dataset}").as_bytes())
 }
 
+/// The identity that an object gets which no earlier night and no file has given one.
+pub fn plain(space: &Uuid, table: &str, key: &str) -> Uuid {
+    Uuid::new_v5(space, format!("{table}/{key}").as_bytes())
+}
+
 /// The rows of a table, told apart by their keys, under their identities; and how many were matched.
 pub fn assign(
     space: &Uuid,
@@ -57,7 +62,7 @@ pub fn assign(
             (0..u32::MAX)
                 .map(|turn| {
                     let turn = if turn == 0 { String::new() } else { format!("#{turn}") };
-                    Uuid::new_v5(space, format!("{table}/{name}{turn}").as_bytes())
+                    plain(space, table, &format!("{name}{turn}"))
                 })
                 .find(free)
                 .unwrap_or_default()

@@ -11,7 +11,7 @@ mod assemble;
 mod equipment;
 mod feed;
 mod fold;
-mod identity;
+pub(crate) mod identity;
 mod merge;
 mod model;
 mod options;

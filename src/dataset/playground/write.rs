@@ -179,7 +179,7 @@ impl Writer<'_> {
             model::lists().into_iter().filter(|(name, _)| texts.iter().any(|text| text.list == Some(*name))).collect();
         file.describe(&texts, &lists)?;
         if !public {
-            file.view("ampel", "Ampel der Prüfungen", &self.lights(), Some(SITE))?;
+            file.view("ampel", "Ampel der Prüfungen", &self.lights(), Some(DEVICE))?;
         }
         file.finish()
     }
@@ -198,7 +198,7 @@ impl Writer<'_> {
              AND coalesce(p.ausgesetzt_von, {today}) <= {today} AND coalesce(p.ausgesetzt_bis, {today}) >= {today} THEN 'grau' \
              WHEN p.faellig IS NULL AND p.letzte IS NOT NULL THEN 'grau' WHEN p.faellig IS NULL OR p.faellig < {today} THEN 'rot' \
              WHEN julianday(p.faellig) - julianday({today}) <= p.vorlauf_tage THEN 'gelb' ELSE 'gruen' END AS ampel, \
-             coalesce(g.geom, s.geom) AS geom FROM {PLAN} p JOIN {DEVICE} g ON g.uuid = p.geraet_uuid \
+             g.geom AS geom FROM {PLAN} p JOIN {DEVICE} g ON g.uuid = p.geraet_uuid \
              LEFT JOIN {SITE} s ON s.uuid = p.spielplatz_uuid"
         )
     }
