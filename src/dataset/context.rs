@@ -1,6 +1,6 @@
 //! What a kind is handed: where to read, where to write, what is asked.
 
-use super::{Artefact, ArtefactRole, Facts, Outcome};
+use super::{Artefact, ArtefactRole, Facts, Kept, Outcome};
 use crate::crs::{Bbox, Crs};
 use crate::error::{Error, Exit, Result};
 use crate::io::{Digest, Pack, PackWriter, Source};
@@ -184,6 +184,8 @@ pub struct AssembleContext<'a> {
     pub today: jiff::civil::Date,
     /// When set, only the artefact of this short name (`pmtiles`, `gpkg`, `parquet` ...) is wanted.
     pub only: Option<&'a str>,
+    /// What the last assembly made of what.
+    pub kept: &'a Kept,
 }
 
 impl AssembleContext<'_> {

@@ -8,6 +8,7 @@
 mod context;
 mod count;
 mod facts;
+mod kept;
 mod made;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -22,6 +23,7 @@ pub mod vector_theme;
 pub use context::{Area, AssembleContext, PlanContext, UnitContext, UnitResult, UsedDataset, check};
 pub use count::{Count, Counts};
 pub use facts::{Artefact, ArtefactRole, Assembly, Facts, PortalLayer, Representation};
+pub use kept::Kept;
 pub use made::Made;
 
 use crate::crs::Bbox;

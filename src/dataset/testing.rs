@@ -193,6 +193,7 @@ impl Harness {
             before: self.play.before.as_ref(),
             today: self.play.today,
             only: self.play.only.as_deref(),
+            kept: &super::Kept::default(),
         })
     }
 }

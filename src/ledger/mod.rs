@@ -5,6 +5,7 @@
 //! loses at most the row being written, and `sqlite3 ledger.sqlite ".backup copy.sqlite"` is safe at any time.
 
 mod catalogue;
+mod clean;
 mod lock;
 mod runs;
 mod schema;

@@ -54,6 +54,11 @@ CREATE TABLE catalogue (           -- what each catalogue was last known to hold
     PRIMARY KEY (target, uuid)
 ) WITHOUT ROWID;
 ",
+    "
+CREATE TABLE clean (               -- public artefacts that were looked through for personal data, and for what
+    mark TEXT NOT NULL PRIMARY KEY, watch TEXT NOT NULL
+) WITHOUT ROWID;
+",
 ];
 
 /// Makes or migrates the tables.

@@ -53,6 +53,9 @@ pub struct StoredFile {
     pub digest: Digest,
     /// Size in bytes.
     pub size: u64,
+    /// Of everything that it was made of, where the kind says so: while it is the same, the file is not made again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub made_of: Option<Digest>,
 }
 
 /// The artefacts of a dataset as the ledger keeps them.

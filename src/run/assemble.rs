@@ -3,12 +3,13 @@
 use super::Event;
 use super::night::Night;
 use super::work::Work;
-use crate::dataset::{AssembleContext, Assembly};
+use crate::dataset::{AssembleContext, Assembly, Kept};
 use crate::error::{Error, Place, Result};
 use crate::io::{Digest, atomic};
 use crate::ledger::{AssemblyRow, StoredFile};
 use crate::pipeline::Audience;
 use rayon::prelude::*;
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
 
@@ -100,6 +101,14 @@ impl Night<'_> {
         atomic::create_dir_all(&output)?;
         atomic::create_dir_all(&scratch)?;
         let before = work.before(&self.store);
+        // What the last assembly has, as far as it can stand for what this one would make.
+        let earlier: BTreeMap<&str, &StoredFile> =
+            work.assembly.iter().flat_map(|row| &row.files).map(|file| (file.path.as_str(), file)).collect();
+        let there = |file: &&StoredFile| self.store.contains(file.digest, file.size);
+        let made_of =
+            earlier.values().copied().filter(there).filter_map(|file| Some((file.path.clone(), file.made_of?))).collect();
+        let common = format!("{} {} {}", work.kind.name, work.dataset.assemble_version(), env!("CARGO_PKG_VERSION"));
+        let kept = Kept::new(common, made_of);
         let context = AssembleContext {
             dataset: &work.config,
             area: &self.area,
@@ -113,14 +122,20 @@ impl Night<'_> {
             before: before.as_ref(),
             today: self.today(),
             only: self.options.artefact.as_deref(),
+            kept: &kept,
         };
         let mut assembly = work.dataset.assemble(&context)?;
         limit_audience(&mut assembly, work.config.audience);
+        let noted = kept.into_noted();
         let adopt = |path: String| -> Result<StoredFile> {
             let (digest, size) = self.store.adopt(&output.join(&path))?;
-            Ok(StoredFile { path, digest, size })
+            let made_of = noted.get(&path).map(|noted| noted.made_of);
+            Ok(StoredFile { path, digest, size, made_of })
         };
-        let files: Vec<StoredFile> = files_below(&output)?.into_par_iter().map(adopt).collect::<Result<_>>()?;
+        let mut files: Vec<StoredFile> = files_below(&output)?.into_par_iter().map(adopt).collect::<Result<_>>()?;
+        let kept = noted.iter().filter(|(_, noted)| noted.kept);
+        files.extend(kept.filter_map(|(path, _)| earlier.get(path.as_str()).map(|file| StoredFile::clone(file))));
+        files.sort_by(|a, b| a.path.cmp(&b.path));
         check(&work.config.id, &assembly, &files)?;
         atomic::remove_tree(&base)?;
         Ok(AssemblyRow { id, assembly, files, sources: work.sources.clone(), run: self.run })

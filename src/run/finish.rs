@@ -99,7 +99,10 @@ impl Night<'_> {
         for work in &self.works {
             identifiers.extend(work.dataset.protected(&work.results)?);
         }
-        release::privacy::gate(content, &self.store, &release::privacy::Watch::new(&self.pipeline.config.canaries, identifiers)?)
+        let watch = release::privacy::Watch::new(&self.pipeline.config.canaries, identifiers)?;
+        let clean = self.ledger().clean(watch.digest())?;
+        let clean = release::privacy::gate(content, &self.store, &watch, &clean)?;
+        self.ledger().keep_clean(watch.digest(), &clean)
     }
 
     /// What a release would be made from; cheap, so that a night without changes ends here.

@@ -3,7 +3,7 @@
 use super::night::Night;
 use super::work::Work;
 use super::{Options, Progress, Silent, Store};
-use crate::dataset::{AssembleContext, Located, UnitResult};
+use crate::dataset::{AssembleContext, Kept, Located, UnitResult};
 use crate::error::{Error, Exit, Result};
 use crate::ledger::{Ledger, StoredUnit};
 use crate::pipeline::Pipeline;
@@ -155,6 +155,7 @@ fn explain_in(night: &Night<'_>, work: &Work, ledger: &Ledger, object: &str) -> 
         before: None,
         today: night.today(),
         only: None,
+        kept: &Kept::default(),
     };
     let mut found = Vec::new();
     for located in work.dataset.locate(object, &context)? {

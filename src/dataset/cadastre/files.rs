@@ -131,9 +131,18 @@ fn spooled(options: &Options, context: &AssembleContext<'_>, state: &UnitResult)
 
 fn write_parquet(spec: &Spec, spool: &Spool, crs: Option<Crs>, context: &AssembleContext<'_>) -> Result<Vec<Artefact>> {
     let path = format!("{}.parquet", spec.file);
+    let written = context.artefact(&path, "application/vnd.apache.parquet", "GeoParquet 1.1", spec.title);
+    if is_kept(&path, spool, crs, context) {
+        return Ok(vec![written]);
+    }
     let options = geoparquet::Options::new(GEOMETRY, crs);
     geoparquet::write_file(&context.output.join(&path), spool.schema(), spool.batches()?, &options)?;
-    Ok(vec![context.artefact(&path, "application/vnd.apache.parquet", "GeoParquet 1.1", spec.title)])
+    Ok(vec![written])
+}
+
+/// True for the file of a table whose rows are those of the last release: it is not written again.
+fn is_kept(path: &str, spool: &Spool, crs: Option<Crs>, context: &AssembleContext<'_>) -> bool {
+    context.kept.is_kept(path, [&spool.content().as_bytes()[..], &crs.map_or(0, |crs| crs.0).to_le_bytes()])
 }
 
 /// Where rows have a place.
@@ -142,10 +151,14 @@ fn write_flatgeobuf(spec: &Spec, spool: &Spool, crs: Option<Crs>, context: &Asse
         return Ok(Vec::new());
     }
     let path = format!("{}.fgb", spec.file);
+    let written = context.artefact(&path, "application/vnd.flatgeobuf", "FlatGeobuf 3", spec.title);
+    if is_kept(&path, spool, crs, context) {
+        return Ok(vec![written]);
+    }
     let options =
         flatgeobuf::Options { name: spec.name, title: spec.title, geometry: GEOMETRY, geometry_type: spec.geometry_type, crs };
     flatgeobuf::write_file(&context.output.join(&path), spool.schema(), spool.located(), spool.batches()?, &options)?;
-    Ok(vec![context.artefact(&path, "application/vnd.flatgeobuf", "FlatGeobuf 3", spec.title)])
+    Ok(vec![written])
 }
 
 /// Addresses as CSV and as an index to search.
@@ -153,7 +166,9 @@ fn write_addresses(spool: &Spool, crs: Option<Crs>, context: &AssembleContext<'_
     let table = spool.whole()?;
     let mut artefacts = Vec::new();
     if context.wants("csv") {
-        atomic::write_new(&context.output.join("adresse.csv"), address_files::csv(&table).as_bytes())?;
+        if !is_kept("adresse.csv", spool, crs, context) {
+            atomic::write_new(&context.output.join("adresse.csv"), address_files::csv(&table).as_bytes())?;
+        }
         artefacts.push(context.artefact("adresse.csv", "text/csv", "CSV (UTF-8, Semikolon)", "Adressen"));
     }
     if context.wants("suche") {

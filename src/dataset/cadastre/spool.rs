@@ -3,6 +3,7 @@
 
 use super::tables::TABLES;
 use crate::error::{Error, Result};
+use crate::io::Digest;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::ipc::reader::StreamReader;
@@ -28,6 +29,8 @@ pub struct Spool {
     file: Option<StreamWriter<BufWriter<File>>>,
     rows: Vec<RecordBatch>,
     located: u64,
+    /// Of all rows.
+    content: blake3::Hasher,
 }
 
 impl Spools {
@@ -43,6 +46,7 @@ impl Spools {
             file: None,
             rows: Vec::new(),
             located: 0,
+            content: blake3::Hasher::new(),
         };
         Self { tables: TABLES.iter().map(spool).collect(), size: 0, limit }
     }
@@ -59,6 +63,7 @@ impl Spools {
         let table = &mut self.tables[table];
         // The geometry is the last column.
         table.located += rows.columns().last().map_or(0, |column| column.len() - column.null_count()) as u64;
+        note(&mut table.content, &rows);
         table.rows.push(rows);
         if self.size > self.limit {
             self.size = 0;
@@ -86,6 +91,11 @@ impl Spool {
     /// The columns.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// The digest of all rows.
+    pub fn content(&self) -> Digest {
+        self.content.finalize().into()
     }
 
     /// The number of rows that have a geometry.
@@ -131,6 +141,24 @@ impl Spool {
     }
 }
 
+/// Adds rows to a digest: which values are missing, and the bytes of all.
+fn note(content: &mut blake3::Hasher, rows: &RecordBatch) {
+    for column in rows.columns() {
+        let data = column.to_data();
+        content.update(&(data.len() as u64).to_le_bytes());
+        for row in 0..data.len() {
+            // Few columns have gaps; whether there is a map of them is no difference.
+            if data.nulls().is_some_and(|nulls| nulls.null_count() > 0 && nulls.is_null(row)) {
+                content.update(&(row as u64).to_le_bytes());
+            }
+        }
+        for buffer in data.buffers() {
+            content.update(&(buffer.len() as u64).to_le_bytes());
+            content.update(buffer.as_slice());
+        }
+    }
+}
+
 fn failed(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::new("mk::cadastre::spool", "cannot keep the rows of a table on disk").because(cause)
 }
@@ -159,6 +187,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let all: Vec<RecordBatch> = (0..40).map(|number| pieces(&[row(number)]).unwrap()).collect();
         let whole = arrow::compute::concat_batches(&TABLES[PIECES].schema(), &all).unwrap();
+        let mut digests = std::collections::HashSet::new();
         for limit in [1, all[0].get_array_memory_size() * 7, usize::MAX] {
             let folder = folder.path().join(limit.to_string());
             std::fs::create_dir(&folder).unwrap();
@@ -167,9 +196,14 @@ mod tests {
                 spools.add(PIECES, rows.clone()).unwrap();
             }
             let spools = spools.finish().unwrap();
+            digests.insert(spools[PIECES].content());
             assert_eq!(spools[PIECES].whole().unwrap(), whole);
             assert_eq!(spools[PIECES].whole().unwrap(), whole, "it can be read again");
             assert_eq!(spools[0].whole().unwrap().num_rows(), 0);
         }
+        assert_eq!(digests.len(), 1);
+        let mut other = Spools::new(folder.path());
+        all[1..].iter().for_each(|rows| other.add(PIECES, rows.clone()).unwrap());
+        assert!(!digests.contains(&other.tables[PIECES].content()));
     }
 }

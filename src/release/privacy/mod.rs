@@ -9,17 +9,21 @@ mod identifiers;
 
 use super::Content;
 use crate::error::{Error, Place, Result};
+use crate::io::Digest;
 use crate::run::Store;
 use aho_corasick::AhoCorasick;
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+/// Raised when more is looked through than before: what an earlier version found clean is then looked through again.
+const LOOKED: u32 = 1;
 /// Artefacts named in one message.
 const NAMED: usize = 20;
 
 /// What must not be found.
 pub struct Watch {
+    digest: Digest,
     words: Option<AhoCorasick>,
     identifiers: identifiers::Identifiers,
 }
@@ -39,11 +43,22 @@ impl Watch {
                 None => {}
             }
         }
+        known.sort_unstable();
+        known.dedup();
+        words.sort_unstable();
+        let ids = known.as_flattened();
+        let looked = LOOKED.to_le_bytes();
+        let all = [&looked[..], ids].into_iter().chain(words.iter().map(String::as_bytes));
+        let digest = Digest::of_parts(all);
         let words = (!words.is_empty())
             .then(|| AhoCorasick::builder().ascii_case_insensitive(true).build(&words))
             .transpose()
             .map_err(|error| Error::new("mk::release::canary", "the canaries cannot be looked for").because(error))?;
-        Ok(Self { words, identifiers: identifiers::Identifiers::new(known) })
+        Ok(Self { digest, words, identifiers: identifiers::Identifiers::new(known) })
+    }
+    /// Of all words and identifiers, and of the way in which they are looked for.
+    pub fn digest(&self) -> Digest {
+        self.digest
     }
     /// True when there is nothing to look for.
     pub fn is_empty(&self) -> bool {
@@ -55,23 +70,27 @@ impl Watch {
     }
 }
 
-/// Looks through everything that lies under `public/`.
+/// Looks through everything that lies under `public/`, but for artefacts that are `clean`: that an earlier night looked through for
+/// the same words. Gives all that are clean now, by their [`mark`].
 ///
 /// # Errors
 /// When something is found, or an artefact cannot be read to its end.
-pub fn gate(content: &Content, store: &Store, watch: &Watch) -> Result<()> {
+pub fn gate(content: &Content, store: &Store, watch: &Watch, clean: &BTreeSet<Digest>) -> Result<BTreeSet<Digest>> {
     if watch.is_empty() {
-        return Ok(());
+        return Ok(BTreeSet::new());
     }
     let public = |path: &str| path.starts_with("public/");
     // The same object may be published under two names; it is looked through once.
-    let mut files: BTreeMap<crate::io::Digest, &str> = BTreeMap::new();
+    let mut files: BTreeMap<Digest, (&str, Digest)> = BTreeMap::new();
     for (path, (digest, _)) in content.objects.iter().filter(|(path, _)| public(path)) {
-        files.entry(*digest).or_insert(path);
+        files.entry(mark(path, *digest)).or_insert((path, *digest));
     }
+    let marks: BTreeSet<Digest> = files.keys().copied().collect();
+    files.retain(|mark, _| !clean.contains(mark));
+    let files: Vec<(&str, Digest)> = files.into_values().collect();
     let mut found: Vec<(String, String)> = files
         .par_iter()
-        .map(|(digest, path)| Ok(decode::look(&store.path(*digest), path, watch)?.map(|place| ((*path).to_owned(), place))))
+        .map(|(path, digest)| Ok(decode::look(&store.path(*digest), path, watch)?.map(|place| ((*path).to_owned(), place))))
         .collect::<Result<Vec<_>>>()?
         .into_iter()
         .flatten()
@@ -82,7 +101,7 @@ pub fn gate(content: &Content, store: &Store, watch: &Watch) -> Result<()> {
     found.extend(documents.filter(|(_, bytes)| watch.finds(bytes)).map(|(path, _)| (path.clone(), String::new())));
     found.sort();
     found.dedup();
-    let Some((first, _)) = found.first() else { return Ok(()) };
+    let Some((first, _)) = found.first() else { return Ok(marks) };
     let told = |(path, place): &(String, String)| if place.is_empty() { path.clone() } else { format!("{path} ({place})") };
     let mut names: Vec<String> = found.iter().take(NAMED).map(told).collect();
     if found.len() > NAMED {
@@ -91,6 +110,12 @@ pub fn gate(content: &Content, store: &Store, watch: &Watch) -> Result<()> {
     Err(Error::new("mk::release::canary", format!("a protected datum is in what would become public: {}", names.join(", ")))
         .at(Place::file(first.clone()))
         .hint("nothing was released; clear the datum at its source, or set audience = \"internal\" for the dataset"))
+}
+
+/// What an artefact is remembered by: its content, and its extension, by which it is decoded.
+fn mark(path: &str, digest: Digest) -> Digest {
+    let extension = Path::new(path).extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    Digest::of_parts([&digest.as_bytes()[..], extension.unwrap_or_default().as_bytes()])
 }
 
 /// As [`gate`], for one file.

@@ -1,0 +1,66 @@
+//! Files of an assembly that the last one made of the same: they are not made again.
+
+use crate::io::Digest;
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+
+/// What the files of the last assembly were made of, and what is noted of this one's.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// What holds for all files: the kind and the version of its code.
+    common: String,
+    earlier: BTreeMap<String, Digest>,
+    noted: Mutex<BTreeMap<String, Noted>>,
+}
+
+/// What is noted of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Noted {
+    /// Of everything that it depends on.
+    pub made_of: Digest,
+    /// True when the file of the last assembly stands for it.
+    pub kept: bool,
+}
+
+impl Kept {
+    /// With the files that the last assembly made, as far as they are still there, by their paths.
+    pub fn new(common: String, earlier: BTreeMap<String, Digest>) -> Self {
+        Self { common, earlier, noted: Mutex::default() }
+    }
+
+    /// True when the last assembly made the file at `path` of the same: it is then part of this one too, and not to be written.
+    /// `made_of` tells apart everything in it, and everything that decides how it is written.
+    pub fn is_kept<'p>(&self, path: &str, made_of: impl IntoIterator<Item = &'p [u8]>) -> bool {
+        let made_of: Vec<&[u8]> = made_of.into_iter().collect();
+        let made_of = Digest::of_parts([self.common.as_bytes()].into_iter().chain(made_of));
+        let kept = self.earlier.get(path) == Some(&made_of);
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), Noted { made_of, kept });
+        kept
+    }
+
+    /// What was noted, by path.
+    pub fn into_noted(self) -> BTreeMap<String, Noted> {
+        self.noted.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_kept_while_all_that_it_is_made_of_is_the_same() {
+        let first = Kept::new("kind 1".to_owned(), BTreeMap::new());
+        assert!(!first.is_kept("a", [&b"rows"[..], b"how"]));
+        assert!(!first.is_kept("b", [&b"rows"[..]]));
+        let earlier: BTreeMap<String, Digest> =
+            first.into_noted().into_iter().map(|(path, noted)| (path, noted.made_of)).collect();
+        let second = Kept::new("kind 1".to_owned(), earlier.clone());
+        assert!(second.is_kept("a", [&b"rows"[..], b"how"]));
+        assert!(!second.is_kept("b", [&b"other"[..]]));
+        assert!(!second.is_kept("c", [&b"rows"[..], b"how"]), "another path");
+        let noted = second.into_noted();
+        assert_eq!(noted.values().map(|noted| noted.kept).collect::<Vec<_>>(), [true, false, false]);
+        assert!(!Kept::new("kind 2".to_owned(), earlier).is_kept("a", [&b"rows"[..], b"how"]), "other code");
+    }
+}
