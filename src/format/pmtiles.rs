@@ -83,6 +83,28 @@ pub fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
 /// the memory of the writer stays bounded by the directory.
 const DEDUPLICATE_UP_TO: usize = 4096;
 
+/// Gzips directories and metadata in one piece: the library hands them over number by number, and each call of an encoder costs as
+/// much as packing a hundred numbers.
+struct Directories;
+
+impl pmtiles::Compressor for Directories {
+    fn compression(&self) -> pmtiles::Compression {
+        pmtiles::Compression::Gzip
+    }
+    fn compress(
+        &self,
+        write: &mut dyn FnMut(&mut dyn Write) -> std::io::Result<()>,
+        out: &mut dyn Write,
+    ) -> pmtiles::PmtResult<()> {
+        let mut bytes = Vec::new();
+        write(&mut bytes)?;
+        let mut encoder = GzEncoder::new(out, flate2::Compression::default());
+        encoder.write_all(&bytes)?;
+        encoder.finish()?;
+        Ok(())
+    }
+}
+
 /// The library's own buffer is smaller than most tiles of pictures: without this, each would be written by itself.
 const BUFFER: usize = 1 << 20;
 
@@ -124,6 +146,7 @@ impl Writer {
             .center(lon, lat)
             .center_zoom(header.min_zoom)
             .metadata(serde_json::Value::Object(metadata).to_string())
+            .internal_codec(Directories)
             .dedup_by_key::<[u8; 16]>()
             .create(BufWriter::with_capacity(BUFFER, file))
             .map_err(|error| failed(path, "cannot write the PMTiles archive", error))?;

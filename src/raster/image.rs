@@ -45,6 +45,12 @@ impl Rgbx {
         }
         new
     }
+    /// Gets memory for a picture of that size; where that is more than it has it has no valid pixel then.
+    pub fn reserve(&mut self, width: usize, height: usize) {
+        if width * height * 4 > self.pixels.capacity() {
+            *self = Self::empty(width, height);
+        }
+    }
     /// Makes the pixels of a part invalid.
     pub fn clear(&mut self, [x, y]: [usize; 2], [width, height]: [usize; 2]) {
         (y..y + height).for_each(|row| self.row_mut(row)[x * 4..(x + width) * 4].fill(0));

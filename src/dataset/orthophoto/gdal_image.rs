@@ -109,7 +109,8 @@ impl GdalImage {
     /// # Errors
     /// When neither says it, they contradict, or it has no EPSG code.
     pub fn crs(&self, expected: Option<Crs>, beside: Option<&str>) -> Result<Crs> {
-        let own = self.dataset.spatial_ref().ok().filter(|own| own.to_wkt().is_ok_and(|text| !text.is_empty()));
+        let says = |own: &SpatialRef| epsg(own).is_some() || own.to_wkt().is_ok_and(|text| !text.is_empty());
+        let own = self.dataset.spatial_ref().ok().filter(says);
         let beside = || beside.and_then(|text| SpatialRef::from_wkt(text).or_else(|_| SpatialRef::from_esri(text)).ok());
         let Some(mut own) = own.or_else(beside) else {
             return expected.ok_or_else(|| {
@@ -243,6 +244,13 @@ impl GdalImage {
 
 /// The EPSG code of the horizontal part.
 fn epsg(own: &SpatialRef) -> Option<Crs> {
+    // Asked for a part, GDAL writes the definition as text, for which PROJ looks for names in its database: milliseconds for each image.
+    if !own.is_compound()
+        && own.auth_name().as_deref() == Some("EPSG")
+        && let Some(code) = own.auth_code().ok().and_then(|code| u32::try_from(code).ok())
+    {
+        return Some(Crs(code));
+    }
     let part = if own.is_projected() { "PROJCS" } else { "GEOGCS" };
     let item = |child| own.get_attr_value(&format!("{part}|AUTHORITY"), child).ok().flatten();
     (item(0)? == "EPSG").then(|| item(1)?.parse().ok().map(Crs))?

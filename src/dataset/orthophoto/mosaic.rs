@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 
 /// Memory for decoded tiles, in bytes. Strips, which are as wide as their image, are needed by all metatiles in a row.
 const CACHE_BYTES: usize = 64 << 20;
-/// Of tiles up to this width, half of that has room for what two rows of metatiles share: less memory to fetch, and nearer.
+/// Of tiles up to this width, a third of that has room for what two rows of metatiles share: less memory to fetch, and nearer.
 const SMALL: usize = 256;
 /// Most images that are open at a time: each holds a file and room for one of its tiles, and a block of small sheets may have a
 /// thousand of them.
@@ -378,7 +378,7 @@ impl Cache {
             let mut tile = self.spare.pop().unwrap_or_default();
             decode(&mut tile)?;
             self.bytes += tile.pixels().len();
-            let limit = if tile.width() <= SMALL { self.limit / 2 } else { self.limit };
+            let limit = if tile.width() <= SMALL { self.limit / 3 } else { self.limit };
             self.tiles.insert(key, (self.clock, tile));
             while self.bytes > limit && self.tiles.len() > 1 {
                 let Some(oldest) = self.tiles.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| *key) else { break };
@@ -454,7 +454,7 @@ mod tests {
 
     #[test]
     fn the_cache_forgets_what_was_not_used_for_longest() {
-        let mut cache = Cache::new(6 * 400);
+        let mut cache = Cache::new(9 * 400);
         let mut decoded = Vec::new();
         for key in [1, 2, 3, 1, 4, 1, 2] {
             cache

@@ -49,7 +49,7 @@ pub struct TileTarget {
     /// relative to the pipeline file).
     #[serde(default = "default_matrix")]
     pub matrix: String,
-    /// Lowest and highest zoom: numbers of levels, 0 for the coarsest. Defaults to the last level coarser than 100 m and the first that
+    /// Lowest and highest zoom: numbers of levels, 0 for the coarsest. Defaults to the last level coarser than 80 m and the first that
     /// keeps every detail of the finest image (DOP20 in WebMercatorQuad: 10 and 19).
     #[serde(default)]
     pub zoom: Option<[u8; 2]>,

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 const SHRINKS: f64 = 1.0 / 0.95;
 /// Widest part of a source that is resampled at once, in source pixels.
 const WINDOW: f64 = 3072.0;
+/// Windows of neighbours differ by less than this, and by some pixels.
+const SPARE: f64 = 1.02;
 /// Smallest part of a target that is resampled at once, in target pixels.
 const SMALLEST_PART: usize = 16;
 
@@ -105,6 +107,8 @@ impl Painter {
         scene.shown = match (next()?, next()?) {
             (None, _) => Shown::Nothing,
             (Some((drawn, Some(view))), None) if view.part == side => {
+                // At once as much as the next will need: the first may show a corner of an image only.
+                scene.window.reserve(view.whole[0], view.whole[1]);
                 self.reader.window_into(&drawn.layer, view.from, view.size, &mut scene.window)?;
                 Shown::View(view)
             }
@@ -139,6 +143,8 @@ struct View {
     /// The window of the layer: upper left corner and size.
     from: [i64; 2],
     size: [usize; 2],
+    /// Size of such a window where the layer has all of it, and a little more.
+    whole: [usize; 2],
     /// Side of the parts that are drawn at once: such that the window of sources stays bounded, however coarse the target is.
     part: usize,
 }
@@ -153,8 +159,9 @@ impl View {
         while part as f64 * shrink > WINDOW && part > SMALLEST_PART {
             part /= 2;
         }
-        let window = window(grid.bounds(0, 0, side, side), drawn.extent);
-        Ok(window.map(|(from, size)| Self { grid, kernel, from, size, part }))
+        let bounds = grid.bounds(0, 0, side, side);
+        let whole = [bounds[2] - bounds[0], bounds[3] - bounds[1]].map(|length| (length * SPARE) as usize + SMALLEST_PART);
+        Ok(window(bounds, drawn.extent).map(|(from, size)| Self { grid, kernel, from, size, whole, part }))
     }
 
     /// Draws under what the target shows already, part by part; `source` is room for what is drawn from.

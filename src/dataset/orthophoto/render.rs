@@ -136,8 +136,9 @@ fn blocks(product: &Product, images: &[Inspected<'_>], context: &PlanContext<'_>
     Ok(units)
 }
 
-/// Target 16, window of sources 38 and as much again while GDAL reads, decoded tiles 64, encoded tiles 30, canvas and halves 12 MiB.
-pub const MEMORY_MB: u64 = 200;
+/// Two windows of sources 76, as much as one again while GDAL reads, two pictures where several layers show 32, decoded tiles 64,
+/// encoded tiles 30, canvas and halves 12 MiB. Mostly it is a third of that.
+pub const MEMORY_MB: u64 = 250;
 
 /// Refuses what would be more blocks than any area needs.
 pub fn check_size(wanted: usize, image: &str) -> Result<()> {
