@@ -353,6 +353,49 @@ fn what_is_wrong_is_told_with_its_place() {
     "#);
 }
 
+/// ogr2ogr turns the sites into other formats and CRSs; what comes out is the same.
+#[test]
+fn sites_of_any_format_and_crs_are_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = fixture("spielplaetze.geojson");
+    let sites = |harness: &Harness| {
+        whole(harness);
+        let facts = &harness.assembly.as_ref().unwrap().facts;
+        assert_eq!(facts.crs, crate::crs::Crs::UTM32);
+        // To the centimetre: a way through degrees and back is not exact.
+        let bbox = [facts.bbox.min, facts.bbox.max].map(|corner| corner.map(|value| (value * 100.0).round() / 100.0));
+        let rows = lines(
+            &open(harness, OFFICE),
+            "SELECT uuid, kennung, name, adresse, geraetetypen, ausgesetzt_bis FROM spielplatz ORDER BY 1",
+        );
+        (bbox, rows)
+    };
+    let base = sites(&play(&json!({}), std::slice::from_ref(&source)).run());
+    assert_eq!(base.1.len(), 3);
+    let cut = json!({ "sites": { "encoding": "ISO-8859-1", "fields": [
+        { "name": "kennung", "from": "spielplatz" }, { "name": "name", "from": "name" }, { "name": "ausstattung", "from": "ausstattun" },
+        { "name": "ausgesetzt_von", "from": "gesperrt_v" }, { "name": "ausgesetzt_bis", "from": "gesperrt_b" },
+    ] } });
+    let formats: [(&str, &[&str], Value); 4] = [
+        ("sites.gpkg", &["-f", "GPKG"], json!({})),
+        ("sites.fgb", &["-f", "FlatGeobuf", "-t_srs", "EPSG:4326"], json!({})),
+        ("sites.shp", &["-f", "ESRI Shapefile", "-lco", "ENCODING=ISO-8859-1"], cut),
+        (
+            "sites.csv",
+            &["-f", "CSV", "-lco", "GEOMETRY=AS_WKT", "-t_srs", "EPSG:25833"],
+            json!({ "sites": { "source_crs": "EPSG:25833" } }),
+        ),
+    ];
+    for (name, options, settings) in formats {
+        let path = folder.path().join(name);
+        let Ok(output) = std::process::Command::new("ogr2ogr").args(options).arg(&path).arg(&source).output() else {
+            return println!("skipped: ogr2ogr is not here");
+        };
+        assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(sites(&play(&settings, &[path]).run()), base, "{name}");
+    }
+}
+
 /// What an inspector's tablet sends.
 fn delta(id: &str, layer: &str, method: &str, uuid: &str, old: &Value, new: &Value) -> Value {
     json!({
