@@ -71,7 +71,7 @@ impl Watch {
 }
 
 /// Looks through everything that lies under `public/`, but for artefacts that are `clean`: that an earlier night looked through for
-/// the same words. Gives all that are clean now, by their [`mark`].
+/// the same words. Gives all that are clean now, by their mark.
 ///
 /// # Errors
 /// When something is found, or an artefact cannot be read to its end.
