@@ -31,6 +31,7 @@ use crate::error::{Rejection, Result};
 use crate::pipeline::DatasetConfig;
 use crate::plan::UnitSpec;
 use serde::{Deserialize, Serialize};
+use std::path::Path;
 
 /// One line of the table of kinds.
 pub struct Kind {
@@ -127,6 +128,15 @@ pub trait Dataset: Send + Sync {
         Ok(None)
     }
 
+    /// What became of the objects between two releases, by the dataset's folder in each, where the kind can tell.
+    ///
+    /// # Errors
+    /// When an artefact cannot be read.
+    fn object_changes(&self, before: &Path, after: &Path) -> Result<Option<ObjectChanges>> {
+        let _ = (before, after);
+        Ok(None)
+    }
+
     /// The units that made an object (a tile `z/x/y`, a Flurstückskennzeichen, a `gml:id`), with a sentence for each.
     ///
     /// # Errors
@@ -143,6 +153,19 @@ pub struct ChangedPlace {
     pub before: Vec<u8>,
     /// A JPEG or PNG file.
     pub after: Vec<u8>,
+}
+
+/// What became of the objects since the release before.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ObjectChanges {
+    /// Objects that came.
+    pub new: u64,
+    /// Objects that are another now.
+    pub changed: u64,
+    /// Objects that are gone.
+    pub removed: u64,
+    /// All of them as CSV (semicolons, UTF-8 with a byte order mark).
+    pub csv: String,
 }
 
 /// A unit that had a part in an object.

@@ -67,6 +67,21 @@ pub fn write_file(
     writer.finish()?.flush().map_err(failed).map_err(at)
 }
 
+/// True when a Parquet file has these columns.
+///
+/// # Errors
+/// When the file cannot be read.
+pub fn has_columns(path: &Path, names: &[&str]) -> Result<bool> {
+    let damaged = |error: Box<dyn std::error::Error + Send + Sync>| {
+        Error::new("mk::format::geoparquet", "cannot read the table")
+            .at(crate::error::Place::file(path.display().to_string()))
+            .because(error)
+    };
+    let file = std::fs::File::open(path).map_err(|error| damaged(error.into()))?;
+    let builder = ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| damaged(error.into()))?;
+    Ok(names.iter().all(|name| builder.schema().index_of(name).is_ok()))
+}
+
 /// Reads columns of a Parquet file, in the order of the file.
 ///
 /// # Errors

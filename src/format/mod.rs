@@ -13,6 +13,7 @@ pub mod mvt;
 pub mod picture;
 pub mod pmtiles;
 mod rtree;
+pub mod sheet;
 mod sqlite_tree;
 pub mod stac;
 pub mod tile_matrix;

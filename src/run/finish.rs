@@ -84,9 +84,12 @@ impl Night<'_> {
         let newest = rows.first().map(|row| row.sequence).max(current.as_deref().and_then(release::sequence)).unwrap_or(0);
         let id = release::build(&self.workspace, &self.store, newest + 1, &content)?;
         let row = ReleaseRow { id: id.clone(), sequence: newest + 1, created: utc(now()), content: content_id };
+        if let Some(before) = &current {
+            self.compare(&release::folder(&self.workspace, before), &release::folder(&self.workspace, &id))?;
+        }
         // The report tells of the release, and lies in it: before anybody can see it.
         let data = self.report_data(&self.summary(Some(id.clone())), exit_of(&self.works), Some(&row), now())?;
-        Self::write_report(&release::folder(&self.workspace, &id).join("report"), &data)?;
+        self.write_report(&release::folder(&self.workspace, &id).join("report"), &data)?;
         self.ledger().keep_release(&row, self.run)?;
         release::switch(&self.workspace, &id)?;
         self.progress.event(&Event::Released { id: &id, new: true });
@@ -229,7 +232,7 @@ impl Night<'_> {
     /// Writes `reports/<run>/`, the metrics, and clears old reports.
     fn publish_report(&self, data: &ReportData) -> Result<()> {
         let reports = self.workspace.join("reports");
-        Self::write_report(&reports.join(format!("{:06}", self.run)), data)?;
+        self.write_report(&reports.join(format!("{:06}", self.run)), data)?;
         atomic::symlink_swap(&reports.join("latest"), Path::new(&format!("{:06}", self.run)))?;
         atomic::write_atomic(&self.workspace.join("metrics.prom"), report::prometheus(data).as_bytes())?;
         let mut old: Vec<_> = std::fs::read_dir(&reports).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
@@ -241,11 +244,26 @@ impl Night<'_> {
         Ok(())
     }
 
-    fn write_report(folder: &Path, data: &ReportData) -> Result<()> {
+    /// Asks the kinds what became of their objects between two releases.
+    fn compare(&mut self, before: &Path, after: &Path) -> Result<()> {
+        for work in &self.works {
+            let folder = |release: &Path| release.join("internal").join(&work.config.id);
+            if let Some(changes) = work.dataset.object_changes(&folder(before), &folder(after))? {
+                self.object_changes.insert(work.config.id.clone(), changes);
+            }
+        }
+        Ok(())
+    }
+
+    fn write_report(&self, folder: &Path, data: &ReportData) -> Result<()> {
         atomic::create_dir_all(folder)?;
         atomic::write_new(&folder.join("report.json"), data.to_json()?.as_bytes())?;
         atomic::write_new(&folder.join("index.html"), report::html(data, Language::De).as_bytes())?;
         atomic::write_new(&folder.join("index.en.html"), report::html(data, Language::En).as_bytes())?;
+        for (dataset, changes) in &self.object_changes {
+            atomic::create_dir_all(&folder.join("changes"))?;
+            atomic::write_new(&folder.join("changes").join(format!("{dataset}.csv")), changes.csv.as_bytes())?;
+        }
         atomic::sync_dir(folder)
     }
 

@@ -2,7 +2,7 @@
 
 use super::work::Work;
 use super::{Engine, Event, Limits, Progress, Store};
-use crate::dataset::{Area, UsedDataset};
+use crate::dataset::{Area, ObjectChanges, UsedDataset};
 use crate::error::{Error, Exit, Result};
 use crate::io::discover::{self, Request};
 use crate::io::{Digest, atomic};
@@ -52,6 +52,8 @@ pub struct Night<'a> {
     pub(crate) run: i64,
     pub(crate) started: jiff::Timestamp,
     pub(crate) clock: Instant,
+    /// What became of the objects since the release before, by dataset.
+    pub(crate) object_changes: BTreeMap<String, ObjectChanges>,
     /// What the report says of records in catalogues, by dataset.
     pub(crate) catalogued: BTreeMap<String, Vec<FindingGroup>>,
     ledger: Mutex<Ledger>,
@@ -174,6 +176,7 @@ impl<'a> Night<'a> {
             run,
             started,
             clock: Instant::now(),
+            object_changes: BTreeMap::new(),
             catalogued: BTreeMap::new(),
             ledger: Mutex::new(ledger),
             _lock: lock,

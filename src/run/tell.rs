@@ -180,7 +180,12 @@ impl Night<'_> {
             quarantined: tally.failures.iter().map(quarantined).collect(),
             map: map(work),
             previews: row.map_or_else(Vec::new, |row| self.previews(work, row)),
-            notes: facts.map_or_else(Vec::new, |facts| facts.notes.clone()).into_iter().chain(speed(work)).collect(),
+            notes: facts
+                .map_or_else(Vec::new, |facts| facts.notes.clone())
+                .into_iter()
+                .chain(self.object_changes.get(&work.config.id).map(|changes| changes_note(&work.config.id, changes)))
+                .chain(speed(work))
+                .collect(),
         }
     }
 
@@ -323,4 +328,11 @@ fn last_nights(runs: &[RunRow]) -> Vec<LastNight> {
         })
     };
     runs.iter().filter_map(night).collect()
+}
+
+/// What became of the objects since the release before.
+fn changes_note(dataset: &str, changes: &crate::dataset::ObjectChanges) -> (String, String) {
+    let text =
+        format!("{} neu, {} geändert, {} entfernt (Liste: changes/{dataset}.csv)", changes.new, changes.changed, changes.removed);
+    ("Geänderte Objekte".to_owned(), text)
 }

@@ -55,6 +55,15 @@ fn themes_of_the_town_come_out_as_the_truth_knows_them() {
         let services = std::fs::read_to_string(release.path("public/portal/services.json")).unwrap();
         assert!(services.contains("strassenzustand/theme.geojson") && services.contains("Zustandswert"));
     }
+    // The report of the second night lists what the generator changed, and nothing else.
+    let changed: Vec<&String> =
+        values[1].iter().filter(|(key, value)| values[0].get(*key) != Some(value)).map(|(key, _)| key).collect();
+    let report = folder.path().join("work/current/report");
+    let list = std::fs::read_to_string(report.join("changes/strassenzustand.csv")).unwrap();
+    let listed: Vec<String> = list.lines().skip(1).map(|line| line.split(';').take(2).collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(listed, changed.iter().map(|key| format!("{key} geändert")).collect::<Vec<_>>());
+    let told = format!("0 neu, {} geändert, 0 entfernt", changed.len());
+    assert!(std::fs::read_to_string(report.join("report.json")).unwrap().contains(&told), "{told}");
     assert!(values[0] != values[1] && done[1] < done[0], "the night after changes something, but not everything: {done:?}");
 }
 

@@ -9,6 +9,7 @@
 use super::tables::GEOMETRY;
 use crate::crs::Crs;
 use crate::error::{Error, Result};
+use crate::format::sheet::cell;
 use crate::format::wkb;
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Float64Type, Int32Type};
@@ -48,14 +49,6 @@ pub fn csv(table: &RecordBatch) -> String {
         text.push_str("\r\n");
     }
     text
-}
-
-/// A cell of such a file.
-pub fn cell(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '@', '\t', '\r'])
-        || (text.starts_with('-') && !text[1..].starts_with(|c: char| c.is_ascii_digit()));
-    let text = if formula { format!("'{text}") } else { text.to_owned() };
-    if text.contains([';', '"', '\n', '\r']) { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
 }
 
 fn position(table: &RecordBatch, row: usize) -> Option<[f64; 2]> {
@@ -182,14 +175,5 @@ mod tests {
             "-",
         ];
         assert_eq!(found.lines().collect::<Vec<_>>(), expected);
-    }
-
-    #[test]
-    fn cells_are_quoted_and_formulas_are_none() {
-        assert_eq!(cell("Am \"Hof\"; 1"), "\"Am \"\"Hof\"\"; 1\"");
-        assert_eq!(cell("=1+1"), "'=1+1");
-        assert_eq!(cell("-cmd"), "'-cmd");
-        assert_eq!(cell("-14"), "-14");
-        assert_eq!(cell("Straße"), "Straße");
     }
 }

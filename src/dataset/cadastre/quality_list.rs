@@ -1,7 +1,7 @@
 //! The quality list as a file for the office: every finding with object and place, where the report shows the first of each kind.
 
-use super::address_files::cell;
 use crate::dataset::UnitResult;
+use crate::format::sheet::cell;
 
 /// What the codes of the list begin with.
 const QUALITY: &str = "mk::cadastre::quality::";

@@ -21,7 +21,8 @@ use geo::{Geometry, LineString, Polygon};
 use rayon::prelude::*;
 use std::io::{BufWriter, Write};
 
-const PARQUET: &str = "theme.parquet";
+/// Name of the table.
+pub const PARQUET: &str = "theme.parquet";
 const FGB: &str = "theme.fgb";
 const GPKG: &str = "theme.gpkg";
 const PMTILES: &str = "theme.pmtiles";

@@ -6,6 +6,7 @@
 
 mod assemble;
 mod cells;
+mod changes;
 pub(in crate::dataset) mod check;
 mod csv_file;
 pub(in crate::dataset) mod feature;
@@ -22,10 +23,11 @@ mod whole;
 
 pub use options::Options;
 
-use super::{AssembleContext, Assembly, Dataset, Kind, Located, Outcome, PlanContext, Stage, UnitContext};
+use super::{AssembleContext, Assembly, Dataset, Kind, Located, ObjectChanges, Outcome, PlanContext, Stage, UnitContext};
 use crate::error::Result;
 use crate::pipeline::DatasetConfig;
 use crate::plan::UnitSpec;
+use std::path::Path;
 
 /// The kind, as the table lists it.
 pub const KIND: Kind = Kind {
@@ -89,6 +91,10 @@ impl Dataset for VectorTheme {
     }
     fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {
         assemble::assemble(&self.options, context)
+    }
+    fn object_changes(&self, before: &Path, after: &Path) -> Result<Option<ObjectChanges>> {
+        let table = |folder: &Path| folder.join(assemble::PARQUET);
+        changes::between(&table(before), &table(after), self.options.key.as_deref())
     }
     fn locate(&self, object: &str, context: &AssembleContext<'_>) -> Result<Vec<Located>> {
         assemble::locate(&self.options, object, context)

@@ -242,7 +242,8 @@ impl Sheet<'_> {
         let layer = |id: &str, kind: &str, geometry: &str, paint: Value| {
             json!({
                 "id": format!("{}-{id}", self.layer), "type": kind, "source": "thema", "source-layer": self.layer,
-                "filter": ["==", ["geometry-type"], geometry], "paint": paint,
+                // Newer versions tell collections from single geometries.
+                "filter": ["in", ["geometry-type"], ["literal", [geometry, format!("Multi{geometry}")]]], "paint": paint,
             })
         };
         let mut layers = Vec::new();

@@ -497,3 +497,35 @@ style.classes[0]: a class has a `value`, or `min` and `max` (one of them is enou
 style.classes[1]: two classes fit the same value (style.classes[1])
 "#);
 }
+
+#[test]
+fn changes_between_two_releases_are_listed_by_key_or_by_content() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("a.geojson");
+    for key in [true, false] {
+        let mut options = json!({ "fields": [{ "name": "nr", "type": "integer" }, { "name": "name" }], "zoom": [12, 12] });
+        if key {
+            options["key"] = json!("nr");
+        }
+        many(&path, false);
+        let before = run_kind("vector_theme", &options, std::slice::from_ref(&path));
+        many(&path, true);
+        let after = run_kind("vector_theme", &options, std::slice::from_ref(&path));
+        let dataset = (super::KIND.open)(&serde_json::from_value(json!({
+            "id": "test", "kind": "vector_theme", "source": ["a"], "fields": options["fields"], "key": options["key"], "zoom": [12, 12],
+        })).unwrap()).unwrap();
+        let changes = dataset.object_changes(&before.output(), &after.output()).unwrap().unwrap();
+        let lines: Vec<&str> = changes.csv.lines().skip(1).collect();
+        if key {
+            assert_eq!((changes.new, changes.changed, changes.removed), (0, 2, 1));
+            assert_eq!(
+                lines,
+                ["7;geändert;566325.00;5940025.00", "8;geändert;572225.00;5940025.00", "9;entfernt;568125.00;5940025.00"]
+            );
+        } else {
+            assert_eq!((changes.new, changes.changed, changes.removed, lines.len()), (2, 0, 3, 5));
+        }
+        assert!(dataset.object_changes(&after.output(), &after.output()).unwrap().is_none());
+        assert!(dataset.object_changes(folder.path(), &after.output()).unwrap().is_none());
+    }
+}
