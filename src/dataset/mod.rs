@@ -8,6 +8,7 @@
 mod context;
 mod count;
 mod facts;
+mod features;
 mod kept;
 mod made;
 #[cfg(test)]

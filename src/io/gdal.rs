@@ -197,6 +197,12 @@ pub fn open_raster(path: &Path, drivers: &[&str], limits: RasterLimits) -> Resul
     Ok(dataset)
 }
 
+/// Well-known text as WKB; `None` where it is none.
+pub fn wkb_of_text(text: &str) -> Option<Vec<u8>> {
+    init();
+    gdal::vector::Geometry::from_wkt(text.trim()).and_then(|geometry| geometry.wkb()).ok()
+}
+
 /// Opens vector data for reading, with one of `drivers` and no other.
 ///
 /// # Errors

@@ -7,7 +7,8 @@
 use super::fold::key;
 use super::model::{GEOMETRY, Row, text};
 use crate::format::wkb;
-use std::collections::{BTreeMap, BTreeSet};
+use crate::io::gdal::wkb_of_text;
+use std::collections::BTreeMap;
 use uuid::Uuid;
 
 /// How rows with new keys are matched with rows whose keys are gone.
@@ -72,18 +73,32 @@ pub fn assign(
     (assigned, matched)
 }
 
-/// Pairs of a row with a new key and a row whose key is gone, each the only candidate of the other.
+/// Number and place of a row that is gone.
+type Placed = (usize, [f64; 2]);
+
+/// Pairs of a row with a new key and a row whose key is gone, each the only candidate of the other. Those that are gone are looked up
+/// by type and square, so that a whole town may be numbered anew.
 fn pairs(fresh: &[(String, Row)], gone: &[(&Uuid, &Row)], matching: &Matching) -> BTreeMap<usize, Uuid> {
-    let places: Vec<Option<[f64; 2]>> = gone.iter().map(|(_, row)| middle(row)).collect();
+    let scale = |[x, y]: [f64; 2]| if matching.degrees { [x * DEGREE_M * y.to_radians().cos(), y * DEGREE_M] } else { [x, y] };
+    // Wider than the distance: degrees of longitude are not as long on the other side of it.
+    let side = matching.distance_m + 10.0;
+    let square = |at: [f64; 2]| scale(at).map(|value| (value / side).floor() as i64);
+    let mut squares: BTreeMap<(String, [i64; 2]), Vec<Placed>> = BTreeMap::new();
+    for (number, (_, row)) in gone.iter().enumerate() {
+        if let Some(at) = middle(row) {
+            squares.entry((kind(row), square(at))).or_default().push((number, at));
+        }
+    }
     let mut candidates: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
     let mut times = vec![0_u32; gone.len()];
     for (index, (_, row)) in fresh.iter().enumerate() {
         let Some(here) = middle(row) else { continue };
-        for (other, (_, before)) in gone.iter().enumerate() {
-            let Some(there) = places[other] else { continue };
-            if kind(row) == kind(before) && distance_m(here, there, matching.degrees) <= matching.distance_m {
-                candidates.entry(index).or_default().push(other);
-                times[other] += 1;
+        let ([column, line], kind) = (square(here), kind(row));
+        let around = (-1..=1).flat_map(|x| (-1..=1).map(move |y| [column + x, line + y]));
+        for &(number, there) in around.filter_map(|square| squares.get(&(kind.clone(), square))).flatten() {
+            if distance_m(here, there, matching.degrees) <= matching.distance_m {
+                candidates.entry(index).or_default().push(number);
+                times[number] += 1;
             }
         }
     }
@@ -91,8 +106,7 @@ fn pairs(fresh: &[(String, Row)], gone: &[(&Uuid, &Row)], matching: &Matching) -
         [one] if times[one] == 1 => Some((index, *gone[one].0)),
         _ => None,
     });
-    let mut seen = BTreeSet::new();
-    only.filter(|(_, uuid)| seen.insert(*uuid)).collect()
+    only.collect()
 }
 
 /// What must be the same: the type of a device, or its text where it has none.
@@ -102,8 +116,7 @@ fn kind(row: &Row) -> String {
 }
 
 fn middle(row: &Row) -> Option<[f64; 2]> {
-    crate::io::gdal::init();
-    let bytes = gdal::vector::Geometry::from_wkt(text(row, GEOMETRY)?).and_then(|geometry| geometry.wkb()).ok()?;
+    let bytes = wkb_of_text(text(row, GEOMETRY)?)?;
     wkb::summary(&bytes).ok().map(|summary| summary.bbox).filter(|bbox| !bbox.is_empty()).map(|bbox| bbox.centre())
 }
 

@@ -7,11 +7,10 @@
 use super::model::{GEOMETRY, Row, Tables, VERSION, row, table};
 use crate::crs::{Crs, Operation};
 use crate::dataset::Area;
-use crate::dataset::vector_theme::check;
-use crate::dataset::vector_theme::feature::{Value as Read1, convert};
-use crate::dataset::vector_theme::options::{DecimalOption, FieldOption, FieldType};
+use crate::dataset::features::{DecimalOption, FieldOption, FieldType, Value as Read1, check, convert};
 use crate::error::{Error, Result};
 use crate::format::wkb;
+use crate::io::gdal::wkb_of_text;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -163,9 +162,8 @@ fn change(delta: Delta, file: &str, time: &str, position: usize, area: &Area) ->
 
 /// Well-known text as the tables have it.
 fn shape(text: &str, operation: Option<&Operation>) -> Result<String> {
-    crate::io::gdal::init();
     let wrong = || Error::new("mk::playground::geometry", "its geometry is no well-known text");
-    let bytes = gdal::vector::Geometry::from_wkt(text.trim()).and_then(|geometry| geometry.wkb()).map_err(|_| wrong())?;
+    let bytes = wkb_of_text(text).ok_or_else(wrong)?;
     let geometry = check::sound(&bytes, None).map_err(|fault| Error::new("mk::playground::geometry", fault.reason))?;
     let geometry = match operation {
         Some(operation) => super::read::moved(&geometry, operation)?,

@@ -1,6 +1,6 @@
 //! The tables of the kind: their columns with types, titles and value lists, and which of them the public may see.
 
-use crate::dataset::vector_theme::options::FieldType::{self, Boolean, Date, Integer, Number, Text};
+use crate::dataset::features::FieldType::{self, Boolean, Date, Integer, Number, Text};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use uuid::Uuid;

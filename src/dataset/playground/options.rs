@@ -2,7 +2,7 @@
 
 use super::model::{self, Column, DEVICE, INSPECTION, SITE, Table};
 use crate::crs::Crs;
-use crate::dataset::vector_theme::options::{CsvOption, DayOption, DecimalOption, FieldOption, FieldType, Options as Reading};
+use crate::dataset::features::{CsvOption, DayOption, DecimalOption, FieldOption, FieldType, Reading};
 use crate::error::{Error, Exit, Place, Result};
 use crate::pipeline::DatasetConfig;
 use globset::{Glob, GlobSet, GlobSetBuilder};
@@ -140,18 +140,16 @@ pub struct Wanted {
 }
 
 impl TableOption {
-    /// How the readers of files are to read.
-    ///
-    /// # Errors
-    /// Never, as long as those options have defaults.
-    pub fn reading(&self, table: &Table) -> Result<Reading> {
-        let text = serde_json::json!({
-            "layer": self.layer, "source_crs": self.source_crs, "encoding": self.encoding, "decimal": self.decimal, "csv": self.csv
-        });
-        let mut reading: Reading = serde_json::from_value(text)
-            .map_err(|error| Error::new("mk::config::option", "the options of a table do not fit").because(error))?;
-        reading.places_optional = table.name != SITE;
-        Ok(reading)
+    /// How the files are read. Sites are places; what belongs to one need have none of its own.
+    pub fn reading(&self, table: &Table) -> Reading<'_> {
+        Reading {
+            layer: self.layer.as_deref(),
+            source_crs: self.source_crs,
+            encoding: self.encoding.as_deref(),
+            decimal: self.decimal,
+            csv: &self.csv,
+            places_optional: table.name != SITE,
+        }
     }
 
     /// The fields of a table in the order in which they are read: its own columns, then those of the pipeline alone.

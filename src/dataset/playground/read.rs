@@ -4,14 +4,13 @@ use super::merge::{Change, changes_of};
 use super::model::{GEOMETRY, Row, SITE, Table, table};
 use super::options::{Content, Options, TableOption, Wanted};
 use crate::crs::{Bbox, Crs, Operation, OperationFact};
-use crate::dataset::vector_theme::{check, feature, source};
+use crate::dataset::features::{Raw, Value as Read1, check, convert, date_text, source};
 use crate::dataset::{Area, Counts, Outcome, PlanContext, UnitContext};
 use crate::error::{Error, Place, Rejection, Result};
 use crate::format::wkb;
 use crate::io::beside::Finder;
 use crate::io::{Limits, Source};
 use crate::plan::{Input, UnitSpec};
-use feature::{Raw, Value as Read1, convert};
 use geo::{Geometry, MapCoords};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -120,7 +119,7 @@ fn rows(table: &'static Table, option: &TableOption, files: &[Source], context: 
         outcome: Outcome::default(),
         bbox: Bbox::EMPTY,
     };
-    source::read(files, &option.reading(table)?, context.scratch, &mut work)?;
+    source::read(files, &option.reading(table), context.scratch, &mut work)?;
     let Work { operation, rows, mut outcome, bbox, .. } = work;
     context.pack.add(ROWS, &to_json(&rows)?)?;
     outcome.bbox = (!bbox.is_empty()).then_some(bbox);
@@ -276,7 +275,7 @@ pub fn json(value: Read1, factor: f64) -> Option<Value> {
         Read1::Real(real) if factor != 1.0 => Value::from((real * factor * 1e10).round() / 1e10),
         Read1::Real(real) => Value::from(real),
         Read1::Truth(truth) => Value::from(truth),
-        Read1::Day(days) => Value::from(feature::date_text(days)),
+        Read1::Day(days) => Value::from(date_text(days)),
     })
 }
 

@@ -5,12 +5,13 @@ use super::fold::Folded;
 use super::model::{self, DEVICE, GEOMETRY, INSPECTION, PLAN, Row, SITE, TABLES, Table, VERSION, day, text};
 use super::options::Options;
 use super::plan::{KINDS, Suspension, light};
-use crate::dataset::vector_theme::options::{FieldOption, FieldType};
+use crate::dataset::features::{FieldOption, FieldType};
 use crate::error::{Error, Place, Result};
 use crate::format::gpkg::{ColumnText, Geopackage, Layer, ValueList};
 use crate::format::sheet::cell;
 use crate::format::{geojson, geoparquet, wkb};
 use crate::io::atomic;
+use crate::io::gdal::wkb_of_text;
 use arrow::array::{ArrayRef, BinaryArray, BooleanArray, Date32Array, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{Field, Schema};
 use jiff::civil::Date;
@@ -58,9 +59,8 @@ fn columns(table: &Table, more: &[FieldOption], public: bool) -> Vec<Told> {
 /// Well-known text as WKB.
 fn shape(row: &Row) -> Result<Option<Vec<u8>>> {
     let Some(shape) = text(row, GEOMETRY) else { return Ok(None) };
-    crate::io::gdal::init();
-    let bytes = gdal::vector::Geometry::from_wkt(shape).and_then(|geometry| geometry.wkb());
-    bytes.map(Some).map_err(|error| Error::new("mk::playground::geometry", "a geometry cannot be written").because(error))
+    let failed = || Error::new("mk::playground::geometry", format!("a geometry cannot be written: {shape}"));
+    wkb_of_text(shape).map(Some).ok_or_else(failed)
 }
 
 fn array(rows: &[&Row], name: &str, field_type: FieldType) -> ArrayRef {

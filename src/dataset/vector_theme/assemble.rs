@@ -1,12 +1,13 @@
 //! The artefacts from the rows of all files, and what is said about them.
 
-use super::options::{FieldType, Options, table_name};
+use super::options::{Options, table_name};
 use super::read::kinds;
 use super::rows::{DIGEST, GEOMETRY, schema, text_at};
 use super::style::Sheet;
 use super::whole::{Rows, Whole, published};
 use super::{READ, TILES, tiles};
 use crate::crs::{Bbox, Crs, Operation};
+use crate::dataset::features::{FieldOption, FieldType};
 use crate::dataset::vector_tiles::{self, MapHeader, around};
 use crate::dataset::{
     Artefact, ArtefactRole, AssembleContext, Assembly, Counts, Facts, Located, PortalLayer, Representation, UnitResult,
@@ -244,7 +245,7 @@ impl Work<'_> {
         let fields = if whole.fields.is_empty() {
             "Veröffentlicht ohne Sachdaten.".to_owned()
         } else {
-            let names: Vec<String> = whole.fields.iter().map(super::options::FieldOption::label).collect();
+            let names: Vec<String> = whole.fields.iter().map(FieldOption::label).collect();
             format!("Veröffentlichte Sachdaten: {}.", names.join(", "))
         };
         steps.push(fields);

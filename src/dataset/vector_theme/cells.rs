@@ -209,8 +209,7 @@ pub fn listed(bytes: &[u8]) -> Result<BTreeMap<Cell, CellInfo>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::dataset::vector_theme::feature::Value;
-    use crate::dataset::vector_theme::options::{FieldOption, FieldType};
+    use crate::dataset::features::{FieldOption, FieldType, Value};
     use crate::dataset::vector_theme::rows::{Builder, pack_schema};
     use crate::io::Pack;
 

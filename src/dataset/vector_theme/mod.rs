@@ -7,14 +7,10 @@
 mod assemble;
 mod cells;
 mod changes;
-pub(in crate::dataset) mod check;
-mod csv_file;
-pub(in crate::dataset) mod feature;
-mod ogr;
-pub(in crate::dataset) mod options;
+mod mapping;
+mod options;
 mod read;
 mod rows;
-pub(in crate::dataset) mod source;
 mod style;
 #[cfg(test)]
 mod tests;

@@ -2,6 +2,7 @@
 
 use super::style::StyleOption;
 use crate::crs::Crs;
+use crate::dataset::features::{CsvOption, DayOption, DecimalOption, FieldOption, GeometryOption, Reading};
 use crate::error::{Error, Exit, Place, Result};
 use crate::pipeline::DatasetConfig;
 use schemars::JsonSchema;
@@ -46,132 +47,24 @@ pub struct Options {
     /// How maps draw it. Defaults to one plain colour.
     #[serde(default)]
     pub style: StyleOption,
-    /// True when files may have no geometries at all: another kind reads its tables with these readers.
-    #[serde(skip)]
-    #[schemars(skip)]
-    pub places_optional: bool,
+}
+
+impl Options {
+    /// How the files are read.
+    pub fn reading(&self) -> Reading<'_> {
+        Reading {
+            layer: self.layer.as_deref(),
+            source_crs: self.source_crs,
+            encoding: self.encoding.as_deref(),
+            decimal: self.decimal,
+            csv: &self.csv,
+            places_optional: false,
+        }
+    }
 }
 
 fn default_zoom() -> [u8; 2] {
     [8, 15]
-}
-
-/// A field that is published.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct FieldOption {
-    /// Name: letters, digits and underscores.
-    pub name: String,
-    /// Name of the field in the files. Defaults to `name`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    /// Type: `text`, `integer`, `number`, `boolean` or `date`. Defaults to `text`.
-    #[serde(default, rename = "type")]
-    pub field_type: FieldType,
-    /// Unit of the values, as `ha`; for people.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub unit: Option<String>,
-    /// True when every feature must have a value. Defaults to false.
-    #[serde(default)]
-    pub required: bool,
-    /// German title. Defaults to the name.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub title: Option<String>,
-}
-
-impl FieldOption {
-    /// Name of the field in the files.
-    pub fn source(&self) -> &str {
-        self.from.as_deref().unwrap_or(&self.name)
-    }
-    /// Title and unit for people.
-    pub fn label(&self) -> String {
-        let title = self.title.as_deref().unwrap_or(&self.name);
-        self.unit.as_ref().map_or_else(|| title.to_owned(), |unit| format!("{title} ({unit})"))
-    }
-}
-
-/// Type of a field.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum FieldType {
-    /// Text.
-    #[default]
-    Text,
-    /// A whole number.
-    Integer,
-    /// A number.
-    Number,
-    /// True or false.
-    Boolean,
-    /// A day.
-    Date,
-}
-
-/// What a feature is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum GeometryOption {
-    /// Points.
-    Point,
-    /// Lines.
-    Line,
-    /// Areas.
-    Polygon,
-}
-
-/// The decimal separator of numbers that are text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-pub enum DecimalOption {
-    /// `3.5`
-    #[default]
-    #[serde(rename = ".")]
-    Point,
-    /// `3,5`; points between thousands are left out.
-    #[serde(rename = ",")]
-    Comma,
-}
-
-/// How CSV files are read.
-#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct CsvOption {
-    /// Character between the columns: `;`, `,`, tabulator or `|`. Defaults to the one that the first line has most often.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub separator: Option<char>,
-    /// Column with the easting or longitude.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub x: Option<String>,
-    /// Column with the northing or latitude.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub y: Option<String>,
-    /// Column with the geometry as well-known text.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub wkt: Option<String>,
-}
-
-/// A day, `YYYY-MM-DD`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String", into = "String")]
-pub struct DayOption(#[schemars(regex(pattern = r"^\d{4}-\d{2}-\d{2}$"))] String);
-
-impl DayOption {
-    /// The text.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-impl TryFrom<String> for DayOption {
-    type Error = String;
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse::<jiff::civil::Date>().map_err(|error| format!("not a day: {error}"))?;
-        Ok(Self(text))
-    }
-}
-impl From<DayOption> for String {
-    fn from(day: DayOption) -> Self {
-        day.0
-    }
 }
 
 /// Columns that the files have beside the fields.

@@ -1,12 +1,13 @@
 //! Stage `read`: a file to rows by cell of the map.
 
 use super::cells::{CellInfo, Cells, Spot};
-use super::check::{self, Fault};
-use super::feature::{Mapping, Raw, convert};
-use super::options::{DecimalOption, FieldOption, GeometryOption, Options};
+use super::mapping::Mapping;
+use super::options::Options;
 use super::rows::{Builder, pack_schema};
-use super::source::{self, Head, Sink, place};
 use crate::crs::{Bbox, Crs, Operation, OperationFact};
+use crate::dataset::features::check::{self, Fault};
+use crate::dataset::features::source::{self, Head, Sink, place};
+use crate::dataset::features::{DecimalOption, FieldOption, GeometryOption, Raw, convert};
 use crate::dataset::vector_tiles::around;
 use crate::dataset::{Area, Counts, Outcome, PlanContext, UnitContext, check as check_cancel};
 use crate::error::{Error, Rejection, Result};
@@ -136,7 +137,7 @@ fn source_of(files: &[Source], options: &Options, scratch: &Path, work: &mut Wor
             }
             Ok(())
         });
-        let read = source::read(files, options, scratch, &mut Handing { sender, answers });
+        let read = source::read(files, &options.reading(), scratch, &mut Handing { sender, answers });
         let worked = worker.join().unwrap_or_else(|_| Err(Error::new("mk::run::panic", "the work on the features panicked")));
         // A worker that stopped is the reason why the reader did.
         worked.and(read)

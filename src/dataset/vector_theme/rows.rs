@@ -2,8 +2,7 @@
 //!
 //! A row of a pack has its place along the Hilbert curve of its cell and the digest of its content before the published fields.
 
-use super::feature::Value;
-use super::options::{FieldOption, FieldType};
+use crate::dataset::features::{FieldOption, FieldType, Value};
 use crate::error::{Error, Result};
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryBuilder, BooleanBuilder, Date32Builder, Float64Builder, Int64Builder, RecordBatch,

@@ -1,6 +1,6 @@
 //! How maps draw a theme: a small section of the pipeline as a MapLibre style and as SLD 1.1 with Symbology Encoding 1.1.
 
-use super::options::{FieldOption, FieldType, GeometryOption};
+use crate::dataset::features::{FieldOption, FieldType, GeometryOption};
 use crate::error::{Error, Exit, Place, Result};
 use crate::markup::Element;
 use schemars::JsonSchema;

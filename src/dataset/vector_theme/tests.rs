@@ -259,11 +259,11 @@ fn what_is_broken_is_rejected_with_its_place_and_the_rest_goes_on() {
 mk::vector_theme::empty it has no geometry (a.csv:3)
 mk::vector_theme::value the value of 'wert' is no whole number (a.csv:4, at 565000.00 5950000.00)
 mk::vector_theme::outside the feature lies outside the pipeline's extent: easting and northing are swapped (a.csv:5, at 5950000.00 565000.00)
-mk::vector_theme::line a line has fewer than two different points (a.csv:6, at 565000.00 5950000.00)
+mk::features::line a line has fewer than two different points (a.csv:6, at 565000.00 5950000.00)
 mk::vector_theme::geometry the geometry is no well-known text (a.csv:8)
 mk::vector_theme::geometry the line has another number of columns than the first (a.csv:9)
 mk::vector_theme::value the required field 'wert' is empty (a.csv:10, at 565001.00 5950001.00)
-mk::vector_theme::type it is a collection of different geometries (a.csv:11)
+mk::features::type it is a collection of different geometries (a.csv:11)
 "#);
     let findings: Vec<String> =
         outcome.findings.iter().map(|finding| format!("{} ({})", finding.reason, finding.place)).collect();

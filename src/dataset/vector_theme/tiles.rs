@@ -2,11 +2,11 @@
 //! nothing new touches are taken over from the night before.
 
 use super::cells::{CELL_ZOOM, Cell, is_wide, name};
-use super::feature::date_text;
 use super::options::{Options, table_name};
 use super::rows::{GEOMETRY, from_ipc};
 use super::whole::{Whole, cells_of};
 use crate::crs::{Bbox, Crs, Operation};
+use crate::dataset::features::date_text;
 use crate::dataset::vector_tiles::{Brush, Drawing, Made, Parts, Pyramid, Thing, Tile, around, parse_tile, tile_at, touched};
 use crate::dataset::{Outcome, PlanContext, UnitContext, UnitResult};
 use crate::error::{Error, Result};

@@ -1,11 +1,11 @@
 //! What all files of a theme say together, and their rows in one order.
 
 use super::cells::{self, Cell, CellInfo};
-use super::options::{FieldOption, FieldType};
 use super::read::Summary;
 use super::rows::{self, conformed, from_ipc, merged, pack_schema};
 use crate::crs::{Bbox, Crs, OperationFact};
 use crate::dataset::UnitResult;
+use crate::dataset::features::{FieldOption, FieldType};
 use crate::error::{Error, Place, Result};
 use crate::io::Pack;
 use crate::vector::hilbert;

@@ -1,7 +1,7 @@
 //! What OGR reads, behind the fence of drivers: `GeoPackage`, Shape, `GeoJSON`, `FlatGeobuf`, GML, `MapInfo`, DXF.
 
 use super::feature::{Column, Raw, Value};
-use super::options::{FieldType, Options};
+use super::options::{FieldType, Reading};
 use super::source::{CHUNK, Head, Sink, settle_crs};
 use crate::crs::Crs;
 use crate::error::{Error, Result};
@@ -18,35 +18,35 @@ const UNREADABLE: &str = "its features cannot be read";
 ///
 /// # Errors
 /// When GDAL cannot read it, or reports any failure while it does.
-pub fn read(path: &Path, content: Content, options: &Options, sink: &mut dyn Sink) -> Result<()> {
-    let (drivers, settings) = drivers(path, content, options)?;
+pub fn read(path: &Path, content: Content, reading: &Reading<'_>, sink: &mut dyn Sink) -> Result<()> {
+    let (drivers, settings) = drivers(path, content, reading)?;
     let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
     let dataset = open_vector_with(path, drivers, &settings)?;
     let names: Vec<String> = dataset.layers().map(|layer| layer.name()).collect();
-    let name = match (&options.layer, &names[..]) {
-        (Some(wanted), _) if names.contains(wanted) => wanted,
+    let name = match (reading.layer, &names[..]) {
+        (Some(wanted), _) if names.iter().any(|name| name == wanted) => wanted,
         (Some(wanted), _) => {
-            let error = Error::new("mk::vector_theme::layer", format!("the file has no layer '{wanted}'"));
+            let error = Error::new("mk::features::layer", format!("the file has no layer '{wanted}'"));
             return Err(error.hint(format!("it has {}", listed(&names))));
         }
         (None, [only]) => only,
-        (None, []) => return Err(Error::new("mk::vector_theme::layer", "the file has no layer")),
+        (None, []) => return Err(Error::new("mk::features::layer", "the file has no layer")),
         (None, _) => {
-            let error = Error::new("mk::vector_theme::layer", format!("the file has {} layers", names.len()));
+            let error = Error::new("mk::features::layer", format!("the file has {} layers", names.len()));
             return Err(error.hint(format!("say which one is read: layer = \"...\"; it has {}", listed(&names))));
         }
     };
     let what = "its layer cannot be opened";
     let mut layer = watched(path, what, || dataset.layer_by_name(name).map_err(|_| failed(what)))?;
-    let head = head(path, content, &layer, options)?;
+    let head = head(path, content, &layer, reading)?;
     let wanted = sink.begin(&head)?;
     watched(path, UNREADABLE, || features(&mut layer, &head.columns, &wanted, sink))
 }
 
 /// The drivers that may read the content, with their settings.
-fn drivers(path: &Path, content: Content, options: &Options) -> Result<(&'static [&'static str], Vec<String>)> {
+fn drivers(path: &Path, content: Content, reading: &Reading<'_>) -> Result<(&'static [&'static str], Vec<String>)> {
     let ending = path.extension().map(|ending| ending.to_string_lossy().to_lowercase()).unwrap_or_default();
-    let encoding = |key: &str| options.encoding.iter().map(|name| format!("{key}={name}")).collect();
+    let encoding = |key: &str| reading.encoding.iter().map(|name| format!("{key}={name}")).collect();
     Ok(match content {
         Content::Sqlite => (&["GPKG"], Vec::new()),
         Content::Shapefile => (&["ESRI Shapefile"], encoding("ENCODING")),
@@ -71,22 +71,22 @@ fn listed(names: &[String]) -> String {
     format!("{}{more}", names.iter().take(10).map(String::as_str).collect::<Vec<_>>().join(", "))
 }
 
-fn head(path: &Path, content: Content, layer: &Layer<'_>, options: &Options) -> Result<Head> {
+fn head(path: &Path, content: Content, layer: &Layer<'_>, reading: &Reading<'_>) -> Result<Head> {
     let reference = layer.spatial_ref();
     let mut said = reference.as_ref().and_then(code);
     // RFC 7946 (4) makes WGS 84 of what is not said, except by prior arrangement: that is what the pipeline file is.
-    if content == Content::Json && options.source_crs.is_some() && said == Some(Crs::WGS84) && !names_crs(path)? {
+    if content == Content::Json && reading.source_crs.is_some() && said == Some(Crs::WGS84) && !names_crs(path)? {
         said = None;
     }
-    let placeless = options.places_optional && layer.defn().geometry_type() == OGRwkbGeometryType::wkbNone;
+    let placeless = reading.places_optional && layer.defn().geometry_type() == OGRwkbGeometryType::wkbNone;
     if placeless && said.is_none() {
-        said = options.source_crs.or(Some(Crs::WGS84));
+        said = reading.source_crs.or(Some(Crs::WGS84));
     }
     let unnamed = reference.as_ref().and_then(SpatialRef::name);
     let columns = layer.defn().fields().map(|field| Column { name: field.name(), field_type: field_type(field.field_type()) });
     Ok(Head {
         layer: layer.name(),
-        crs: settle_crs(said, unnamed.as_deref(), options.source_crs)?,
+        crs: settle_crs(said, unnamed.as_deref(), reading.source_crs)?,
         columns: columns.collect(),
         hidden: Vec::new(),
     })

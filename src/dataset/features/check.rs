@@ -25,46 +25,46 @@ fn fault(code: &'static str, reason: &str) -> Fault {
 /// # Errors
 /// With what is wrong.
 pub fn sound(bytes: &[u8], wanted: Option<GeometryOption>) -> Result<Geometry<f64>, Fault> {
-    let broken = |error: crate::error::Error| fault("mk::vector_theme::geometry", error.message());
+    let broken = |error: crate::error::Error| fault("mk::features::geometry", error.message());
     let geometry = wkb::decode(bytes).map_err(broken)?;
     // Polygons close their rings when they are made: only the bytes tell.
     if wkb::summary(bytes).map_err(broken)?.open_ring {
-        return Err(fault("mk::vector_theme::ring", "a ring does not come back to where it began"));
+        return Err(fault("mk::features::ring", "a ring does not come back to where it began"));
     }
-    let kind = kind(&geometry).ok_or_else(|| fault("mk::vector_theme::type", "it is a collection of different geometries"))?;
+    let kind = kind(&geometry).ok_or_else(|| fault("mk::features::type", "it is a collection of different geometries"))?;
     if wanted.is_some_and(|wanted| wanted != kind) {
         let name = match kind {
             GeometryOption::Point => "it is a point",
             GeometryOption::Line => "it is a line",
             GeometryOption::Polygon => "it is an area",
         };
-        return Err(fault("mk::vector_theme::type", name));
+        return Err(fault("mk::features::type", name));
     }
     let mut parts = 0;
     each_line(&geometry, &mut |line, is_ring| {
         parts += 1;
         if let Some(at) = line.iter().find(|at| !(at.x.is_finite() && at.y.is_finite())) {
             let seen = [at.x, at.y].iter().all(|value| value.is_finite()).then_some([at.x, at.y]);
-            return Err(Fault { at: seen, ..fault("mk::vector_theme::number", "a coordinate is no number") });
+            return Err(Fault { at: seen, ..fault("mk::features::number", "a coordinate is no number") });
         }
         let at = line.first().map(|at| [at.x, at.y]);
         if is_ring {
             if line.is_empty() {
-                return Err(fault("mk::vector_theme::ring", "a ring is empty"));
+                return Err(fault("mk::features::ring", "a ring is empty"));
             }
             if line.len() < 4 {
-                return Err(Fault { at, ..fault("mk::vector_theme::ring", "a ring has fewer than four points") });
+                return Err(Fault { at, ..fault("mk::features::ring", "a ring has fewer than four points") });
             }
             if clip::double_area(&points(line)) == 0.0 {
-                return Err(Fault { at, ..fault("mk::vector_theme::ring", "a ring encloses no area") });
+                return Err(Fault { at, ..fault("mk::features::ring", "a ring encloses no area") });
             }
         } else if kind == GeometryOption::Line && (line.len() < 2 || line.iter().all(|at| *at == line[0])) {
-            return Err(Fault { at, ..fault("mk::vector_theme::line", "a line has fewer than two different points") });
+            return Err(Fault { at, ..fault("mk::features::line", "a line has fewer than two different points") });
         }
         Ok(())
     })?;
     if parts == 0 {
-        return Err(fault("mk::vector_theme::empty", "it has no geometry"));
+        return Err(fault("mk::features::empty", "it has no geometry"));
     }
     Ok(geometry)
 }
@@ -80,14 +80,14 @@ pub fn worth_a_look(geometry: &Geometry<f64>) -> Option<Fault> {
         let outer = points(&polygon.exterior().0);
         for ring in std::iter::once(polygon.exterior()).chain(polygon.interiors()) {
             if let Some(at) = partition::crossing(&points(&ring.0)) {
-                let told = fault("mk::vector_theme::quality::crossing", "a ring of the area crosses itself");
+                let told = fault("mk::features::quality::crossing", "a ring of the area crosses itself");
                 return Some(Fault { at: Some(at), ..told });
             }
         }
         for hole in polygon.interiors() {
             let outside = hole.0.iter().find(|at| !within(&outer, [at.x, at.y]));
             if let Some(at) = outside {
-                let told = fault("mk::vector_theme::quality::hole", "a hole of the area lies outside of it");
+                let told = fault("mk::features::quality::hole", "a hole of the area lies outside of it");
                 return Some(Fault { at: Some([at.x, at.y]), ..told });
             }
         }
@@ -156,15 +156,15 @@ mod tests {
     fn broken_geometries_are_told_by_what_they_are() {
         let square: Geometry<f64> = polygon![(x: 0.0, y: 0.0), (x: 9.0, y: 0.0), (x: 9.0, y: 9.0), (x: 0.0, y: 9.0)].into();
         assert_eq!(code(&square, None), "");
-        assert_eq!(code(&square, Some(GeometryOption::Line)), "mk::vector_theme::type");
+        assert_eq!(code(&square, Some(GeometryOption::Line)), "mk::features::type");
         let line = |points: &[(f64, f64)]| Geometry::LineString(LineString::from(points.to_vec()));
-        assert_eq!(code(&line(&[(1.0, 1.0), (1.0, 1.0)]), None), "mk::vector_theme::line");
-        assert_eq!(code(&line(&[(1.0, 1.0), (2.0, f64::NAN)]), None), "mk::vector_theme::number");
-        assert_eq!(code(&Point::new(f64::INFINITY, 0.0).into(), None), "mk::vector_theme::number");
+        assert_eq!(code(&line(&[(1.0, 1.0), (1.0, 1.0)]), None), "mk::features::line");
+        assert_eq!(code(&line(&[(1.0, 1.0), (2.0, f64::NAN)]), None), "mk::features::number");
+        assert_eq!(code(&Point::new(f64::INFINITY, 0.0).into(), None), "mk::features::number");
         let empty = Polygon::new(LineString::new(Vec::new()), Vec::new());
-        assert_eq!(code(&empty.into(), None), "mk::vector_theme::ring");
-        assert_eq!(code(&Geometry::MultiPolygon(geo::MultiPolygon(Vec::new())), None), "mk::vector_theme::empty");
-        assert_eq!(sound(b"no", None).unwrap_err().code, "mk::vector_theme::geometry");
+        assert_eq!(code(&empty.into(), None), "mk::features::ring");
+        assert_eq!(code(&Geometry::MultiPolygon(geo::MultiPolygon(Vec::new())), None), "mk::features::empty");
+        assert_eq!(sound(b"no", None).unwrap_err().code, "mk::features::geometry");
         // Not closed: geo would close it, so the bytes are made by hand.
         let mut open = wkb::encode(&Geometry::LineString(LineString::from(vec![(0.0, 0.0), (9.0, 0.0), (9.0, 9.0), (0.0, 9.0)])));
         open[1] = 3;
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn what_is_odd_is_told_with_its_place() {
         let bow = polygon![(x: 0.0, y: 0.0), (x: 10.0, y: 10.0), (x: 10.0, y: 0.0), (x: 0.0, y: 11.0)];
-        assert_eq!(worth_a_look(&bow.into()).unwrap().code, "mk::vector_theme::quality::crossing");
+        assert_eq!(worth_a_look(&bow.into()).unwrap().code, "mk::features::quality::crossing");
         let hole = polygon![
             exterior: [(x: 0.0, y: 0.0), (x: 9.0, y: 0.0), (x: 9.0, y: 9.0), (x: 0.0, y: 9.0)],
             interiors: [[(x: 1.0, y: 1.0), (x: 1.0, y: 2.0), (x: 2.0, y: 2.0)]],

@@ -1,11 +1,12 @@
 //! CSV as German offices write it: semicolons, decimal commas, ISO 8859-1, coordinates in two columns or as well-known text.
 
 use super::feature::{Column, Raw, Value, number};
-use super::options::{FieldType, Options};
+use super::options::{FieldType, Reading};
 use super::source::{CHUNK, Head, Sink, settle_crs};
 use crate::crs::Crs;
 use crate::error::{Error, Place, Result};
 use crate::format::wkb;
+use crate::io::gdal::wkb_of_text;
 use crate::io::source::read_error;
 use crate::io::{Limits, Source};
 use csv::{ByteRecord, ReaderBuilder};
@@ -45,7 +46,7 @@ impl<R: Read> Read for Guard<R> {
         self.since.set(self.since.get() + count as u64);
         if self.since.get() > MAX_RECORD {
             let message = format!("a line has more than {MAX_RECORD} bytes: a quote is not closed");
-            return Err(io::Error::other(Error::new("mk::vector_theme::csv", message)));
+            return Err(io::Error::other(Error::new("mk::features::csv", message)));
         }
         Ok(count)
     }
@@ -55,19 +56,17 @@ impl<R: Read> Read for Guard<R> {
 ///
 /// # Errors
 /// When it cannot be read, has no geometry, or is in another encoding than the pipeline says.
-pub fn read(file: &Source, options: &Options, sink: &mut dyn Sink) -> Result<()> {
-    let named = options.encoding.as_ref().and_then(|name| Encoding::for_label(name.as_bytes()));
+pub fn read(file: &Source, reading: &Reading<'_>, sink: &mut dyn Sink) -> Result<()> {
+    let named = reading.encoding.as_ref().and_then(|name| Encoding::for_label(name.as_bytes()));
     let encoding = named.unwrap_or(UTF_8);
     if !encoding.is_ascii_compatible() {
-        return Err(
-            Error::new("mk::vector_theme::csv", format!("CSV in {} is not read", encoding.name())).hint("save it as UTF-8")
-        );
+        return Err(Error::new("mk::features::csv", format!("CSV in {} is not read", encoding.name())).hint("save it as UTF-8"));
     }
     let since = Rc::new(Cell::new(0));
     let stream = Guard { inner: file.reader(Limits::default())?, since: Rc::clone(&since) };
     let mut stream = BufReader::with_capacity(256 << 10, stream);
     let first = stream.fill_buf().map_err(|error| read_error(&file.name, &error))?;
-    let separator = options.csv.separator.map_or_else(|| separator_of(first), |separator| separator as u8);
+    let separator = reading.csv.separator.map_or_else(|| separator_of(first), |separator| separator as u8);
     // The reader counts the second character of a line's end with the line after it.
     let late = u64::from(first.split(|byte| *byte == b'\n').next().is_some_and(|line| line.ends_with(b"\r")));
     let mut reader = ReaderBuilder::new().delimiter(separator).flexible(true).from_reader(stream);
@@ -75,9 +74,9 @@ pub fn read(file: &Source, options: &Options, sink: &mut dyn Sink) -> Result<()>
     let names: Vec<String> =
         headers.iter().map(|name| decode(name, encoding).map(|name| name.trim().to_owned())).collect::<Result<_>>()?;
     if names.len() > MAX_COLUMNS {
-        return Err(Error::new("mk::vector_theme::csv", format!("the file has {} columns", names.len())));
+        return Err(Error::new("mk::features::csv", format!("the file has {} columns", names.len())));
     }
-    let shape = shape(&names, options)?;
+    let shape = shape(&names, reading)?;
     let columns = names.iter().map(|name| Column { name: name.clone(), field_type: FieldType::Text }).collect();
     let hidden = match shape {
         Shape::None => Vec::new(),
@@ -85,10 +84,9 @@ pub fn read(file: &Source, options: &Options, sink: &mut dyn Sink) -> Result<()>
         Shape::Xy(columns) => columns.to_vec(),
     };
     // Where there are no places, their CRS does not matter.
-    let crs = if matches!(shape, Shape::None) { Crs::WGS84 } else { settle_crs(None, None, options.source_crs)? };
+    let crs = if matches!(shape, Shape::None) { Crs::WGS84 } else { settle_crs(None, None, reading.source_crs)? };
     let layer = file.file_name().split('.').next().unwrap_or_default().to_owned();
     let wanted = sink.begin(&Head { layer, crs, columns, hidden })?;
-    crate::io::gdal::init();
     let (mut record, mut chunk, mut number) = (ByteRecord::new(), Vec::with_capacity(CHUNK), 0);
     loop {
         since.set(0);
@@ -100,7 +98,7 @@ pub fn read(file: &Source, options: &Options, sink: &mut dyn Sink) -> Result<()>
         let at = |error: Error| error.at(Place { line, ..Place::default() });
         let text = |index: usize| decode(record.get(index).unwrap_or_default(), encoding);
         let geometry = if record.len() == names.len() {
-            geometry(&shape, options, &text).map_err(at)?
+            geometry(&shape, reading, &text).map_err(at)?
         } else {
             Err("the line has another number of columns than the first")
         };
@@ -118,7 +116,7 @@ pub fn read(file: &Source, options: &Options, sink: &mut dyn Sink) -> Result<()>
 fn unreadable(file: &Source, error: &csv::Error) -> Error {
     match error.kind() {
         csv::ErrorKind::Io(error) => read_error(&file.name, error),
-        _ => Error::new("mk::vector_theme::csv", format!("the file cannot be read as CSV: {error}")),
+        _ => Error::new("mk::features::csv", format!("the file cannot be read as CSV: {error}")),
     }
 }
 
@@ -139,33 +137,32 @@ fn separator_of(head: &[u8]) -> u8 {
 
 fn decode<'b>(bytes: &'b [u8], encoding: &'static Encoding) -> Result<Cow<'b, str>> {
     encoding.decode_without_bom_handling_and_without_replacement(bytes).ok_or_else(|| {
-        Error::new("mk::vector_theme::encoding", format!("a text is not in {}", encoding.name()))
+        Error::new("mk::features::encoding", format!("a text is not in {}", encoding.name()))
             .hint("say the encoding in the pipeline: encoding = \"windows-1252\"")
     })
 }
 
-fn shape(names: &[String], options: &Options) -> Result<Shape> {
+fn shape(names: &[String], reading: &Reading<'_>) -> Result<Shape> {
     let find = |wanted: &str| {
         names.iter().position(|name| name == wanted).or_else(|| names.iter().position(|name| name.eq_ignore_ascii_case(wanted)))
     };
     let named = |wanted: &str| {
         find(wanted).ok_or_else(|| {
             let known = names.iter().take(20).map(String::as_str).collect::<Vec<_>>().join(", ");
-            Error::new("mk::vector_theme::csv", format!("the file has no column '{wanted}'"))
-                .hint(format!("its columns are {known}"))
+            Error::new("mk::features::csv", format!("the file has no column '{wanted}'")).hint(format!("its columns are {known}"))
         })
     };
-    if let Some(wkt) = &options.csv.wkt {
+    if let Some(wkt) = &reading.csv.wkt {
         return named(wkt).map(Shape::Wkt);
     }
-    if let (Some(x), Some(y)) = (&options.csv.x, &options.csv.y) {
+    if let (Some(x), Some(y)) = (&reading.csv.x, &reading.csv.y) {
         return Ok(Shape::Xy([named(x)?, named(y)?]));
     }
     let wkt = WKT.iter().find_map(|name| find(name)).map(Shape::Wkt);
     let xy = || XY.iter().find_map(|[x, y]| Some(Shape::Xy([find(x)?, find(y)?])));
-    let nowhere = || options.places_optional.then_some(Shape::None);
+    let nowhere = || reading.places_optional.then_some(Shape::None);
     wkt.or_else(xy).or_else(nowhere).ok_or_else(|| {
-        Error::new("mk::vector_theme::csv", "the file has no columns with coordinates")
+        Error::new("mk::features::csv", "the file has no columns with coordinates")
             .hint("name them in the pipeline: csv = { x = \"rechtswert\", y = \"hochwert\" } or csv = { wkt = \"geometrie\" }")
     })
 }
@@ -173,7 +170,7 @@ fn shape(names: &[String], options: &Options) -> Result<Shape> {
 type Read1<'r, 'b> = dyn Fn(usize) -> Result<Cow<'b, str>> + 'r;
 
 /// The geometry of a line as WKB, or why it has none.
-fn geometry(shape: &Shape, options: &Options, text: &Read1<'_, '_>) -> Result<Result<Vec<u8>, &'static str>> {
+fn geometry(shape: &Shape, reading: &Reading<'_>, text: &Read1<'_, '_>) -> Result<Result<Vec<u8>, &'static str>> {
     match shape {
         Shape::None => Ok(Err("it has no place")),
         Shape::Wkt(column) => {
@@ -181,15 +178,14 @@ fn geometry(shape: &Shape, options: &Options, text: &Read1<'_, '_>) -> Result<Re
             if text.trim().is_empty() {
                 return Ok(Err("it has no geometry"));
             }
-            let geometry = gdal::vector::Geometry::from_wkt(text.trim()).and_then(|geometry| geometry.wkb());
-            Ok(geometry.map_err(|_| "the geometry is no well-known text"))
+            Ok(wkb_of_text(&text).ok_or("the geometry is no well-known text"))
         }
         Shape::Xy([x, y]) => {
             let (x, y) = (text(*x)?, text(*y)?);
             if x.trim().is_empty() && y.trim().is_empty() {
                 return Ok(Err("it has no coordinates"));
             }
-            let pair = number(&x, options.decimal).zip(number(&y, options.decimal));
+            let pair = number(&x, reading.decimal).zip(number(&y, reading.decimal));
             Ok(pair.map(|(x, y)| wkb::encode(&Geometry::Point(Point::new(x, y)))).ok_or("a coordinate is no number"))
         }
     }

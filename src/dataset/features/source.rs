@@ -1,7 +1,7 @@
 //! Opening a file of a theme: what it is, which of its layers and fields are read, in which CRS it is.
 
 use super::feature::{Column, Raw};
-use super::options::Options;
+use super::options::Reading;
 use super::{csv_file, ogr};
 use crate::crs::Crs;
 use crate::error::{Error, Place, Result};
@@ -63,18 +63,18 @@ pub fn is_beside(name: &str) -> bool {
 ///
 /// # Errors
 /// When the file cannot be read; the error names no file.
-pub fn read(files: &[Source], options: &Options, scratch: &Path, sink: &mut dyn Sink) -> Result<()> {
+pub fn read(files: &[Source], reading: &Reading<'_>, scratch: &Path, sink: &mut dyn Sink) -> Result<()> {
     let Some(main) = files.first() else { return Err(Error::new("mk::run::input", "the unit has no source")) };
     let content = main.content()?;
     if content == Content::Other && is_csv(main.file_name()) {
-        return csv_file::read(main, options, sink);
+        return csv_file::read(main, reading, sink);
     }
     let folder = scratch.join("source");
     let placed = files.iter().map(|file| file.place(&folder)).collect::<Result<Vec<PathBuf>>>()?;
     if content == Content::Xml {
         refuse_doctype(main)?;
     }
-    ogr::read(&placed[0], content, options, sink)
+    ogr::read(&placed[0], content, reading, sink)
 }
 
 fn is_csv(name: &str) -> bool {
@@ -92,7 +92,7 @@ fn refuse_doctype(main: &Source) -> Result<()> {
     // In UTF-16 each letter has a zero beside it.
     head.retain(|byte| *byte != 0);
     if memchr::memmem::find(&head.to_ascii_uppercase(), b"<!DOCTYPE").is_some() {
-        return Err(Error::new("mk::vector_theme::doctype", "the file has a DOCTYPE, which is not read")
+        return Err(Error::new("mk::features::doctype", "the file has a DOCTYPE, which is not read")
             .hint("deliver it without one: GML needs none"));
     }
     Ok(())
@@ -105,7 +105,7 @@ fn refuse_doctype(main: &Source) -> Result<()> {
 pub fn settle_crs(said: Option<Crs>, unnamed: Option<&str>, wanted: Option<Crs>) -> Result<Crs> {
     match (said, wanted) {
         (Some(said), Some(wanted)) if said != wanted => {
-            Err(Error::new("mk::vector_theme::crs", format!("the file is in {said}, the pipeline says {wanted}"))
+            Err(Error::new("mk::features::crs", format!("the file is in {said}, the pipeline says {wanted}"))
                 .hint("leave out `source_crs`, or correct the file"))
         }
         (Some(crs), _) | (None, Some(crs)) => Ok(crs),
@@ -114,7 +114,7 @@ pub fn settle_crs(said: Option<Crs>, unnamed: Option<&str>, wanted: Option<Crs>)
                 || "the file does not say its CRS".to_owned(),
                 |name| format!("the file's CRS '{name}' has no EPSG code"),
             );
-            Err(Error::new("mk::vector_theme::crs", message).hint("say it in the pipeline: source_crs = \"EPSG:25832\""))
+            Err(Error::new("mk::features::crs", message).hint("say it in the pipeline: source_crs = \"EPSG:25832\""))
         }
     }
 }
