@@ -4,17 +4,15 @@ use super::footprint::footprint;
 use super::labels;
 use super::measure::Measures;
 use super::model::Building;
-use super::outputs;
 use crate::crs::{Bbox, Crs, Operation};
 use crate::error::{Error, Place, Result};
 use crate::format::mvt::{self, EXTENT, Layer, Shape, Value};
 use crate::format::pmtiles::{self, Header, TileType};
 use crate::format::tileset::Region;
+use crate::io::{Pack, PackWriter};
 use crate::vector::clip;
 use std::collections::BTreeMap;
 use std::f64::consts::TAU;
-use std::fs::File;
-use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 /// Zooms with buildings: at 13 a house is some units wide, beyond 16 a map enlarges.
@@ -28,13 +26,16 @@ const MARGIN: f64 = 1.0 / 2048.0;
 /// Tiles that a building may touch at a zoom; more is no building.
 const MAX_TILES: usize = 64;
 
-/// Tiles while they are filled. A sheet (a tile of the lowest zoom with all below it) is written to a spool as soon as nothing
+/// Tiles while they are filled. A sheet (a tile of the lowest zoom with all below it) is put aside as soon as nothing
 /// that is still to come touches it, so that memory does not grow with the town.
 pub struct MapTiles {
     operation: Operation,
     /// By column and row at the lowest zoom.
     open: BTreeMap<[u32; 2], Sheet>,
-    spool: Spool,
+    /// Tiles that are done.
+    done: PackWriter,
+    /// Place in the archive, zoom, column and row of those.
+    index: Vec<(u64, [u32; 3])>,
 }
 
 #[derive(Default)]
@@ -45,33 +46,23 @@ struct Sheet {
     tiles: BTreeMap<u64, ([u32; 3], Layer)>,
 }
 
-/// Finished tiles, in the order in which they were finished.
-struct Spool {
-    path: PathBuf,
-    file: BufWriter<File>,
-    end: u64,
-    /// Place in the archive, zoom with column and row, offset and length.
-    index: Vec<(u64, [u32; 3], u64, usize)>,
-}
-
 impl MapTiles {
     /// Nothing yet; `groups` are where the groups of buildings lie that will come, see [`Self::finish_group`]. Tiles that are done
-    /// wait in a file at `spool`.
+    /// wait in a pack at `aside`.
     ///
     /// # Errors
-    /// When there is no operation to Web Mercator, or its grid is missing, or the spool cannot be created.
-    pub fn new(crs: Crs, grids: &[PathBuf], spool: &Path, groups: impl Iterator<Item = Region>) -> Result<Self> {
+    /// When there is no operation to Web Mercator, or its grid is missing, or the pack cannot be created.
+    pub fn new(crs: Crs, grids: &[PathBuf], aside: &Path, groups: impl Iterator<Item = Region>) -> Result<Self> {
         let mut open: BTreeMap<[u32; 2], Sheet> = BTreeMap::new();
         for sheet in groups.flat_map(sheets) {
             open.entry(sheet).or_default().awaited += 1;
         }
-        let file = BufWriter::new(crate::io::atomic::create_unseen(spool)?);
-        let spool = Spool { path: spool.to_owned(), file, end: 0, index: Vec::new() };
-        Ok(Self { operation: Operation::between(crs, Crs::WEB_MERCATOR, grids)?, open, spool })
+        let operation = Operation::between(crs, Crs::WEB_MERCATOR, grids)?;
+        Ok(Self { operation, open, done: PackWriter::create(aside)?, index: Vec::new() })
     }
     /// True while nothing was drawn.
     pub fn is_empty(&self) -> bool {
-        self.spool.index.is_empty() && self.open.values().all(|sheet| sheet.tiles.is_empty())
+        self.index.is_empty() && self.open.values().all(|sheet| sheet.tiles.is_empty())
     }
     /// Draws a building.
     ///
@@ -124,7 +115,7 @@ impl MapTiles {
     /// Says that all buildings of a group were added: sheets that nothing else touches are done.
     ///
     /// # Errors
-    /// When the spool cannot be written.
+    /// When the pack cannot be written.
     pub fn finish_group(&mut self, group: Region) -> Result<()> {
         for at in sheets(group) {
             let Some(sheet) = self.open.get_mut(&at) else { continue };
@@ -132,7 +123,10 @@ impl MapTiles {
             if sheet.awaited == 0
                 && let Some(sheet) = self.open.remove(&at)
             {
-                sheet.tiles.into_iter().try_for_each(|(at, (place, layer))| self.spool.add(at, place, layer))?;
+                for (at, (place, layer)) in sheet.tiles.into_iter().filter(|(_, (_, layer))| !layer.is_empty()) {
+                    self.done.add(&name(place), &pmtiles::gzip(&mvt::tile(&[layer]))?)?;
+                    self.index.push((at, place));
+                }
             }
         }
         Ok(())
@@ -141,7 +135,7 @@ impl MapTiles {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn write(self, path: &Path, bounds_lonlat: Bbox, attribution: String) -> Result<()> {
+    pub fn write(mut self, path: &Path, bounds_lonlat: Bbox, attribution: String) -> Result<()> {
         let fields =
             serde_json::json!({ "id": "String", "height": "Number", "function_text": "String", "roofType_text": "String" });
         let layers = serde_json::json!([{ "id": "gebaeude", "fields": fields, "minzoom": ZOOMS[0], "maxzoom": ZOOMS[1] }]);
@@ -155,36 +149,18 @@ impl MapTiles {
             metadata: serde_json::Map::from_iter([("vector_layers".to_owned(), layers)]),
         };
         let mut writer = pmtiles::Writer::create(path, &header)?;
-        self.spool.drain(|[zoom, x, y], bytes| writer.add(zoom as u8, x, y, bytes))?;
+        let mut done = Pack::open(&self.done.finish()?)?;
+        self.index.sort_unstable();
+        for (_, place @ [zoom, x, y]) in self.index {
+            writer.add(zoom as u8, x, y, &done.read(&name(place))?)?;
+        }
         writer.finish().map(|_| ())
     }
 }
 
-impl Spool {
-    fn add(&mut self, at: u64, place: [u32; 3], layer: Layer) -> Result<()> {
-        if layer.is_empty() {
-            return Ok(());
-        }
-        let bytes = pmtiles::gzip(&mvt::tile(&[layer]))?;
-        self.file.write_all(&bytes).map_err(|error| outputs::unwritable(&self.path, error))?;
-        self.index.push((at, place, self.end, bytes.len()));
-        self.end += bytes.len() as u64;
-        Ok(())
-    }
-    /// Hands out all tiles in the order of the archive, and removes the file.
-    fn drain(mut self, mut take: impl FnMut([u32; 3], &[u8]) -> Result<()>) -> Result<()> {
-        let unreadable = |error| outputs::unwritable(&self.path, error);
-        self.file.flush().map_err(unreadable)?;
-        let mut file = File::open(&self.path).map_err(unreadable)?;
-        self.index.sort_unstable();
-        let mut bytes = Vec::new();
-        for (_, place, offset, length) in self.index {
-            bytes.resize(length, 0);
-            file.seek(SeekFrom::Start(offset)).and_then(|_| file.read_exact(&mut bytes)).map_err(unreadable)?;
-            take(place, &bytes)?;
-        }
-        std::fs::remove_file(&self.path).map_err(unreadable)
-    }
+/// Name of a tile in the pack.
+fn name([zoom, x, y]: [u32; 3]) -> String {
+    format!("{zoom}/{x}/{y}")
 }
 
 /// The sheets that buildings within a region touch.

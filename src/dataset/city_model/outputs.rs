@@ -81,7 +81,7 @@ impl Outputs {
         let mut map = None;
         if context.wants("pmtiles") {
             let regions = tiles.iter().filter_map(|tile| tile.summary.region());
-            map = Some(MapTiles::new(whole.crs, &context.area.grids, &context.scratch.join("map.spool"), regions)?);
+            map = Some(MapTiles::new(whole.crs, &context.area.grids, &context.scratch.join("map.pack"), regions)?);
         }
         let counted = tiles.iter().flat_map(|tile| {
             let Block { corner: Cell([east, north]), cells } = tile.block;
@@ -248,7 +248,6 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     std::fs::write(path, bytes).map_err(|error| unwritable(path, error))
 }
 
-/// That a file cannot be written, or read back.
-pub fn unwritable(path: &Path, error: std::io::Error) -> Error {
+fn unwritable(path: &Path, error: std::io::Error) -> Error {
     Error::new("mk::io::write", "cannot write the file").at(Place::file(path.display().to_string())).because(error)
 }
