@@ -2,6 +2,7 @@
 //! behind a web server that does the encryption.
 
 use crate::error::{Error, Exit, Result};
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
@@ -12,6 +13,10 @@ const MOST_HEAD: usize = 32 << 10;
 const MOST_BODY: usize = 1 << 20;
 const MOST_CONNECTIONS: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Between looks for a new connection: while some come, and while none do. A browser that shows a page opens many, one after the other.
+const LOOK: (Duration, Duration) = (Duration::from_millis(1), Duration::from_millis(20));
+/// Looks without a connection before the longer time applies.
+const BUSY_LOOKS: u32 = 200;
 
 /// A request.
 #[derive(Debug, Clone, Default)]
@@ -24,36 +29,101 @@ pub struct Request {
     pub query: Vec<(String, String)>,
     /// Address of the server as the client sees it, as `https://geo.example.de/katalog`.
     pub own: String,
+    /// Headers; names in lower case. Those that are no text are left out.
+    pub headers: Vec<(String, String)>,
     /// Body.
     pub body: Vec<u8>,
 }
 
 impl Request {
+    /// A header, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
     /// A parameter, by its name in lower case.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
+/// What an answer brings.
+#[derive(Debug)]
+pub enum Body {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// So many bytes of a file, from where it stands; it is sent piece by piece.
+    File(File, u64),
+}
+
 /// An answer.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Response {
     /// Status.
     pub status: u16,
     /// Media type.
     pub content_type: &'static str,
+    /// Further headers. Without a `Cache-Control` among them, clients ask again before they use what they kept.
+    pub headers: Vec<(&'static str, String)>,
     /// Body.
-    pub body: Vec<u8>,
+    pub body: Body,
 }
 
 impl Response {
+    /// With a body.
+    pub fn new(status: u16, content_type: &'static str, body: Vec<u8>) -> Self {
+        Self { status, content_type, headers: Vec::new(), body: Body::Bytes(body) }
+    }
     /// Without a body.
     pub fn empty(status: u16) -> Self {
-        Self { status, content_type: "text/plain", body: Vec::new() }
+        Self::new(status, "text/plain", Vec::new())
     }
     /// A text.
     pub fn text(status: u16, content_type: &'static str, text: String) -> Self {
-        Self { status, content_type, body: text.into_bytes() }
+        Self::new(status, content_type, text.into_bytes())
+    }
+    /// With a header more; line breaks do not get into it.
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into().replace(['\r', '\n'], " ")));
+        self
+    }
+
+    /// Status line and headers.
+    fn head(&self) -> String {
+        let reason = match self.status {
+            200 => "OK",
+            201 => "Created",
+            204 => "No Content",
+            206 => "Partial Content",
+            303 => "See Other",
+            304 => "Not Modified",
+            400 => "Bad Request",
+            404 => "Not Found",
+            405 => "Method Not Allowed",
+            409 => "Conflict",
+            412 => "Precondition Failed",
+            413 => "Content Too Large",
+            416 => "Range Not Satisfiable",
+            428 => "Precondition Required",
+            _ => "Error",
+        };
+        let length = match &self.body {
+            Body::Bytes(bytes) => bytes.len() as u64,
+            Body::File(_, length) => *length,
+        };
+        let mut head = format!(
+            "HTTP/1.1 {} {reason}\r\nContent-Type: {}\r\nContent-Length: {length}\r\nConnection: close\r\n\
+             Access-Control-Allow-Origin: *\r\nAccess-Control-Allow-Methods: GET, HEAD, POST, OPTIONS\r\n\
+             Access-Control-Allow-Headers: Content-Type\r\nX-Content-Type-Options: nosniff\r\n",
+            self.status, self.content_type,
+        );
+        if !self.headers.iter().any(|(name, _)| *name == "Cache-Control") {
+            head.push_str("Cache-Control: no-cache\r\n");
+        }
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str("\r\n");
+        head
     }
 }
 
@@ -95,10 +165,12 @@ impl Server {
         self.listener.set_nonblocking(true).map_err(failed)?;
         let open = Arc::new(AtomicUsize::new(0));
         let respond = &respond;
+        let mut idle = BUSY_LOOKS;
         std::thread::scope(|scope| {
             while !cancel.load(Ordering::Relaxed) {
                 match self.listener.accept() {
                     Ok((stream, _)) if open.load(Ordering::Relaxed) < MOST_CONNECTIONS => {
+                        idle = 0;
                         open.fetch_add(1, Ordering::Relaxed);
                         let open = Arc::clone(&open);
                         scope.spawn(move || {
@@ -108,7 +180,10 @@ impl Server {
                     }
                     // Too many: the connection is closed, and the client tries again.
                     Ok(_) => {}
-                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => std::thread::sleep(Duration::from_millis(20)),
+                    Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                        idle = idle.saturating_add(1);
+                        std::thread::sleep(if idle < BUSY_LOOKS { LOOK.0 } else { LOOK.1 });
+                    }
                     Err(error) => tracing::debug!("a connection was lost: {error}"),
                 }
             }
@@ -125,26 +200,12 @@ impl Server {
             Ok(request) => (respond(&request), request.method == "HEAD"),
             Err(status) => (Response::empty(status), false),
         };
-        let reason = match response.status {
-            200 => "OK",
-            204 => "No Content",
-            400 => "Bad Request",
-            404 => "Not Found",
-            405 => "Method Not Allowed",
-            413 => "Content Too Large",
-            _ => "Error",
-        };
-        let head = format!(
-            "HTTP/1.1 {} {reason}\r\nContent-Type: {}\r\nContent-Length: {}\r\nConnection: close\r\nAccess-Control-Allow-Origin: *\r\n\
-             Access-Control-Allow-Methods: GET, HEAD, POST, OPTIONS\r\nAccess-Control-Allow-Headers: Content-Type\r\n\
-             X-Content-Type-Options: nosniff\r\nCache-Control: no-cache\r\n\r\n",
-            response.status,
-            response.content_type,
-            response.body.len()
-        );
-        let _ = stream.write_all(head.as_bytes());
+        let _ = stream.write_all(response.head().as_bytes());
         if !head_only {
-            let _ = stream.write_all(&response.body);
+            let _ = match response.body {
+                Body::Bytes(bytes) => stream.write_all(&bytes),
+                Body::File(file, length) => std::io::copy(&mut file.take(length), &mut stream).map(|_| ()),
+            };
         }
         let _ = stream.flush();
     }
@@ -174,6 +235,10 @@ impl Server {
                     let own = self.public.clone().unwrap_or_else(|| own_address(header("host")));
                     let (method, target) =
                         (parsed.method.unwrap_or_default().to_owned(), parsed.path.unwrap_or_default().to_owned());
+                    let headers = parsed.headers.iter().filter_map(|header| {
+                        Some((header.name.to_lowercase(), std::str::from_utf8(header.value).ok()?.trim().to_owned()))
+                    });
+                    let headers = headers.collect();
                     let mut body = bytes.split_off(end);
                     while body.len() < length {
                         let read = stream.read(&mut buffer).map_err(|_| 400u16)?;
@@ -183,7 +248,7 @@ impl Server {
                         body.extend_from_slice(&buffer[..read]);
                     }
                     body.truncate(length);
-                    return Ok(request(method, &target, own, body));
+                    return Ok(Request { headers, body, ..request(method, &target, own) });
                 }
                 Ok(httparse::Status::Partial) if bytes.len() < MOST_HEAD && began.elapsed() < PATIENCE => {
                     let read = stream.read(&mut buffer).map_err(|_| 400u16)?;
@@ -207,11 +272,11 @@ fn own_address(host: Option<&str>) -> String {
 }
 
 /// A request from its target.
-pub fn request(method: String, target: &str, own: String, body: Vec<u8>) -> Request {
+pub fn request(method: String, target: &str, own: String) -> Request {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let pairs = query.split('&').filter(|pair| !pair.is_empty()).map(|pair| pair.split_once('=').unwrap_or((pair, "")));
     let query = pairs.map(|(name, value)| (decoded(name, true).to_lowercase(), decoded(value, true))).collect();
-    Request { method, path: decoded(path, false), query, own, body }
+    Request { method, path: decoded(path, false), query, own, ..Request::default() }
 }
 
 fn decoded(text: &str, plus: bool) -> String {
@@ -239,7 +304,7 @@ mod tests {
 
     #[test]
     fn targets_are_decoded_and_hosts_are_plain() {
-        let read = request("GET".to_owned(), "/a%20b?Q=x+y%26z&%zz&n=%C3%BC", String::new(), Vec::new());
+        let read = request("GET".to_owned(), "/a%20b?Q=x+y%26z&%zz&n=%C3%BC", String::new());
         assert_eq!(
             (read.path.as_str(), read.get("q"), read.get("n"), read.get("%zz")),
             ("/a b", Some("x y&z"), Some("ü"), Some(""))

@@ -11,7 +11,7 @@ mod http;
 mod records_api;
 
 pub use catalogue::{Entry, Holdings, Source};
-pub use http::{Request, Response, Server};
+pub use http::{Body, Request, Response, Server};
 
 /// Answers a request from what is released.
 pub fn respond(holdings: &Holdings, request: &Request) -> Response {
