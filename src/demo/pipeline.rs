@@ -2,6 +2,7 @@
 
 use super::deliver::DemoOptions;
 use super::town::Town;
+use std::fmt::Write;
 
 /// The text of `pipeline.toml`.
 pub fn text(town: &Town, options: &DemoOptions) -> String {
@@ -147,13 +148,20 @@ keywords = ["Straße", "Zustandserfassung"]
         );
     }
     if wanted("playground") {
-        out.push_str(
+        // Parcels, addresses and pictures of the sites, where the town has delivered them.
+        let uses: Vec<&str> = [("cadastre", "\"alkis\""), ("orthophoto", "\"dop\"")]
+            .into_iter()
+            .filter_map(|(kind, id)| wanted(kind).then_some(id))
+            .collect();
+        let uses = if uses.is_empty() { String::new() } else { format!("uses = [{}]\n", uses.join(", ")) };
+        let _ = write!(
+            out,
             r#"
 [[dataset]]
 id = "spielplaetze"
 kind = "playground"
 source = ["in/playground/*"]
-audience = "public"
+{uses}audience = "public"
 
 [dataset.devices]
 source_crs = "EPSG:25832"
@@ -166,7 +174,7 @@ licence = "dl-by-de/2.0"
 attribution = "Stadt Kettenau (synthetische Daten)"
 theme = "us"
 keywords = ["Spielplatz", "Spielgerät"]
-"#,
+"#
         );
     }
     out

@@ -4,8 +4,10 @@
 //! page holds anything but its rows. No time of writing is recorded: `last_change` is given by the caller.
 
 mod schema;
+mod tiles;
 
 pub use schema::{ColumnText, ValueList};
+pub use tiles::TileLayer;
 
 use crate::crs::{Bbox, Crs, name_and_wkt};
 use crate::error::{Error, Place, Result};

@@ -12,6 +12,7 @@ pub mod jpeg;
 pub mod mvt;
 pub mod picture;
 pub mod pmtiles;
+pub mod qgis;
 mod rtree;
 pub mod sheet;
 mod sqlite_tree;

@@ -308,14 +308,24 @@ impl Reader {
     /// # Errors
     /// When there is no such tile, or the file cannot be read.
     pub fn tile(&mut self, z: u8, x: u32, y: u32) -> Result<Option<Vec<u8>>> {
-        let id = tile_id(z, x, y)?;
-        let after = self.runs.partition_point(|run| run.first <= id);
-        let Some(run) = after.checked_sub(1).and_then(|index| self.runs.get(index)).copied() else { return Ok(None) };
-        if id - run.first >= run.count {
-            return Ok(None);
-        }
+        let Some(run) = self.run(z, x, y)? else { return Ok(None) };
         let bytes = self.raw(self.data_offset.saturating_add(run.offset), run.length)?;
         if self.gzipped { self.unpack(&bytes).map(Some) } else { Ok(Some(bytes)) }
+    }
+
+    /// How many bytes a tile has in the file, without reading it; `None` when the archive has none there.
+    ///
+    /// # Errors
+    /// When there is no such tile.
+    pub fn length(&self, z: u8, x: u32, y: u32) -> Result<Option<u64>> {
+        Ok(self.run(z, x, y)?.map(|run| run.length))
+    }
+
+    fn run(&self, z: u8, x: u32, y: u32) -> Result<Option<Run>> {
+        let id = tile_id(z, x, y)?;
+        let after = self.runs.partition_point(|run| run.first <= id);
+        let run = after.checked_sub(1).and_then(|index| self.runs.get(index)).copied();
+        Ok(run.filter(|run| id - run.first < run.count))
     }
 
     fn directory(&mut self, bytes: &[u8], leaf_offset: u64, depth: u8) -> Result<()> {

@@ -24,6 +24,18 @@ pub fn python(script: &str) -> Option<Command> {
     Some(command)
 }
 
+/// A script of `tests/oracles` in the system's Python, which has the library of QGIS.
+pub fn qgis(script: &str) -> Option<Command> {
+    let python = "/usr/bin/python3";
+    let there = Command::new(python).args(["-c", "import qgis.core"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    if !there.is_ok_and(|status| status.success()) {
+        return missing("the Python library of QGIS");
+    }
+    let mut command = Command::new(python);
+    command.arg(root().join("tests/oracles").join(script));
+    Some(command)
+}
+
 /// A script of `tests/oracles` in node, with the packages that `scripts/setup --tests` installs.
 pub fn node(script: &str) -> Option<Command> {
     if !root().join("tests/oracles/node_modules/gltf-validator").exists() {

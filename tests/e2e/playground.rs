@@ -1,5 +1,6 @@
 //! Playgrounds of a town of twelve square kilometres: what is due is what the town's own calendar says.
 
+use super::oracles::{qgis, run};
 use super::town::{Release, Run, traces, write_demo};
 use rusqlite::Connection;
 use serde_json::Value;
@@ -132,4 +133,92 @@ fn what_is_due_is_what_the_town_knows() {
     assert_eq!(there, held.len());
     let public = std::fs::read(second.path("public/spielplaetze/playground.gpkg")).unwrap();
     assert!(memchr::memmem::find(&public, b"KANARI").is_none());
+}
+
+/// The tables `id` of a pipeline file, and what stands before them.
+fn only(text: &str, ids: &[&str]) -> String {
+    let wanted = |(index, part): &(usize, &str)| *index == 0 || ids.iter().any(|id| part.contains(&format!("id = \"{id}\"")));
+    text.split("\n[[dataset]]\n").enumerate().filter(wanted).map(|(_, part)| part).collect::<Vec<_>>().join("\n[[dataset]]\n")
+}
+
+#[test]
+fn qgis_opens_the_package_for_qfield_and_draws_it() {
+    let Some(mut command) = qgis("open_qfield.py") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    write_demo(folder.path(), &[]);
+    let pipeline = folder.path().join("pipeline.toml");
+    let text = only(&std::fs::read_to_string(&pipeline).unwrap(), &["dop", "alkis", "spielplaetze"]);
+    let text = text.replace("kind = \"orthophoto\"\n", "kind = \"orthophoto\"\ntiles = [{ zoom = [14, 17] }]\n");
+    // A day on which some devices are due and some are not.
+    std::fs::write(&pipeline, text.replace("kind = \"playground\"\n", "kind = \"playground\"\nas_of = \"2026-03-05\"\n"))
+        .unwrap();
+    let release = night(folder.path());
+    let package = release.path("internal/spielplaetze/playground.qfield.zip");
+    assert!(!release.path("public/spielplaetze/playground.qfield.zip").exists());
+    let unpacked = folder.path().join("qfield");
+    command.arg(&package).arg(&unpacked).args(std::fs::read_dir(folder.path().join("in/dop")).unwrap().filter_map(|entry| {
+        let path = entry.unwrap().path();
+        path.extension().is_some_and(|ending| ending == "tif").then_some(path)
+    }));
+    let told: Value = serde_json::from_str(run(command).lines().last().unwrap()).unwrap();
+    assert_eq!(told["files"], serde_json::json!(["luftbild.gpkg", "spielplaetze.gpkg", "spielplaetze.qgs"]));
+    assert_eq!((told["crs"].as_str(), told["snapping"].as_bool()), (Some("EPSG:25832"), Some(true)));
+
+    // Layers and forms.
+    let base = Connection::open(release.path("internal/spielplaetze/playground_intern.gpkg")).unwrap();
+    let count = |sql: &str| base.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+    let layers = told["layers"].as_object().unwrap();
+    assert_eq!(layers.len(), 11);
+    for (name, layer) in layers {
+        assert_eq!(layer["valid"], true, "{name}");
+        let Some(table) = name.strip_suffix("_tabelle") else { continue };
+        assert_eq!(layer["rows"], count(&format!("SELECT count(*) FROM {table}")), "{name}");
+        assert_eq!(layer["layout"], 1, "{name} has a form of tabs");
+        assert_eq!(layer["read_only"], !["spielplatz", "spielgeraet", "pruefung", "mangel", "foto"].contains(&table));
+        // Titles and value lists are those that the tables say of themselves.
+        let sql = format!("SELECT column_name, title, constraint_name FROM gpkg_data_columns WHERE table_name = '{table}'");
+        let mut columns = base.prepare(&sql).unwrap();
+        let mut columns = columns.query([]).unwrap();
+        while let Some(row) = columns.next().unwrap() {
+            let (column, title, list): (String, String, Option<String>) =
+                (row.get(0).unwrap(), row.get(1).unwrap(), row.get(2).unwrap());
+            assert_eq!(layer["aliases"][&column], title.as_str(), "{name}.{column}");
+            let Some(list) = list else { continue };
+            let sql = format!("SELECT value, description FROM gpkg_data_column_constraints WHERE constraint_name = '{list}'");
+            let mut values = base.prepare(&sql).unwrap();
+            let values = values.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).unwrap().map(Result::unwrap);
+            let mut shown: BTreeMap<String, String> = serde_json::from_value(layer["values"][&column].clone()).unwrap();
+            shown.retain(|_, title| title != "(keine Angabe)");
+            assert_eq!(shown, values.collect::<BTreeMap<String, String>>(), "{name}.{column}");
+        }
+    }
+    let tabs = |name: &str| layers[name]["tabs"].as_object().unwrap().keys().map(String::as_str).collect::<Vec<_>>();
+    assert_eq!(tabs("spielplatz_tabelle"), ["Spielplatz", "Spielgeräte", "Prüfungen", "Mängel", "Ausstattung", "Prüfplan"]);
+    assert_eq!(tabs("spielgeraet_tabelle"), ["Spielgerät", "Fallschutz", "Prüfabstände", "Prüfungen", "Mängel", "Prüfplan"]);
+    assert_eq!(tabs("mangel_tabelle"), ["Mangel", "Fotos"]);
+    for column in ["uuid", "row_version", "geraetetyp", "fallschutz_boden", "fallschutz_urteil"] {
+        assert!(layers["spielgeraet_tabelle"]["fixed"].as_array().unwrap().contains(&column.into()), "{column} is computed");
+    }
+    assert_eq!(layers["foto_tabelle"]["widgets"]["pfad"], "ExternalResource");
+
+    // From the site to the photo.
+    let relations = told["relations"].as_object().unwrap();
+    for (parent, child) in
+        [("spielplatz", "spielgeraet"), ("spielgeraet", "pruefung"), ("pruefung", "mangel"), ("mangel", "foto")]
+    {
+        let relation = &relations[&format!("{parent}_tabelle__{child}_tabelle")];
+        assert_eq!(relation["parent"], format!("{parent}_tabelle"));
+    }
+    for (name, relation) in relations {
+        assert!(relation["valid"] == true && relation["rows"] == relation["rows_in_table"], "{name}: {relation}");
+    }
+    assert!(relations["spielgeraet_tabelle__pruefung_tabelle"]["rows"].as_u64().unwrap() > 100);
+    let counted = &told["row_version"];
+    assert_eq!((counted[1].as_i64(), counted[2].as_i64()), (counted[0].as_i64().map(|before| before + 1), Some(1999)));
+
+    // The pictures lie where the originals do; the lights are those of the tables.
+    let [apart, moved] = ["apart", "apart_when_moved"].map(|key| told[key].as_f64().unwrap());
+    assert!(apart < 8.0 && moved > 3.0 * apart, "{apart} {moved}");
+    let lights = told["lights"].as_array().unwrap();
+    assert!(lights.contains(&"#d72626".into()), "{lights:?}");
 }

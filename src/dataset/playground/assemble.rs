@@ -6,7 +6,7 @@ use super::model::{CONFLICT, DEVICE, GEOMETRY, SITE, table, text};
 use super::options::Options;
 use super::read::{CHANGE, Loaded, load};
 use super::write::Writer;
-use super::{KIND, READ};
+use super::{KIND, READ, qfield};
 use crate::crs::Bbox;
 use crate::dataset::{
     Artefact, ArtefactRole, AssembleContext, Assembly, Counts, Facts, Located, PortalLayer, Representation, UnitResult,
@@ -17,6 +17,7 @@ use crate::pipeline::Audience;
 
 const GPKG: &str = "playground.gpkg";
 const OFFICE: &str = "playground_intern.gpkg";
+const PACKAGE: &str = "playground.qfield.zip";
 const FEED: &str = "feed.jsonl";
 const DUE: &str = "faellig.csv";
 /// Tables for everybody, with the names of their files.
@@ -49,6 +50,14 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
             artefacts.push(office(context.artefact(OFFICE, kind, format, &format!("{title} mit Prüfungen und Mängeln"))));
         }
     }
+    let mut pictures = None;
+    if context.wants("qfield") {
+        let tables = context.scratch.join(OFFICE);
+        writer.gpkg(&tables, false)?;
+        pictures = qfield::write(&output(PACKAGE), &writer, &tables, &title, context)?;
+        let package = context.artefact(PACKAGE, "application/zip", "QField-Projekt (ZIP)", &format!("{title} für QField"));
+        artefacts.push(office(package));
+    }
     if context.wants("feed") {
         atomic::write_new(&output(FEED), feed.text()?.as_bytes())?;
         let feed = context.artefact(FEED, "application/jsonl", "JSON Lines", "Änderungen seit jedem Stand");
@@ -74,6 +83,11 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
     facts.dates = writer.last_inspection().map(|last| (last.to_string(), last.to_string()));
     facts.layers = layers(&artefacts);
     facts.notes = notes(&folded, &feed, changed, [red, yellow]);
+    facts.notes.extend(pictures.map(|taken| {
+        let left = if taken.zoom < taken.finest { ", feinere passen nicht in `offline_mb`" } else { "" };
+        let size = taken.bytes as f64 / f64::from(1 << 20);
+        ("Luftbilder für QField".to_owned(), format!("{} Kacheln bis Zoom {}, {size:.1} MB{left}", taken.tiles, taken.zoom))
+    }));
     Ok(Assembly { artefacts, facts })
 }
 

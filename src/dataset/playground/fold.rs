@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// Columns that the program fills, whatever files and field say.
-const COMPUTED: [&str; 4] = ["geraetetypen", "geraetetyp", "fallschutz_boden", "fallschutz_urteil"];
+pub const COMPUTED: [&str; 4] = ["geraetetypen", "geraetetyp", "fallschutz_boden", "fallschutz_urteil"];
 
 /// What all files come to.
 pub struct Folded {

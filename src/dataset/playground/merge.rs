@@ -429,7 +429,7 @@ mod tests {
     fn columns() -> Editable {
         let of = |columns: &[(&str, FieldType)]| columns.iter().map(|(name, kind)| ((*name).to_owned(), *kind)).collect();
         Editable::from([
-            (DEFECT, of(&[("beschreibung", FieldType::Text), ("behoben_am", FieldType::Date), ("foto", FieldType::Text)])),
+            (DEFECT, of(&[("beschreibung", FieldType::Text), ("behoben_am", FieldType::Date)])),
             (DEVICE, of(&[("baujahr", FieldType::Integer), ("fallhoehe_cm", FieldType::Number)])),
         ])
     }

@@ -7,6 +7,7 @@
 //! The tables are a function of the sources. What lasts from night to night, identities and the numbers of the feed, comes from
 //! the feed of the release before.
 
+mod aerial;
 mod assemble;
 mod equipment;
 mod feed;
@@ -16,6 +17,7 @@ mod merge;
 mod model;
 mod options;
 mod plan;
+mod qfield;
 mod read;
 mod surface;
 #[cfg(test)]

@@ -21,6 +21,7 @@ pub const DEVICE: &str = "spielgeraet";
 pub const OUTFIT: &str = "ausstattung";
 pub const INSPECTION: &str = "pruefung";
 pub const DEFECT: &str = "mangel";
+pub const PHOTO: &str = "foto";
 pub const PLAN: &str = "pruefplan";
 pub const CONFLICT: &str = "konflikt";
 pub const NOTE: &str = "hinweis";
@@ -85,7 +86,7 @@ impl Column {
 }
 
 /// All tables, in the order of the files.
-pub static TABLES: [Table; 8] = [
+pub static TABLES: [Table; 9] = [
     Table {
         name: SITE,
         title: "Spielplätze",
@@ -178,7 +179,19 @@ pub static TABLES: [Table; 8] = [
             column("festgestellt_am", Date, "Festgestellt am"),
             column("behoben_am", Date, "Behoben am"),
             column("status", Text, "Status").list("status"),
-            column("foto", Text, "Foto (Pfad)"),
+        ],
+    },
+    Table {
+        name: PHOTO,
+        title: "Fotos",
+        shape: false,
+        editable: true,
+        public: false,
+        columns: &[
+            column("mangel_uuid", Text, "Mangel"),
+            column("pruefung_uuid", Text, "Prüfung"),
+            column("pfad", Text, "Foto"),
+            column("bemerkung", Text, "Bemerkung"),
         ],
     },
     Table {

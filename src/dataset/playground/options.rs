@@ -38,6 +38,9 @@ pub struct Options {
     /// Distance in metres within which a site or device with a new key may be one whose key is gone. Defaults to 10.
     #[serde(default = "default_distance")]
     pub match_distance_m: f64,
+    /// Megabytes of orthophotos that the package for QField takes along; 0 for none. Defaults to 200.
+    #[serde(default = "default_pictures")]
+    pub offline_mb: u16,
 }
 
 fn default_changes() -> Vec<String> {
@@ -45,6 +48,9 @@ fn default_changes() -> Vec<String> {
 }
 fn default_warn() -> u16 {
     14
+}
+fn default_pictures() -> u16 {
+    200
 }
 fn default_distance() -> f64 {
     10.0

@@ -222,7 +222,7 @@ fn the_public_gets_sites_and_equipment_and_nothing_else() {
         of(Public),
         ["playground.gpkg", "spielgeraet.parquet", "spielgeraete.geojson", "spielplaetze.geojson", "spielplatz.parquet"]
     );
-    assert_eq!(of(Internal), ["faellig.csv", "feed.jsonl", "playground_intern.gpkg"]);
+    assert_eq!(of(Internal), ["faellig.csv", "feed.jsonl", "playground.qfield.zip", "playground_intern.gpkg"]);
     for name in of(Public) {
         let bytes = std::fs::read(harness.output().join(name)).unwrap();
         for word in ["KANARI", "verschlissen", "pruefer", "fallschutz", "ausgesetzt"] {
@@ -481,4 +481,56 @@ fn the_playgrounds_of_flensburg_are_read_and_their_lists_told() {
     Volleyballfeld | 2
     Überdachung | 6
     "#);
+}
+
+/// The elements of a name, with their attributes.
+fn elements(xml: &str, name: &str) -> Vec<BTreeMap<String, String>> {
+    let mut reader = quick_xml::Reader::from_str(xml);
+    let mut found = Vec::new();
+    loop {
+        match reader.read_event().unwrap() {
+            quick_xml::events::Event::Start(start) | quick_xml::events::Event::Empty(start) if start.name().as_ref() == name => {
+                let attributes = start.attributes().map(Result::unwrap);
+                found.push(attributes.map(|it| (it.key.as_ref().to_owned(), it.value.to_string())).collect());
+            }
+            quick_xml::events::Event::Eof => return found,
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn the_project_for_qfield_names_layers_that_there_are_also_where_sites_are_points_and_areas() {
+    let folder = tempfile::tempdir().unwrap();
+    let mixed = folder.path().join("spielplaetze.geojson");
+    let feature =
+        |key: &str, geometry: Value| json!({ "type": "Feature", "properties": { "spielplatz_id": key }, "geometry": geometry });
+    let square = json!([[[10.0, 53.0], [10.001, 53.0], [10.001, 53.001], [10.0, 53.0]]]);
+    let features = [
+        feature("A", json!({ "type": "Point", "coordinates": [10.0, 53.0] })),
+        feature("B", json!({ "type": "Polygon", "coordinates": square })),
+        feature("C", json!({ "type": "MultiPolygon", "coordinates": [square] })),
+    ];
+    std::fs::write(&mixed, json!({ "type": "FeatureCollection", "features": features }).to_string()).unwrap();
+    let harness = play(&json!({}), &[mixed]).run();
+    whole(&harness);
+    let mut archive = zip::ZipArchive::new(std::fs::File::open(harness.output().join("playground.qfield.zip")).unwrap()).unwrap();
+    let names: BTreeSet<String> = archive.file_names().map(str::to_owned).collect();
+    assert_eq!(names, ["spielplaetze.gpkg", "spielplaetze.qgs"].map(str::to_owned).into());
+    let mut project = String::new();
+    std::io::Read::read_to_string(&mut archive.by_name("spielplaetze.qgs").unwrap(), &mut project).unwrap();
+    let layers: BTreeSet<String> =
+        elements(&project, "layer-tree-layer").into_iter().map(|mut layer| layer.remove("id").unwrap()).collect();
+    assert!(layers.contains("spielplatz_tabelle_point") && layers.contains("spielplatz_tabelle_polygon"), "{layers:?}");
+    assert!(layers.iter().all(|id| id.len() > 10), "QGIS gives others a new identifier");
+    assert!(project.contains("./spielplaetze.gpkg|layername=spielplatz|geometrytype=Polygon"));
+    let relations = elements(&project, "relation");
+    assert!(relations.iter().all(|it| layers.contains(&it["referencedLayer"]) && layers.contains(&it["referencingLayer"])));
+    let ids: BTreeSet<&str> = relations.iter().map(|relation| relation["id"].as_str()).collect();
+    assert_eq!(ids.len(), relations.len());
+    assert!(elements(&project, "attributeEditorRelation").iter().all(|it| ids.contains(it["relation"].as_str())));
+    // The same again.
+    let bytes = |harness: &Harness| std::fs::read(harness.output().join("playground.qfield.zip")).unwrap();
+    let again = play(&json!({}), &[folder.path().join("spielplaetze.geojson")]).run();
+    assert_eq!(bytes(&harness), bytes(&again));
 }

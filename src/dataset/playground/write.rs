@@ -8,6 +8,7 @@ use super::plan::{KINDS, Suspension, light};
 use crate::dataset::features::{FieldOption, FieldType};
 use crate::error::{Error, Place, Result};
 use crate::format::gpkg::{ColumnText, Geopackage, Layer, ValueList};
+use crate::format::qgis::Shape;
 use crate::format::sheet::cell;
 use crate::format::{geojson, geoparquet, wkb};
 use crate::io::atomic;
@@ -34,15 +35,19 @@ pub struct Writer<'w> {
 }
 
 /// A column of a file.
-struct Told {
-    name: String,
-    title: String,
-    field_type: FieldType,
-    list: Option<&'static str>,
+pub struct Told {
+    /// Name.
+    pub name: String,
+    /// Title, with the unit.
+    pub title: String,
+    /// Type.
+    pub field_type: FieldType,
+    /// Name of its value list.
+    pub list: Option<&'static str>,
 }
 
 /// The columns of a table but for its geometry: those that everybody may see, or all.
-fn columns(table: &Table, more: &[FieldOption], public: bool) -> Vec<Told> {
+pub fn columns(table: &Table, more: &[FieldOption], public: bool) -> Vec<Told> {
     let told =
         |name: &str, title: &str, field_type, list| Told { name: name.to_owned(), title: title.to_owned(), field_type, list };
     let mut columns = vec![told("uuid", "UUID", FieldType::Text, None)];
@@ -56,8 +61,11 @@ fn columns(table: &Table, more: &[FieldOption], public: bool) -> Vec<Told> {
     columns
 }
 
-/// Well-known text as WKB.
-fn shape(row: &Row) -> Result<Option<Vec<u8>>> {
+/// The place of a row as WKB.
+///
+/// # Errors
+/// When it is none.
+pub fn shape(row: &Row) -> Result<Option<Vec<u8>>> {
     let Some(shape) = text(row, GEOMETRY) else { return Ok(None) };
     let failed = || Error::new("mk::playground::geometry", format!("a geometry cannot be written: {shape}"));
     wkb_of_text(shape).map(Some).ok_or_else(failed)
@@ -78,6 +86,23 @@ fn array(rows: &[&Row], name: &str, field_type: FieldType) -> ArrayRef {
             Arc::new(days.collect::<Date32Array>())
         }
     }
+}
+
+/// Names of the views with lights: of each plan, and the worst of each device.
+pub const LIGHTS: &str = "ampel";
+pub const DEVICE_LIGHTS: &str = "ampel_geraet";
+
+/// The worst light of each device that has a plan.
+fn device_lights() -> String {
+    let any = |light: &str| format!("WHEN sum(a.ampel = '{light}') > 0 THEN '{light}'");
+    format!(
+        "SELECT g.fid AS fid, g.uuid, g.spielplatz_uuid, g.kennung AS geraet, g.art, CASE {} {} {} ELSE 'grau' END AS ampel, \
+         min(a.faellig) AS faellig, min(a.tage) AS tage, g.geom AS geom FROM {DEVICE} g JOIN {LIGHTS} a ON a.geraet_uuid = g.uuid \
+         GROUP BY g.fid",
+        any("rot"),
+        any("gelb"),
+        any("gruen")
+    )
 }
 
 impl Writer<'_> {
@@ -108,7 +133,10 @@ impl Writer<'_> {
             arrays.push(array);
         }
         if table.shape {
-            let shapes = plain.iter().map(|row| shape(row)).collect::<Result<Vec<_>>>()?;
+            // Areas of one part and of several are one layer to most programs when all are written as several.
+            let several = self.geometry_type(table)?.starts_with("MULTI");
+            let shapes = plain.iter().map(|row| Ok(shape(row)?.map(|it| if several { wkb::promoted(&it) } else { it })));
+            let shapes = shapes.collect::<Result<Vec<_>>>()?;
             let array: BinaryArray = shapes.iter().map(Option::as_deref).collect();
             fields.push(Field::new(GEOMETRY, arrow::datatypes::DataType::Binary, true));
             arrays.push(Arc::new(array));
@@ -117,21 +145,39 @@ impl Writer<'_> {
             .map_err(|error| Error::new("mk::playground::rows", "the rows of a table do not fit").because(error))
     }
 
-    /// The type of a layer: that of all its geometries, if they have one.
-    fn geometry_type(&self, table: &Table) -> Result<&'static str> {
+    /// The types of a table's geometries, as WKB numbers them.
+    fn kinds(&self, table: &Table) -> Result<BTreeSet<u32>> {
         let mut kinds = BTreeSet::new();
         for row in self.folded.tables.get(table.name).into_iter().flat_map(BTreeMap::values) {
             if let Some(bytes) = shape(row)? {
                 kinds.insert(wkb::summary(&bytes)?.kind);
             }
         }
-        Ok(match kinds.iter().copied().collect::<Vec<_>>()[..] {
+        Ok(kinds)
+    }
+
+    /// What the places of a table are.
+    pub fn shapes(&self, table: &Table) -> Result<BTreeSet<Shape>> {
+        let of = |kind: u32| match kind {
+            1 | 4 => Some(Shape::Point),
+            2 | 5 => Some(Shape::Line),
+            3 | 6 => Some(Shape::Polygon),
+            _ => None,
+        };
+        Ok(self.kinds(table)?.into_iter().filter_map(of).collect())
+    }
+
+    /// The type of a layer: that of all its geometries, if they have one.
+    fn geometry_type(&self, table: &Table) -> Result<&'static str> {
+        Ok(match self.kinds(table)?.into_iter().collect::<Vec<_>>()[..] {
             [1] => "POINT",
             [2] => "LINESTRING",
             [3] => "POLYGON",
-            [4] => "MULTIPOINT",
-            [5] => "MULTILINESTRING",
-            [6] => "MULTIPOLYGON",
+            [4] | [1, 4] => "MULTIPOINT",
+            [5] | [2, 5] => "MULTILINESTRING",
+            [6] | [3, 6] => "MULTIPOLYGON",
+            // Where nothing has a place yet, somebody in the field gives it one.
+            [] if table.name == DEVICE => "POINT",
             _ => "GEOMETRY",
         })
     }
@@ -142,10 +188,14 @@ impl Writer<'_> {
         rows.filter_map(|row| day(row, "datum")).filter(|on| *on <= self.today).max()
     }
 
+    /// The moment that files say they hold for.
+    pub fn moment(&self) -> String {
+        format!("{}T00:00:00.000Z", self.last_inspection().unwrap_or(jiff::civil::date(1970, 1, 1)))
+    }
+
     /// Writes a `GeoPackage`: all tables with the view of lights, or what everybody may see.
     pub fn gpkg(&self, path: &Path, public: bool) -> Result<()> {
-        let moment = self.last_inspection().unwrap_or(jiff::civil::date(1970, 1, 1));
-        let mut file = Geopackage::create(path, &format!("{moment}T00:00:00.000Z"))?;
+        let mut file = Geopackage::create(path, &self.moment())?;
         let tables = || TABLES.iter().filter(|table| table.public || !public);
         for table in tables() {
             let rows = self.batch(table, public)?;
@@ -179,7 +229,8 @@ impl Writer<'_> {
             model::lists().into_iter().filter(|(name, _)| texts.iter().any(|text| text.list == Some(*name))).collect();
         file.describe(&texts, &lists)?;
         if !public {
-            file.view("ampel", "Ampel der Prüfungen", &self.lights(), Some(DEVICE))?;
+            file.view(LIGHTS, "Ampel der Prüfungen", &self.lights(), Some(DEVICE))?;
+            file.view(DEVICE_LIGHTS, "Ampel der Spielgeräte", &device_lights(), Some(DEVICE))?;
         }
         file.finish()
     }

@@ -81,7 +81,7 @@ impl Geopackage {
     }
 
     /// Adds a view of layers that are there; `select` is a statement of the program, never of input. With the name of a layer in
-    /// `like`, the view has a geometry column `geom` in that layer's CRS.
+    /// `like`, the view has a geometry column `geom` of that layer's type and in its CRS.
     ///
     /// # Errors
     /// When the statement is none, or the file cannot be written.
@@ -89,19 +89,20 @@ impl Geopackage {
         check_name(&self.path, name)?;
         let failed = |error| failed(&self.path, error);
         self.run(&format!("CREATE VIEW \"{name}\" AS {select}"))?;
-        let srs: Option<i64> = match like {
+        let shape: Option<(i64, String)> = match like {
             Some(layer) => {
-                let query = "SELECT srs_id FROM gpkg_geometry_columns WHERE table_name = ?";
-                self.connection.query_row(query, [layer], |row| row.get(0)).optional().map_err(failed)?
+                let query = "SELECT srs_id, geometry_type_name FROM gpkg_geometry_columns WHERE table_name = ?";
+                self.connection.query_row(query, [layer], |row| Ok((row.get(0)?, row.get(1)?))).optional().map_err(failed)?
             }
             None => None,
         };
+        let srs = shape.as_ref().map(|(srs, _)| *srs);
         let data_type = if srs.is_some() { "features" } else { "attributes" };
         let insert = "INSERT INTO gpkg_contents VALUES (?1, ?2, ?1, ?3, ?4, NULL, NULL, NULL, NULL, ?5)";
         self.connection.execute(insert, params![name, data_type, title, self.last_change, srs]).map_err(failed)?;
-        if let Some(srs) = srs {
-            let insert = "INSERT INTO gpkg_geometry_columns VALUES (?, 'geom', 'GEOMETRY', ?, 0, 0)";
-            self.connection.execute(insert, params![name, srs]).map_err(failed)?;
+        if let Some((srs, kind)) = shape {
+            let insert = "INSERT INTO gpkg_geometry_columns VALUES (?, 'geom', ?, ?, 0, 0)";
+            self.connection.execute(insert, params![name, kind, srs]).map_err(failed)?;
         }
         Ok(())
     }
