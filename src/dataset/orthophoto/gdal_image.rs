@@ -1,6 +1,7 @@
 //! Images through GDAL: their headers, and the pixels of all that the reader of tiled TIFF files does not decode.
 
 use super::beside::Beside;
+use super::geo_keys;
 use super::header::{Bands, Header, Levels, Stretch, Validity, refused};
 use crate::crs::Crs;
 use crate::error::{Error, Result};
@@ -109,6 +110,11 @@ impl GdalImage {
     /// # Errors
     /// When neither says it, they contradict, or it has no EPSG code.
     pub fn crs(&self, expected: Option<Crs>, beside: Option<&str>) -> Result<Crs> {
+        if beside.is_none()
+            && let Some(found) = geo_keys::named(&self.path)
+        {
+            return agreed(found, expected);
+        }
         let says = |own: &SpatialRef| epsg(own).is_some() || own.to_wkt().is_ok_and(|text| !text.is_empty());
         let own = self.dataset.spatial_ref().ok().filter(says);
         let beside = || beside.and_then(|text| SpatialRef::from_wkt(text).or_else(|_| SpatialRef::from_esri(text)).ok());
@@ -123,11 +129,7 @@ impl GdalImage {
             epsg(&own)
         });
         match (found, expected) {
-            (Some(found), Some(expected)) if found != expected => {
-                Err(refused(format!("the image is in {found}, the pipeline says {expected}"))
-                    .hint("leave out crs where the images name it themselves"))
-            }
-            (Some(found), _) => Ok(found),
+            (Some(found), expected) => agreed(found, expected),
             (None, Some(expected)) => {
                 let named = SpatialRef::from_epsg(expected.0).map_err(|error| unreadable("no such CRS", error))?;
                 if named == own {
@@ -243,6 +245,15 @@ impl GdalImage {
 }
 
 /// The EPSG code of the horizontal part.
+/// The CRS that an image is in, unless the pipeline says another.
+fn agreed(found: Crs, expected: Option<Crs>) -> Result<Crs> {
+    if let Some(expected) = expected.filter(|expected| *expected != found) {
+        return Err(refused(format!("the image is in {found}, the pipeline says {expected}"))
+            .hint("leave out crs where the images name it themselves"));
+    }
+    Ok(found)
+}
+
 fn epsg(own: &SpatialRef) -> Option<Crs> {
     // Asked for a part, GDAL writes the definition as text, for which PROJ looks for names in its database: milliseconds for each image.
     if !own.is_compound()

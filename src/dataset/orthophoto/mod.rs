@@ -12,6 +12,7 @@ mod cutline;
 mod flight_date;
 mod footprints;
 mod gdal_image;
+mod geo_keys;
 mod header;
 mod inspect;
 mod ladder;

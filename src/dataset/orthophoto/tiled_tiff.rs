@@ -87,7 +87,11 @@ pub fn check_whole(path: &Path) -> Result<()> {
     Ok(())
 }
 
-fn decoder(path: &Path) -> Result<TiffDecoder> {
+/// Opens a TIFF file.
+///
+/// # Errors
+/// When it is none.
+pub fn decoder(path: &Path) -> Result<TiffDecoder> {
     let file = File::open(path).map_err(|error| refused("cannot read the file").because(error))?;
     let mut limits = Limits::default();
     limits.ifd_value_size = 64 << 20;
