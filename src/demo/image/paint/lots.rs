@@ -1,209 +1,14 @@
-//! The order of painting: ground, shadows, what stands low, roofs, crowns; and what a lot of each kind looks like.
+//! What a lot of each kind looks like.
 
-use super::canvas::{Canvas, Spot, spot, spot_xy};
-use super::green::{self, Tree};
-use super::roofs;
-use super::texture::{self, Cover, Crop};
-use crate::demo::random::{Random, mix};
+use super::Brush;
+use crate::demo::image::canvas::{Spot, spot, spot_xy};
+use crate::demo::image::texture::Cover;
+use crate::demo::image::{roofs, texture};
+use crate::demo::random::Random;
 use crate::demo::town::house::Frame;
-use crate::demo::town::layout::{Rect, Side, Use};
-use crate::demo::town::{Building, Parcel, Quarter, Town};
-
-/// What stands on the ground, collected while the ground is painted.
-#[derive(Default)]
-struct Scene {
-    trees: Vec<Tree>,
-    hedges: Vec<(Spot, Spot, f64, u32)>,
-    cars: Vec<(Spot, Spot, f64, u64)>,
-}
-
-/// Paints what of these quarters the canvas sees.
-pub fn paint(canvas: &mut Canvas, town: &Town, quarters: &[&Quarter]) {
-    country(canvas, town.seed);
-    let mut scene = Scene::default();
-    // Footways of all streets first, so that carriageways join.
-    for pass in [Pass::Ground, Pass::Footways, Pass::Carriageways, Pass::Marks] {
-        for quarter in quarters {
-            for parcel in &quarter.parcels {
-                let outline: Vec<Spot> = parcel.outline.linear().iter().map(|p| spot(*p)).collect();
-                if !canvas.sees(&outline, 60.0) {
-                    continue;
-                }
-                let mut brush = Brush { canvas, town, quarter, parcel, scene: &mut scene };
-                match (pass, parcel.kind) {
-                    (Pass::Ground, Use::Street | Use::MainRoad) => {}
-                    (Pass::Ground, _) => brush.lot(&outline),
-                    (Pass::Footways, Use::Street | Use::MainRoad) => {
-                        brush.canvas.fill(&[&outline], |x, y| texture::at(Cover::Pavement, x, y));
-                    }
-                    (Pass::Carriageways, Use::Street | Use::MainRoad) => brush.carriageway(),
-                    (Pass::Marks, Use::Street | Use::MainRoad) => brush.marks(),
-                    _ => {}
-                }
-            }
-        }
-    }
-    let buildings: Vec<&Building> = quarters.iter().flat_map(|quarter| &quarter.buildings).collect();
-    for building in &buildings {
-        roofs::shadow(canvas, building);
-    }
-    for tree in &scene.trees {
-        tree.shadow(canvas);
-    }
-    for (a, b, width, _) in &scene.hedges {
-        green::hedge_shadow(canvas, *a, *b, *width);
-    }
-    canvas.cast();
-    for (at, direction, length, seed) in &scene.cars {
-        green::car(canvas, *at, *direction, *length, &mut Random::of(*seed, &[1]));
-    }
-    for (a, b, width, seed) in &scene.hedges {
-        green::hedge(canvas, *a, *b, *width, *seed);
-    }
-    for building in &buildings {
-        roofs::draw(canvas, building, town.seed);
-    }
-    for tree in &scene.trees {
-        tree.draw(canvas);
-    }
-}
-
-#[derive(Clone, Copy)]
-enum Pass {
-    Ground,
-    Footways,
-    Carriageways,
-    Marks,
-}
-
-/// Open country around the town: fields in a patchwork.
-fn country(canvas: &mut Canvas, seed: u64) {
-    let (x0, y0) = (f64::from(canvas.x0), f64::from(canvas.y0));
-    let all = [
-        [x0, y0],
-        [x0 + canvas.width as f64, y0],
-        [x0 + canvas.width as f64, y0 + canvas.height as f64],
-        [x0, y0 + canvas.height as f64],
-    ];
-    canvas.fill(&[&all], |x, y| {
-        let roll = mix(seed ^ mix(((x.div_euclid(1300) as u64) << 32) ^ u64::from(y.div_euclid(1100) as u32)));
-        let crop = [Crop::Wheat, Crop::Barley, Crop::Wheat, Crop::Soil][(roll % 4) as usize];
-        texture::at(Cover::Crop(crop, if roll & 16 == 0 { [1.0, 0.0] } else { [0.0, 1.0] }), x, y)
-    });
-}
-
-struct Brush<'a> {
-    canvas: &'a mut Canvas,
-    town: &'a Town,
-    quarter: &'a Quarter,
-    parcel: &'a Parcel,
-    scene: &'a mut Scene,
-}
 
 impl Brush<'_> {
-    fn random(&self, purpose: u64) -> Random {
-        Random::of(self.town.seed, &[0x0070_6169_6e74, purpose, self.parcel.oid.0])
-    }
-    fn buildings(&self) -> impl Iterator<Item = &Building> {
-        let oid = self.parcel.oid;
-        self.quarter.buildings.iter().filter(move |building| building.parcel == oid)
-    }
-    /// Fills a box on the plan of the lot: metres along the front and into the lot.
-    fn box_(&mut self, frame: &Frame<'_>, [u0, v0, u1, v1]: [f64; 4], cover: Cover) {
-        let quad = [frame.plan(u0, v0), frame.plan(u1, v0), frame.plan(u1, v1), frame.plan(u0, v1)].map(spot_xy);
-        self.canvas.fill(&[&quad], |x, y| texture::at(cover, x, y));
-    }
-    fn lot(&mut self, outline: &[Spot]) {
-        let holes: Vec<Vec<Spot>> =
-            self.parcel.holes.iter().map(|hole| hole.linear().iter().map(|p| spot(*p)).collect()).collect();
-        let mut random = self.random(0);
-        let tint = random.below(256) as u8;
-        let angle = direction(self.town, self.parcel.rect);
-        let cover = match self.parcel.kind {
-            Use::House | Use::Row | Use::Apartments | Use::Church | Use::Park | Use::Playground => Cover::Lawn(tint),
-            Use::Court => Cover::Setts(60),
-            Use::Centre => Cover::Setts(tint / 2),
-            Use::TownHall => Cover::Setts(120),
-            Use::School | Use::Commerce => Cover::Yard,
-            Use::Pond => Cover::Water,
-            Use::Field => {
-                let crops = [Crop::Rape, Crop::Wheat, Crop::Barley, Crop::Wheat, Crop::Soil, Crop::Rape];
-                Cover::Crop(crops[(self.parcel.oid.0 as usize + tint as usize) % crops.len()], angle)
-            }
-            Use::Meadow => Cover::Meadow,
-            Use::Wood => Cover::Litter,
-            Use::Street | Use::MainRoad => Cover::Asphalt,
-        };
-        let mut rings: Vec<&[Spot]> = vec![outline];
-        rings.extend(holes.iter().map(Vec::as_slice));
-        self.canvas.fill(&rings, |x, y| texture::at(cover, x, y));
-        match self.parcel.kind {
-            Use::House => self.garden(),
-            Use::Row => self.row_garden(),
-            Use::Court => self.court(),
-            Use::Apartments => self.apartments(),
-            Use::Centre => self.centre(),
-            Use::TownHall => self.plaza(),
-            Use::Church => self.churchyard(),
-            Use::School => self.school(),
-            Use::Commerce => self.yard(),
-            Use::Park => self.park(),
-            Use::Pond => self.pond(outline),
-            Use::Playground => self.playground(),
-            Use::Wood => self.wood(),
-            Use::Field | Use::Meadow => self.hedgerow(),
-            Use::Street | Use::MainRoad => {}
-        }
-    }
-    fn tree(&mut self, at: [f64; 2], size: f64, random: &mut Random) {
-        let at = spot_xy(at);
-        // Crowns keep off the roofs' middles.
-        for building in self.buildings() {
-            let centre = spot(building.shape.outline.centre());
-            let (dx, dy) = (centre[0] - at[0], centre[1] - at[1]);
-            let reach = building.shape.outline.area_m2().sqrt() / 2.0 / super::canvas::PIXEL;
-            if (dx * dx + dy * dy).sqrt() < reach * 1.05 + size * 2.5 {
-                return;
-            }
-        }
-        self.scene.trees.push(Tree::new(at, size, random));
-    }
-    /// Hedges along the sides and the back, bent as the borders are.
-    fn hedges(&mut self, frame: &Frame<'_>, random: &mut Random, share: f64, width: f64) {
-        let half = self.plan_width() / 2.0 - 0.5;
-        let depth = self.plan_depth();
-        let mut line = |from: [f64; 2], to: [f64; 2], random: &mut Random| {
-            if random.chance(share) {
-                let (a, b) = (spot_xy(frame.plan(from[0], from[1])), spot_xy(frame.plan(to[0], to[1])));
-                self.scene.hedges.push((a, b, width, random.next() as u32));
-            }
-        };
-        line([-half, 2.5], [-half, depth - 0.6], random);
-        line([half, 2.5], [half, depth - 0.6], random);
-        line([-half, depth - 0.6], [half, depth - 0.6], random);
-        if random.chance(0.5) {
-            let gate = random.between(-half * 0.3, half * 0.3);
-            line([-half, 0.6], [gate - 1.6, 0.6], random);
-            line([gate + 1.6, 0.6], [half * 0.4, 0.6], random);
-        }
-    }
-    fn plan_width(&self) -> f64 {
-        let r = self.parcel.rect;
-        let side = if matches!(self.parcel.front, Side::South | Side::North) { r.x1 - r.x0 } else { r.y1 - r.y0 };
-        side as f64 / 1000.0
-    }
-    fn plan_depth(&self) -> f64 {
-        let r = self.parcel.rect;
-        let side = if matches!(self.parcel.front, Side::South | Side::North) { r.y1 - r.y0 } else { r.x1 - r.x0 };
-        side as f64 / 1000.0
-    }
-    /// From a point on the ground back to metres along the front and into the lot, near enough for paths.
-    fn local(frame: &Frame<'_>, at: Spot) -> [f64; 2] {
-        let origin = spot_xy(frame.plan(0.0, 0.0));
-        let (de, dn) = ((at[0] - origin[0]) * super::canvas::PIXEL, (origin[1] - at[1]) * super::canvas::PIXEL);
-        [de * frame.u[0] + dn * frame.u[1], de * frame.v[0] + dn * frame.v[1]]
-    }
-    fn garden(&mut self) {
+    pub(super) fn garden(&mut self) {
         let town = self.town;
         let frame = Frame::new(&town.ground, self.parcel.rect, self.parcel.front);
         let mut random = self.random(1);
@@ -272,7 +77,7 @@ impl Brush<'_> {
     /// A round thing with a rim.
     fn disc(&mut self, frame: &Frame<'_>, [u, v]: [f64; 2], radius: f64, rim: [u8; 4], inner: [u8; 4]) {
         let at = spot_xy(frame.plan(u, v));
-        let r = radius / super::canvas::PIXEL;
+        let r = radius / crate::demo::image::canvas::PIXEL;
         self.canvas.around(at, r, |pixel, x, y| {
             let (dx, dy) = (f64::from(x) + 0.5 - at[0], f64::from(y) + 0.5 - at[1]);
             let d = (dx * dx + dy * dy).sqrt();
@@ -281,7 +86,7 @@ impl Brush<'_> {
             }
         });
     }
-    fn row_garden(&mut self) {
+    pub(super) fn row_garden(&mut self) {
         let town = self.town;
         let frame = Frame::new(&town.ground, self.parcel.rect, self.parcel.front);
         let mut random = self.random(2);
@@ -298,7 +103,7 @@ impl Brush<'_> {
             self.tree(at, size, &mut random);
         }
     }
-    fn court(&mut self) {
+    pub(super) fn court(&mut self) {
         let town = self.town;
         let frame = Frame::new(&town.ground, self.parcel.rect, self.parcel.front);
         let mut random = self.random(3);
@@ -323,7 +128,7 @@ impl Brush<'_> {
             }
         }
     }
-    fn apartments(&mut self) {
+    pub(super) fn apartments(&mut self) {
         let town = self.town;
         let frame = Frame::new(&town.ground, self.parcel.rect, self.parcel.front);
         let mut random = self.random(4);
@@ -342,7 +147,7 @@ impl Brush<'_> {
             self.tree(at, size, &mut random);
         }
     }
-    fn centre(&mut self) {
+    pub(super) fn centre(&mut self) {
         let town = self.town;
         let frame = Frame::new(&town.ground, self.parcel.rect, self.parcel.front);
         let mut random = self.random(5);
@@ -355,7 +160,7 @@ impl Brush<'_> {
             self.tree(at, 2.4, &mut random);
         }
     }
-    fn plaza(&mut self) {
+    pub(super) fn plaza(&mut self) {
         let town = self.town;
         let frame = Frame::new(&town.ground, self.parcel.rect, self.parcel.front);
         let mut random = self.random(6);
@@ -374,7 +179,7 @@ impl Brush<'_> {
             self.disc(&frame, [u, v], 2.5, [190, 186, 178, 160], [70, 120, 140, 16]);
         }
     }
-    fn churchyard(&mut self) {
+    pub(super) fn churchyard(&mut self) {
         let town = self.town;
         let frame = Frame::new(&town.ground, self.parcel.rect, self.parcel.front);
         let mut random = self.random(7);
@@ -388,7 +193,7 @@ impl Brush<'_> {
             self.tree(at, size, &mut random);
         }
     }
-    fn school(&mut self) {
+    pub(super) fn school(&mut self) {
         let town = self.town;
         let frame = Frame::new(&town.ground, self.parcel.rect, self.parcel.front);
         let mut random = self.random(8);
@@ -419,7 +224,7 @@ impl Brush<'_> {
         }
         self.stalls(&frame, half - 40.0, half - 6.0, 6.0, 0.6, &mut random);
     }
-    fn yard(&mut self) {
+    pub(super) fn yard(&mut self) {
         let town = self.town;
         let frame = Frame::new(&town.ground, self.parcel.rect, self.parcel.front);
         let mut random = self.random(9);
@@ -447,14 +252,14 @@ impl Brush<'_> {
             self.tree(at, size, &mut random);
         }
     }
-    fn park(&mut self) {
+    pub(super) fn park(&mut self) {
         let town = self.town;
         let frame = Frame::new(&town.ground, self.parcel.rect, self.parcel.front);
         let mut random = self.random(10);
         let (half, depth) = (self.plan_width() / 2.0, self.plan_depth());
         let Some(pond) = self.parcel.holes.first() else { return };
         let middle = spot(pond.centre());
-        let radius = (pond.area_m2() / std::f64::consts::PI).sqrt() / super::canvas::PIXEL;
+        let radius = (pond.area_m2() / std::f64::consts::PI).sqrt() / crate::demo::image::canvas::PIXEL;
         // A path around the pond, and paths to the corners.
         self.canvas.around(middle, radius + 60.0, |pixel, x, y| {
             let (dx, dy) = (f64::from(x) - middle[0], f64::from(y) - middle[1]);
@@ -486,13 +291,13 @@ impl Brush<'_> {
             }
         }
     }
-    fn pond(&mut self, outline: &[Spot]) {
+    pub(super) fn pond(&mut self, outline: &[Spot]) {
         // A darker rim where reed stands.
         for (k, a) in outline.iter().enumerate() {
             roofs::stroke(self.canvas, *a, outline[(k + 1) % outline.len()], 4.0, 0.72);
         }
     }
-    fn playground(&mut self) {
+    pub(super) fn playground(&mut self) {
         let town = self.town;
         let frame = Frame::new(&town.ground, self.parcel.rect, self.parcel.front);
         let mut random = self.random(11);
@@ -503,7 +308,7 @@ impl Brush<'_> {
             let (w, h) = (random.between(5.0, half - 3.0), random.between(4.0, 6.0));
             let u = random.between(-half + w + 2.0, half - w - 2.0);
             let at = spot_xy(frame.plan(u, v));
-            let (rx, ry) = (w / super::canvas::PIXEL, h / super::canvas::PIXEL);
+            let (rx, ry) = (w / crate::demo::image::canvas::PIXEL, h / crate::demo::image::canvas::PIXEL);
             let long = [frame.u[0], -frame.u[1]];
             self.canvas.around(at, rx.max(ry), |pixel, x, y| {
                 let (dx, dy) = (f64::from(x) - at[0], f64::from(y) - at[1]);
@@ -528,7 +333,7 @@ impl Brush<'_> {
             self.tree(at, size, &mut random);
         }
     }
-    fn wood(&mut self) {
+    pub(super) fn wood(&mut self) {
         let mut random = self.random(12);
         let rect = self.parcel.rect;
         let step = 5.6;
@@ -546,7 +351,7 @@ impl Brush<'_> {
         }
     }
     /// Fields have hedge banks with trees along their borders, as they do between the seas.
-    fn hedgerow(&mut self) {
+    pub(super) fn hedgerow(&mut self) {
         let town = self.town;
         let frame = Frame::new(&town.ground, self.parcel.rect, self.parcel.front);
         let mut random = self.random(13);
@@ -571,138 +376,5 @@ impl Brush<'_> {
                 t += random.between(1.4, 4.6);
             }
         }
-    }
-    /// The carriageway: the strip without its footways, run on into the streets at its ends.
-    fn carriageway(&mut self) {
-        let strip = Strip::of(self.parcel);
-        let ring = strip.ring(self.town, strip.half - strip.footway, strip.footway + 1.5);
-        self.canvas.fill(&[&ring], |x, y| texture::at(Cover::Asphalt, x, y));
-    }
-    fn marks(&mut self) {
-        let strip = Strip::of(self.parcel);
-        let mut random = self.random(14);
-        let kerb = strip.half - strip.footway;
-        let white = Cover::Plain([222, 222, 216, 186]);
-        if strip.half > 5.0 {
-            // Centre line: 3 m of paint, 6 m of gap; solid lines along the kerbs of main roads.
-            let mut t = 4.0;
-            while t < strip.length - 7.0 {
-                let quad = strip.quad(self.town, [t, -0.1], [t + 3.0, 0.1]);
-                self.canvas.fill(&[&quad], |x, y| texture::at(white, x, y));
-                t += 9.0;
-            }
-        }
-        if self.parcel.kind == Use::MainRoad {
-            let mut t = 0.0;
-            while t < strip.length - 16.0 {
-                for side in [-1.0, 1.0] {
-                    let at = side * (kerb - 0.5);
-                    let quad = strip.quad(self.town, [t, at - 0.1], [(t + 10.0).min(strip.length), at + 0.1]);
-                    self.canvas.fill(&[&quad], |x, y| texture::at(white, x, y));
-                }
-                t += 10.0;
-            }
-            // A zebra crossing.
-            let zebra = strip.length * 0.5;
-            let mut v = -kerb + 0.8;
-            while v < kerb - 0.5 {
-                let quad = strip.quad(self.town, [zebra, v], [zebra + 4.0, v + 0.5]);
-                self.canvas.fill(&[&quad], |x, y| texture::at(white, x, y));
-                v += 1.0;
-            }
-            self.verge(&strip, &mut random);
-        } else {
-            let mut t = 6.0;
-            while t < strip.length - 6.0 {
-                for side in [-1.0, 1.0] {
-                    if random.chance(0.16) {
-                        let (a, b) =
-                            (strip.at(self.town, t, side * (kerb - 1.0)), strip.at(self.town, t + 1.0, side * (kerb - 1.0)));
-                        let (dx, dy) = (b[0] - a[0], b[1] - a[1]);
-                        let length = (dx * dx + dy * dy).sqrt();
-                        self.scene.cars.push((
-                            a,
-                            [dx / length * side, dy / length * side],
-                            random.between(3.9, 4.9),
-                            random.next(),
-                        ));
-                    }
-                }
-                t += 6.0;
-            }
-        }
-        // Manholes.
-        let mut t = 12.0;
-        while t < strip.length - 8.0 {
-            let at = strip.at(self.town, t, random.between(-0.8, 0.8));
-            self.canvas.around(at, 2.0, |pixel, x, y| {
-                let (dx, dy) = (f64::from(x) + 0.5 - at[0], f64::from(y) + 0.5 - at[1]);
-                if dx * dx + dy * dy < 3.6 {
-                    *pixel = [72, 70, 70, 60];
-                }
-            });
-            t += 45.0;
-        }
-    }
-    /// Trees along a main road, in the footway.
-    fn verge(&mut self, strip: &Strip, random: &mut Random) {
-        let mut t = 14.0;
-        while t < strip.length - 24.0 {
-            for side in [-1.0, 1.0] {
-                if random.chance(0.8) {
-                    let at = strip.at(self.town, t, side * (strip.half - 1.0));
-                    self.scene.trees.push(Tree::new(at, random.between(2.0, 3.0), random));
-                }
-            }
-            t += 12.0;
-        }
-    }
-}
-
-/// Direction of the longer side of a rectangle on the ground, in pixels.
-fn direction(town: &Town, rect: Rect) -> [f32; 2] {
-    let (x, y) = ((rect.x0 + rect.x1) as f64 / 2000.0, (rect.y0 + rect.y1) as f64 / 2000.0);
-    let step = if rect.x1 - rect.x0 > rect.y1 - rect.y0 { [5.0, 0.0] } else { [0.0, 5.0] };
-    let (a, b) = (town.ground.place_xy(x, y), town.ground.place_xy(x + step[0], y + step[1]));
-    let (dx, dy) = (b[0] - a[0], a[1] - b[1]);
-    let length = (dx * dx + dy * dy).sqrt();
-    [(dx / length) as f32, (dy / length) as f32]
-}
-
-/// A street's strip on the plan: along its longer side, across it.
-struct Strip {
-    rect: Rect,
-    along_x: bool,
-    length: f64,
-    half: f64,
-    footway: f64,
-}
-
-impl Strip {
-    fn of(parcel: &Parcel) -> Self {
-        let rect = parcel.rect;
-        let (width, height) = ((rect.x1 - rect.x0) as f64 / 1000.0, (rect.y1 - rect.y0) as f64 / 1000.0);
-        let along_x = width > height;
-        let (length, broad) = if along_x { (width, height) } else { (height, width) };
-        Self { rect, along_x, length, half: broad / 2.0, footway: if parcel.kind == Use::MainRoad { 3.0 } else { 1.9 } }
-    }
-    fn at(&self, town: &Town, t: f64, v: f64) -> Spot {
-        let (x, y) = if self.along_x {
-            (self.rect.x0 as f64 / 1000.0 + t, (self.rect.y0 + self.rect.y1) as f64 / 2000.0 + v)
-        } else {
-            ((self.rect.x0 + self.rect.x1) as f64 / 2000.0 + v, self.rect.y0 as f64 / 1000.0 + t)
-        };
-        spot_xy(town.ground.place_xy(x, y))
-    }
-    fn quad(&self, town: &Town, [t0, v0]: [f64; 2], [t1, v1]: [f64; 2]) -> [Spot; 4] {
-        [self.at(town, t0, v0), self.at(town, t1, v0), self.at(town, t1, v1), self.at(town, t0, v1)]
-    }
-    /// The strip of half that width, longer at both ends by `beyond`.
-    fn ring(&self, town: &Town, half: f64, beyond: f64) -> Vec<Spot> {
-        let steps = (self.length / 8.0).ceil() as u32;
-        let t = |k: u32| -beyond + (self.length + 2.0 * beyond) * f64::from(k) / f64::from(steps);
-        let mut ring: Vec<Spot> = (0..=steps).map(|k| self.at(town, t(k), -half)).collect();
-        ring.extend((0..=steps).rev().map(|k| self.at(town, t(k), half)));
-        ring
     }
 }
