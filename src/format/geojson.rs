@@ -6,7 +6,7 @@ use crate::format::wkb;
 use crate::vector::clip::double_area;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
 use arrow::datatypes::{DataType, Date32Type, Float64Type, Int32Type, Int64Type};
-use geo::{Geometry, LineString, Polygon};
+use geo::{Geometry, Polygon};
 use serde_json::{Map, Value, json};
 use std::io::Write;
 
@@ -40,7 +40,8 @@ impl<W: Write> Writer<W> {
                 if *field.name() != self.geometry {
                     properties.insert(field.name().clone(), value(column, row));
                 } else if column.is_valid(row) {
-                    geometry = self.shape(&wkb::decode(column.as_binary::<i32>().value(row))?)?;
+                    let decoded = wkb::decode(column.as_binary::<i32>().value(row))?;
+                    geometry = shape(&decoded, &|line| self.positions(line), false)?;
                 }
             }
             let feature = json!({ "type": "Feature", "geometry": geometry, "properties": properties });
@@ -59,46 +60,61 @@ impl<W: Write> Writer<W> {
         Ok(self.out)
     }
 
-    fn positions(&self, line: &LineString<f64>) -> Result<Vec<[f64; 2]>> {
-        let mut points: Vec<[f64; 2]> = line.0.iter().map(|at| [at.x, at.y]).collect();
+    fn positions(&self, line: &[geo::Coord<f64>]) -> Result<Vec<[f64; 2]>> {
+        let mut points: Vec<[f64; 2]> = line.iter().map(|at| [at.x, at.y]).collect();
         self.operation.forward(&mut points)?;
-        Ok(points.into_iter().map(|point| point.map(|value| (value * 1e7).round() / 1e7)).collect())
+        Ok(points.into_iter().map(|point| point.map(seven_decimals)).collect())
     }
+}
 
-    fn rings(&self, polygon: &Polygon<f64>) -> Result<Vec<Vec<[f64; 2]>>> {
+/// Coordinates of a degree CRS with seven decimals: about a centimetre.
+pub fn seven_decimals(value: f64) -> f64 {
+    (value * 1e7).round() / 1e7
+}
+
+/// A geometry as `GeoJSON`. `place` gives the positions of a line, easting or longitude first; outer rings run anticlockwise
+/// (RFC 7946, 3.1.6). With `swapped` the second coordinate is written first.
+///
+/// # Errors
+/// Those of `place`, and for a type that `GeoJSON` does not have.
+pub fn shape(geometry: &Geometry<f64>, place: &Place<'_>, swapped: bool) -> Result<Value> {
+    let order = |at: [f64; 2]| if swapped { [at[1], at[0]] } else { at };
+    let positions = |line: &[geo::Coord<f64>]| -> Result<Vec<[f64; 2]>> { Ok(place(line)?.into_iter().map(order).collect()) };
+    let one = |at: geo::Coord<f64>| Ok(json!(positions(&[at])?.first()));
+    let rings = |polygon: &Polygon<f64>| -> Result<Vec<Vec<[f64; 2]>>> {
         let rings = std::iter::once(polygon.exterior()).chain(polygon.interiors()).enumerate();
         rings
             .map(|(index, ring)| {
-                let mut ring = self.positions(ring)?;
-                // RFC 7946, 3.1.6.
+                let mut ring = place(&ring.0)?;
                 if (double_area(&ring) < 0.0) == (index == 0) {
                     ring.reverse();
                 }
-                Ok(ring)
+                Ok(ring.into_iter().map(order).collect())
             })
             .collect()
-    }
-
-    fn shape(&self, geometry: &Geometry<f64>) -> Result<Value> {
-        let one = |at: geo::Point<f64>| self.positions(&LineString::new(vec![at.0])).map(|points| points[0]);
-        let (name, coordinates) = match geometry {
-            Geometry::Point(point) => ("Point", json!(one(*point)?)),
-            Geometry::MultiPoint(points) => {
-                ("MultiPoint", json!(points.0.iter().map(|point| one(*point)).collect::<Result<Vec<_>>>()?))
-            }
-            Geometry::LineString(line) => ("LineString", json!(self.positions(line)?)),
-            Geometry::MultiLineString(lines) => {
-                ("MultiLineString", json!(lines.0.iter().map(|line| self.positions(line)).collect::<Result<Vec<_>>>()?))
-            }
-            Geometry::Polygon(polygon) => ("Polygon", json!(self.rings(polygon)?)),
-            Geometry::MultiPolygon(all) => {
-                ("MultiPolygon", json!(all.0.iter().map(|polygon| self.rings(polygon)).collect::<Result<Vec<_>>>()?))
-            }
-            _ => return Err(failed("a geometry of another type")),
-        };
-        Ok(json!({ "type": name, "coordinates": coordinates }))
-    }
+    };
+    let (name, coordinates) = match geometry {
+        Geometry::Point(point) => ("Point", one(point.0)?),
+        Geometry::MultiPoint(points) => {
+            ("MultiPoint", json!(points.0.iter().map(|point| one(point.0)).collect::<Result<Vec<_>>>()?))
+        }
+        Geometry::LineString(line) => ("LineString", json!(positions(&line.0)?)),
+        Geometry::MultiLineString(lines) => {
+            ("MultiLineString", json!(lines.0.iter().map(|line| positions(&line.0)).collect::<Result<Vec<_>>>()?))
+        }
+        Geometry::Polygon(polygon) => ("Polygon", json!(rings(polygon)?)),
+        Geometry::MultiPolygon(all) => ("MultiPolygon", json!(all.0.iter().map(rings).collect::<Result<Vec<_>>>()?)),
+        Geometry::GeometryCollection(all) => {
+            let parts = all.0.iter().map(|part| shape(part, place, swapped)).collect::<Result<Vec<_>>>()?;
+            return Ok(json!({ "type": "GeometryCollection", "geometries": parts }));
+        }
+        _ => return Err(failed("a geometry of another type")),
+    };
+    Ok(json!({ "type": name, "coordinates": coordinates }))
 }
+
+/// Gives the positions of a line, easting or longitude first.
+pub type Place<'p> = dyn Fn(&[geo::Coord<f64>]) -> Result<Vec<[f64; 2]>> + 'p;
 
 /// The value of a column as JSON.
 fn value(column: &ArrayRef, row: usize) -> Value {

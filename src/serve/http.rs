@@ -97,13 +97,20 @@ impl Response {
             303 => "See Other",
             304 => "Not Modified",
             400 => "Bad Request",
+            401 => "Unauthorized",
             404 => "Not Found",
             405 => "Method Not Allowed",
+            406 => "Not Acceptable",
             409 => "Conflict",
+            410 => "Gone",
             412 => "Precondition Failed",
             413 => "Content Too Large",
+            415 => "Unsupported Media Type",
             416 => "Range Not Satisfiable",
+            422 => "Unprocessable Content",
             428 => "Precondition Required",
+            500 => "Internal Server Error",
+            503 => "Service Unavailable",
             _ => "Error",
         };
         let length = match &self.body {
@@ -112,8 +119,9 @@ impl Response {
         };
         let mut head = format!(
             "HTTP/1.1 {} {reason}\r\nContent-Type: {}\r\nContent-Length: {length}\r\nConnection: close\r\n\
-             Access-Control-Allow-Origin: *\r\nAccess-Control-Allow-Methods: GET, HEAD, POST, OPTIONS\r\n\
-             Access-Control-Allow-Headers: Content-Type\r\nX-Content-Type-Options: nosniff\r\n",
+             Access-Control-Allow-Origin: *\r\nAccess-Control-Allow-Methods: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS\r\n\
+             Access-Control-Allow-Headers: Content-Type, Content-Crs, If-Match, If-None-Match, Authorization\r\n\
+             Access-Control-Expose-Headers: Content-Crs, ETag, Location\r\nX-Content-Type-Options: nosniff\r\n",
             self.status, self.content_type,
         );
         if !self.headers.iter().any(|(name, _)| *name == "Cache-Control") {

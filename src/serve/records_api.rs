@@ -65,6 +65,7 @@ fn landing(holdings: &Holdings, own: &str) -> Value {
             link(own, "conformance", "/conformance", JSON),
             link(own, "data", "/collections", JSON),
             link(own, "http://www.opengis.net/def/rel/ogc/1.0/ogc-catalog", "/collections/records", JSON),
+            { "rel": "related", "href": format!("{own}/features"), "type": JSON, "title": "OGC API – Features" },
             { "rel": "alternate", "href": format!("{own}/csw?service=CSW&version=2.0.2&request=GetCapabilities"), "type": "application/xml" },
         ],
     })

@@ -15,6 +15,7 @@ mod cesium;
 mod completeness;
 mod demo;
 mod faults;
+mod features;
 mod kill;
 mod map;
 mod oracles;
@@ -23,6 +24,7 @@ mod playground;
 mod privacy;
 mod real_data;
 mod records;
+mod served;
 mod theme;
 mod town;
 #[path = "../validators/mod.rs"]

@@ -36,6 +36,15 @@ pub fn qgis(script: &str) -> Option<Command> {
     Some(command)
 }
 
+/// The fuzzer of APIs that are described by OpenAPI, in the Python environment that `scripts/setup --tests` makes.
+pub fn schemathesis() -> Option<Command> {
+    let program = root().join(".venv-serve/bin/schemathesis");
+    if !program.exists() {
+        return missing("schemathesis in .venv-serve");
+    }
+    Some(Command::new(program))
+}
+
 /// A script of `tests/oracles` in node, with the packages that `scripts/setup --tests` installs.
 pub fn node(script: &str) -> Option<Command> {
     if !root().join("tests/oracles/node_modules/gltf-validator").exists() {
