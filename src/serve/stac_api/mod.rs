@@ -102,15 +102,9 @@ impl Surveys {
             }
             ["collections", id, "items"] => {
                 let id = sequence(&index, id)?.id;
-                let mut query = Search::from_query(&request.query).map_err(wrong)?;
-                if let Some(other) =
-                    ["ids", "collections", "intersects", "sortby"].into_iter().find(|name| query.contains_key(*name))
-                {
-                    return Err(wrong(format!("there is no parameter '{other}'")));
-                }
+                let query = Search::from_query(&request.query).map_err(wrong)?;
                 let search = Search::read(&query).map_err(wrong)?.within(id);
                 let address = format!("{own}/collections/{id}/items");
-                query.remove("token");
                 found(&index, &search, own, |token| paged(&address, request, token))
             }
             ["collections", id, "items", picture] => {

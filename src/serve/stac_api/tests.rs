@@ -162,6 +162,9 @@ fn pictures_are_found_by_place_time_sequence_and_name_on_any_number_of_pages() {
         address = local(&next["href"]);
     }
     assert_eq!(count, 150);
+    // pystac-client names the collection once more.
+    let one = served.get(&format!("/stac/collections/{first}/items?collections={first}&ids={},{}", uuid("a0/7"), uuid("a1/7")));
+    assert_eq!((one["numberMatched"].as_u64(), &one["features"][0]["id"]), (Some(1), &json!(uuid("a0/7").to_string())));
     let newest = served.get("/stac/search?sortby=-datetime&limit=1");
     assert_eq!(newest["features"][0]["id"], uuid("b1/149").to_string());
     assert_eq!(served.get("/stac/collections?limit=3")["collections"].as_array().unwrap().len(), 3);
