@@ -31,6 +31,12 @@ pub struct Args {
     /// Changes of the cadastre as net differences since the delivery before, which may lie several nights back; with `--only cadastre`.
     #[arg(long)]
     key_dates: bool,
+    /// Panoramas of the street survey.
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    panoramas: u32,
+    /// Width of the panoramas in pixels.
+    #[arg(long, value_name = "PIXELS", default_value_t = 512)]
+    panorama_px: u32,
     /// Threads; defaults to the processors.
     #[arg(long, value_name = "N", default_value_t = 0, hide_default_value = true)]
     jobs: usize,
@@ -45,6 +51,8 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
         jobs: args.jobs,
         dialect: if args.dialect == "6.0" { Dialect::Gid6 } else { Dialect::Gid7 },
         key_dates: args.key_dates,
+        panoramas: args.panoramas,
+        panorama_px: args.panorama_px,
     };
     let report = demo::write(&args.dir, &options)?;
     if ui.json {

@@ -19,6 +19,7 @@ pub mod cadastre;
 pub mod city_model;
 pub mod orthophoto;
 pub mod playground;
+pub mod street_survey;
 pub mod vector_theme;
 
 pub use context::{Area, AssembleContext, PlanContext, UnitContext, UnitResult, UsedDataset, check};
@@ -51,7 +52,8 @@ pub struct Kind {
 }
 
 /// All kinds.
-pub static KINDS: &[Kind] = &[orthophoto::KIND, cadastre::KIND, city_model::KIND, playground::KIND, vector_theme::KIND];
+pub static KINDS: &[Kind] =
+    &[orthophoto::KIND, cadastre::KIND, city_model::KIND, playground::KIND, street_survey::KIND, vector_theme::KIND];
 
 /// The kind of that name.
 pub fn kind(name: &str) -> Option<&'static Kind> {

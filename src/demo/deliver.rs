@@ -6,7 +6,7 @@ use super::nas::xml::Dialect;
 use super::plane::Point;
 use super::town::night::{self, Night};
 use super::town::{Address, Building, Town};
-use super::{city, field, ground, image, nas, pipeline, playground, theme, truth};
+use super::{city, ground, image, nas, pipeline, playground, street, theme, truth};
 use crate::error::{Error, Exit, Result};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -31,11 +31,25 @@ pub struct DemoOptions {
     pub dialect: Dialect,
     /// Changes of the cadastre are net differences since the delivery before, which may lie several nights back, in place of all cases.
     pub key_dates: bool,
+    /// Panoramas of the street survey.
+    pub panoramas: u32,
+    /// Their width in pixels.
+    pub panorama_px: u32,
 }
 
 impl Default for DemoOptions {
     fn default() -> Self {
-        Self { km2: 1.0, seed: 7, night: 1, only: None, jobs: 0, dialect: Dialect::default(), key_dates: false }
+        Self {
+            km2: 1.0,
+            seed: 7,
+            night: 1,
+            only: None,
+            jobs: 0,
+            dialect: Dialect::default(),
+            key_dates: false,
+            panoramas: 60,
+            panorama_px: 512,
+        }
     }
 }
 
@@ -75,6 +89,11 @@ pub fn write(dir: &Path, options: &DemoOptions) -> Result<DemoReport> {
         return Err(Error::new("mk::demo::key_dates", "key dates are those of the cadastre")
             .hint("add --only cadastre")
             .exit(Exit::Usage));
+    }
+    if !(1..=100_000).contains(&options.panoramas) || !(64..=16_384).contains(&options.panorama_px) {
+        return Err(
+            Error::new("mk::demo::panoramas", "a survey has 1 to 100000 panoramas, 64 to 16384 pixels wide").exit(Exit::Usage)
+        );
     }
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(options.jobs)
@@ -155,9 +174,11 @@ fn first_night(
         }
     }
     if wanted("street_survey") {
-        let (text, count) = field::trajectory(town);
-        let counts = BTreeMap::from([("row".to_owned(), count)]);
-        report.files.push(folder.write("in/survey/trajektorie.csv", text.as_bytes(), counts)?);
+        for street::File { name, bytes, count: (what, count) } in
+            street::survey(town, options.panoramas, options.panorama_px as usize)?
+        {
+            report.files.push(folder.write(&name, &bytes, BTreeMap::from([(what.to_owned(), count)]))?);
+        }
     }
     if wanted("vector_theme") {
         let (text, count) = theme::reserves(town, false);

@@ -6,15 +6,16 @@
 
 mod city;
 mod deliver;
-mod field;
 mod files;
 mod ground;
 pub(crate) mod image;
 pub(crate) mod nas;
+mod panorama;
 mod pipeline;
 pub(crate) mod plane;
 mod playground;
 pub(crate) mod random;
+mod street;
 mod tablets;
 mod theme;
 pub(crate) mod town;

@@ -177,5 +177,35 @@ keywords = ["Spielplatz", "Spielgerät"]
 "#
         );
     }
+    if wanted("street_survey") {
+        out.push_str(
+            r#"
+[[dataset]]
+id = "befahrung"
+kind = "street_survey"
+source = ["in/survey/**/*"]
+vertical = "dhhn2016"
+blurred = true
+audience = "public"
+"#,
+        );
+        // The network of streets is that of another dataset.
+        if wanted("vector_theme") {
+            out.push_str(
+                "uses = [\"strassenzustand\"]\nstreets = { dataset = \"strassenzustand\", file = \"theme.gpkg\", name = \"strasse\" }\n",
+            );
+        }
+        out.push_str(
+            r#"
+[dataset.metadata]
+title = "Straßenbefahrung Kettenau"
+abstract = "Panoramabilder aus den Straßen der Stadt Kettenau mit Ort und Blickrichtung. Synthetische Daten."
+licence = "dl-by-de/2.0"
+attribution = "Stadt Kettenau (synthetische Daten)"
+theme = "tn"
+keywords = ["Straßenbefahrung", "Panoramabild"]
+"#,
+        );
+    }
     out
 }

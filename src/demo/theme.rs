@@ -1,9 +1,9 @@
 //! Two more themes of the town: its protected areas, and the condition of its roads as a survey car brings it.
 
 use super::deliver::day;
-use super::field::centre_line;
 use super::plane::Ring;
 use super::random::Random;
+use super::street::centre_line;
 use super::town::layout::Use;
 use super::town::night::Night;
 use super::town::{Land, Parcel, Town, names};

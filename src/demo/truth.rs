@@ -115,6 +115,9 @@ pub fn write(
         {
             written.push(folder.write(name, text.as_bytes(), BTreeMap::from([("feature".to_owned(), count)]))?);
         }
+        let (survey, count) = super::street::truth(&Town::new(options.seed, options.km2), options.panoramas)?;
+        let counts = BTreeMap::from([("feature".to_owned(), count)]);
+        written.push(folder.write("truth/survey.geojson", format!("{survey}\n").as_bytes(), counts)?);
         let plan = super::playground::field(&Town::new(options.seed, options.km2), options.night).truth;
         let counts = BTreeMap::from([("row".to_owned(), plan["pruefplan"].as_array().map_or(0, Vec::len) as u64)]);
         written.push(folder.write("truth/pruefplan.json", format!("{plan}\n").as_bytes(), counts)?);

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::raster::Rgbx;
-use turbojpeg::{Colorspace, Compressor, Decompressor, Image, PixelFormat, Subsamp};
+use turbojpeg::{Colorspace, Compressor, Decompressor, Image, PixelFormat, ScalingFactor, Subsamp};
 
 /// Encodes pictures, baseline, with colour at half the resolution (4:2:0).
 pub struct Encoder {
@@ -99,6 +99,24 @@ impl Decoder {
         Ok(picture)
     }
 
+    /// Decodes a whole JPEG file at a whole, a half, a quarter or an eighth of its size: at the smallest that is at least `width`
+    /// pixels wide. What is left out are high frequencies, so that nothing needs to be averaged.
+    ///
+    /// # Errors
+    /// When it is broken, or made of inks.
+    pub fn decode_at_least(&mut self, jpeg: &[u8], width: usize) -> Result<Rgbx> {
+        let whole = self.size(jpeg)?;
+        let factors = [ScalingFactor::ONE_EIGHTH, ScalingFactor::ONE_QUARTER, ScalingFactor::ONE_HALF];
+        let factor = factors.into_iter().find(|factor| factor.scale(whole[0]) >= width).unwrap_or(ScalingFactor::ONE);
+        self.library.set_scaling_factor(factor).map_err(decode)?;
+        let [width, height] = whole.map(|side| factor.scale(side));
+        let mut picture = Rgbx::empty(width, height);
+        let image = Image { pixels: picture.pixels_mut(), width, pitch: width * 4, height, format: PixelFormat::RGBA };
+        let decoded = self.library.decompress(jpeg, image).map_err(decode);
+        self.library.set_scaling_factor(ScalingFactor::ONE).map_err(decode)?;
+        decoded.map(|()| picture)
+    }
+
     /// Decodes a TIFF tile to `out`, whose rows begin `pitch` bytes apart: `tables` are the file's `JPEGTables` (empty when there
     /// are none), `tile` is the abbreviated stream (TIFF Technical Note 2).
     ///
@@ -181,6 +199,10 @@ mod tests {
         assert!(back.is_full());
         insta::assert_snapshot!(decoder.decode(&bytes, 64, 64).unwrap_err(), @"a JPEG stream shows 64 × 32 pixels where 64 × 64 are expected");
         assert!(decoder.decode(&bytes[..40], 64, 32).is_err());
+        let half = decoder.decode_at_least(&bytes, 20).unwrap();
+        assert_eq!([half.width(), half.height()], [32, 16]);
+        assert!(half.pixel(5, 8).iter().zip(picture.pixel(10, 16)).all(|(a, b)| a.abs_diff(b) < 12));
+        assert_eq!(decoder.decode_at_least(&bytes, 33).unwrap().width(), 64);
         let mut out = [0; 64 * 32 * 4];
         assert!(decoder.decode_tile_into(&[], b"nothing", Colours::YCbCr, [64, 32], &mut out, 64 * 4).is_err());
     }

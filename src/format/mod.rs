@@ -9,6 +9,8 @@ pub mod geoparquet;
 pub mod glb;
 pub mod gpkg;
 pub mod jpeg;
+pub mod jpeg_cut;
+pub mod jpeg_segments;
 pub mod mvt;
 pub mod picture;
 pub mod pmtiles;

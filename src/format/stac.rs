@@ -68,6 +68,19 @@ pub struct Collection {
     pub assets: Vec<Asset>,
 }
 
+/// The SPDX name of a licence of DCAT-AP.de, or `other`.
+pub fn spdx(licence: Option<&str>) -> &'static str {
+    let short = licence.unwrap_or_default().rsplit("licenses/").next().unwrap_or_default();
+    match short {
+        "dl-by-de/2.0" | "dl-de/by-2-0" => "DL-DE-BY-2.0",
+        "dl-zero-de/2.0" | "dl-de/zero-2-0" => "DL-DE-ZERO-2.0",
+        "cc-by/4.0" | "cc-by/4.0/" => "CC-BY-4.0",
+        "cc-by-sa/4.0" => "CC-BY-SA-4.0",
+        "cc-zero" | "cc-zero/1.0" => "CC0-1.0",
+        _ => "other",
+    }
+}
+
 fn corners(bbox: &Bbox) -> Value {
     json!([bbox.min[0], bbox.min[1], bbox.max[0], bbox.max[1]])
 }

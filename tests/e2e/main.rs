@@ -25,6 +25,7 @@ mod privacy;
 mod real_data;
 mod records;
 mod served;
+mod street_survey;
 mod theme;
 mod town;
 #[path = "../validators/mod.rs"]

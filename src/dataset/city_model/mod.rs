@@ -27,6 +27,7 @@ mod tile;
 mod tiling;
 mod utm;
 
+pub use heights::VerticalOption;
 pub use history::Day;
 pub use options::{ColourOption, CompressionOption, LodOption, Options};
 

@@ -26,6 +26,9 @@ const WKT: [&str; 4] = ["wkt", "geom", "geometry", "the_geom"];
 const XY: [[&str; 2]; 6] =
     [["x", "y"], ["ost", "nord"], ["rechtswert", "hochwert"], ["easting", "northing"], ["lon", "lat"], ["e", "n"]];
 
+/// Why a line has no geometry that has more or fewer columns than the first.
+pub const OTHER_WIDTH: &str = "the line has another number of columns than the first";
+
 /// Where the geometry is.
 enum Shape {
     /// Nowhere: a table without places.
@@ -97,11 +100,7 @@ pub fn read(file: &Source, reading: &Reading<'_>, sink: &mut dyn Sink) -> Result
         let line = record.position().map(|position| position.line() + late);
         let at = |error: Error| error.at(Place { line, ..Place::default() });
         let text = |index: usize| decode(record.get(index).unwrap_or_default(), encoding);
-        let geometry = if record.len() == names.len() {
-            geometry(&shape, reading, &text).map_err(at)?
-        } else {
-            Err("the line has another number of columns than the first")
-        };
+        let geometry = if record.len() == names.len() { geometry(&shape, reading, &text).map_err(at)? } else { Err(OTHER_WIDTH) };
         let value =
             |index: &Option<usize>| index.map_or(Ok(Value::Null), |index| text(index).map(|text| Value::Text(text.into_owned())));
         let values = wanted.iter().map(value).collect::<Result<Vec<_>>>().map_err(at)?;

@@ -1,11 +1,11 @@
 //! Files of features, as several kinds read them: vector formats through OGR, CSV, their fields and values, the soundness of geometries.
 
 pub mod check;
-mod csv_file;
+pub mod csv_file;
 mod feature;
 mod ogr;
 mod options;
 pub mod source;
 
-pub use feature::{Column, Raw, Value, convert, date_text};
+pub use feature::{Column, Raw, Value, convert, date_text, number};
 pub use options::{CsvOption, DayOption, DecimalOption, FieldOption, FieldType, GeometryOption, Reading};

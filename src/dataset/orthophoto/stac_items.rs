@@ -7,7 +7,7 @@ use super::sheets;
 use crate::crs::{Bbox, Crs, Operation};
 use crate::dataset::{AssembleContext, Facts};
 use crate::error::Result;
-use crate::format::stac::{Asset, Collection, Item};
+use crate::format::stac::{Asset, Collection, Item, spdx};
 use std::collections::BTreeSet;
 use std::path::Path;
 
@@ -127,19 +127,6 @@ fn unique(file: &str, digest: &str, names: &mut BTreeSet<String>) -> String {
         name.push('_');
     }
     name
-}
-
-/// The SPDX name of a licence of DCAT-AP.de, or `other`.
-fn spdx(licence: Option<&str>) -> &'static str {
-    let short = licence.unwrap_or_default().rsplit("licenses/").next().unwrap_or_default();
-    match short {
-        "dl-by-de/2.0" | "dl-de/by-2-0" => "DL-DE-BY-2.0",
-        "dl-zero-de/2.0" | "dl-de/zero-2-0" => "DL-DE-ZERO-2.0",
-        "cc-by/4.0" | "cc-by/4.0/" => "CC-BY-4.0",
-        "cc-by-sa/4.0" => "CC-BY-SA-4.0",
-        "cc-zero" | "cc-zero/1.0" => "CC0-1.0",
-        _ => "other",
-    }
 }
 
 fn save(path: &Path, value: &serde_json::Value) -> Result<()> {

@@ -1,6 +1,6 @@
 //! The tiles in the packs of units as one PMTiles archive.
 
-use super::parse_tile;
+use super::{Tile, parse_tile};
 use crate::crs::Bbox;
 use crate::dataset::UnitResult;
 use crate::error::Result;
@@ -34,16 +34,7 @@ pub fn join(path: &Path, results: &[UnitResult], header: &MapHeader<'_>) -> Resu
     }
     tiles.sort_unstable();
     let (Some(first), Some(last)) = (tiles.first(), tiles.last()) else { return Ok(0) };
-    let header = pmtiles::Header {
-        tile_type: pmtiles::TileType::Mvt,
-        min_zoom: first.2,
-        max_zoom: last.2,
-        bounds_lonlat: header.bounds_lonlat,
-        name: header.name.to_owned(),
-        attribution: header.attribution.unwrap_or_default().to_owned(),
-        metadata: serde_json::Map::from_iter([("vector_layers".to_owned(), header.layers.clone().into())]),
-    };
-    let mut writer = pmtiles::Writer::create(path, &header)?;
+    let mut writer = create(path, header, [first.2, last.2])?;
     for (_, index, z, x, y) in tiles {
         let bytes = packs[index].read(&format!("{z}/{x}/{y}"))?;
         writer.add(z, x, y, &bytes)?;
@@ -51,4 +42,35 @@ pub fn join(path: &Path, results: &[UnitResult], header: &MapHeader<'_>) -> Resu
     let count = writer.count();
     writer.finish()?;
     Ok(count)
+}
+
+/// Writes tiles that are at hand, packed; gives their number. Without a tile there is no archive.
+///
+/// # Errors
+/// When the archive cannot be written.
+pub fn write(path: &Path, tiles: Vec<(Tile, Vec<u8>)>, header: &MapHeader<'_>) -> Result<u64> {
+    let sorted = tiles.into_iter().map(|((z, x, y), bytes)| Ok((pmtiles::tile_id(z, x, y)?, (z, x, y), bytes)));
+    let mut sorted = sorted.collect::<Result<Vec<_>>>()?;
+    sorted.sort_unstable_by_key(|(id, ..)| *id);
+    let (Some(first), Some(last)) = (sorted.first(), sorted.last()) else { return Ok(0) };
+    let mut writer = create(path, header, [first.1.0, last.1.0])?;
+    for (_, (z, x, y), bytes) in &sorted {
+        writer.add(*z, *x, *y, bytes)?;
+    }
+    let count = writer.count();
+    writer.finish()?;
+    Ok(count)
+}
+
+fn create(path: &Path, header: &MapHeader<'_>, [min_zoom, max_zoom]: [u8; 2]) -> Result<pmtiles::Writer> {
+    let header = pmtiles::Header {
+        tile_type: pmtiles::TileType::Mvt,
+        min_zoom,
+        max_zoom,
+        bounds_lonlat: header.bounds_lonlat,
+        name: header.name.to_owned(),
+        attribution: header.attribution.unwrap_or_default().to_owned(),
+        metadata: serde_json::Map::from_iter([("vector_layers".to_owned(), header.layers.clone().into())]),
+    };
+    pmtiles::Writer::create(path, &header)
 }

@@ -29,18 +29,21 @@ impl<'n> Drawing<'n> {
             }
         }
     }
+    /// The tiles, packed as map servers hand them out.
+    ///
+    /// # Errors
+    /// When a tile cannot be packed.
+    pub fn into_tiles(self) -> Result<Vec<(Tile, Vec<u8>)>> {
+        let tiles = self.tiles.into_par_iter();
+        tiles.map(|(tile, layers)| Ok((tile, pmtiles::gzip(&mvt::tile(&layers))?))).collect()
+    }
     /// Adds the tiles to a pack, together with those that were kept; gives the number of all.
     ///
     /// # Errors
     /// When the pack cannot be written.
     pub fn finish(self, kept: BTreeMap<Tile, Vec<u8>>, pack: &mut PackWriter) -> Result<usize> {
-        let drawn: Vec<(Tile, Vec<u8>)> = self
-            .tiles
-            .into_par_iter()
-            .map(|(tile, layers)| Ok((tile, pmtiles::gzip(&mvt::tile(&layers))?)))
-            .collect::<Result<_>>()?;
         let mut all = kept;
-        all.extend(drawn);
+        all.extend(self.into_tiles()?);
         for ((z, x, y), bytes) in &all {
             pack.add(&format!("{z}/{x}/{y}"), bytes)?;
         }

@@ -145,25 +145,30 @@ impl Made {
 /// The tiles that are to be drawn.
 #[derive(Debug, Default)]
 pub struct Wanted {
+    all: bool,
     drawn: HashSet<Tile>,
     /// Tiles with such below them.
     above: HashSet<Tile>,
 }
 
 impl Wanted {
+    /// All there are.
+    pub fn all() -> Self {
+        Self { all: true, ..Self::default() }
+    }
     /// Whether a tile is to be drawn.
     pub fn is_drawn(&self, tile: Tile) -> bool {
-        self.drawn.contains(&tile)
+        self.all || self.drawn.contains(&tile)
     }
     /// A tile and all below it down to a zoom.
     #[cfg(test)]
     pub fn all_below(tile: Tile, high: u8) -> Self {
         let pyramid = Pyramid { root: tile, low: tile.0, high };
-        Self { drawn: pyramid.touched(Bbox::new([0.0; 2], [1.0; 2]), 0).collect(), above: HashSet::new() }
+        Self { drawn: pyramid.touched(Bbox::new([0.0; 2], [1.0; 2]), 0).collect(), ..Self::default() }
     }
     /// Whether it or one below it is.
     pub fn is_above(&self, tile: Tile) -> bool {
-        self.above.contains(&tile) || self.drawn.contains(&tile)
+        self.above.contains(&tile) || self.is_drawn(tile)
     }
 }
 

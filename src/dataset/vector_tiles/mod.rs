@@ -6,9 +6,9 @@ mod drawing;
 mod made;
 mod shape;
 
-pub use archive::{MapHeader, join};
+pub use archive::{MapHeader, join, write};
 pub use drawing::Drawing;
-pub use made::{Made, Pyramid, Thing};
+pub use made::{Made, Pyramid, Thing, Wanted};
 pub use shape::{BUFFER, Brush, Parts, Piece};
 
 use crate::crs::{Bbox, Operation};
