@@ -13,7 +13,7 @@ use std::io::Read;
 use std::path::Path;
 
 fn options(only: &str, night: u32, jobs: usize) -> DemoOptions {
-    DemoOptions { only: Some(only.to_owned()), night, jobs, ..DemoOptions::default() }
+    DemoOptions { only: Some(only.to_owned()), night, jobs, panoramas: 6, ..DemoOptions::default() }
 }
 
 fn unzip_first(path: &Path) -> String {

@@ -124,7 +124,7 @@ impl Town {
     #[track_caller]
     pub fn arrive(&self, night: u32) {
         let pipeline = std::fs::read(self.pipeline());
-        write_demo(self.folder(), &["--night", &night.to_string()]);
+        write_demo(self.folder(), &["--night", &night.to_string(), "--panoramas", "12"]);
         if let Ok(text) = pipeline {
             std::fs::write(self.pipeline(), text).unwrap();
         }

@@ -316,17 +316,17 @@ impl<'w> Work<'w> {
                 }
                 Fate::Jumps(reason) => {
                     self.tell("mk::street_survey::jump", format!("{reason}: a new sequence begins"), place);
-                    self.sequence(table, std::mem::take(&mut sequence));
+                    self.sequence(table, &std::mem::take(&mut sequence));
                 }
-                Fate::Begins => self.sequence(table, std::mem::take(&mut sequence)),
+                Fate::Begins => self.sequence(table, &std::mem::take(&mut sequence)),
                 Fate::Follows => {}
             }
             sequence.push(one);
         }
-        self.sequence(table, sequence);
+        self.sequence(table, &sequence);
     }
 
-    fn sequence(&mut self, table: &Table, taken: Vec<Taken<'w>>) {
+    fn sequence(&mut self, table: &Table, taken: &[Taken<'w>]) {
         let Some(first) = taken.first() else { return };
         let id = sequence_id(&self.space, first.look.digest);
         let places: Vec<[f64; 2]> = taken.iter().map(|taken| taken.placed.place).collect();

@@ -14,7 +14,7 @@ use crate::error::{Error, Place, Result};
 use crate::format::jpeg_segments::bare;
 use crate::io::{Digest, Limits, Source, atomic};
 use rayon::prelude::*;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 const DRIVE: &str = "drive.json";
@@ -24,7 +24,7 @@ const PICTURES: &str = "pictures";
 const PMTILES: &str = "street_survey.pmtiles";
 const COVERAGE: &str = "coverage.geojson";
 
-/// What a picture says of itself when it is published: that it is a whole sphere. Raised numbers of [`PACKET`] make all of them anew.
+/// What a picture says of itself when it is published: that it is a whole sphere.
 const XMP: &str = r#"<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" xmlns:GPano="http://ns.google.com/photos/1.0/panorama/" GPano:ProjectionType="equirectangular" GPano:UsePanoramaViewer="True"/></rdf:RDF></x:xmpmeta>"#;
 
 /// Streets that the report names.
@@ -78,7 +78,7 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
             attribution: context.dataset.metadata.attribution.as_deref(),
             layers: Vec::new(),
         };
-        if maptiles::write(&output.join(PMTILES), &drives, header)? > 0 {
+        if maptiles::write(&output.join(PMTILES), &drives, &header)? > 0 {
             let kind = ("application/vnd.pmtiles", "PMTiles 3 (Mapbox Vector Tiles)");
             let tiles = context.artefact(PMTILES, kind.0, kind.1, &format!("{title} (Vektorkacheln)"));
             artefacts.push(Artefact { role: ArtefactRole::Tiles, ..tiles });
@@ -122,8 +122,8 @@ fn drives<'a>(arranged: &'a Arranged, made: &BTreeMap<Uuid, (Derived, &UnitResul
             drives.push(Drive { sequence, frames });
         }
     }
-    // As they were driven; at the same time by their names, so that the order is one.
-    drives.sort_by_key(|drive| (drive.interval(), drive.sequence.id));
+    // As they were driven; at the same time as the tables have them.
+    drives.sort_by_key(Drive::interval);
     drives
 }
 
@@ -152,10 +152,11 @@ fn pictures(drives: &[Drive<'_>], made: &BTreeMap<Uuid, (Derived, &UnitResult)>,
     }
     packs.into_par_iter().try_for_each(|(_, (result, ids))| {
         let mut pack = result.pack()?;
+        let ids: BTreeSet<String> = ids.iter().map(Uuid::to_string).collect();
         let wanted: Vec<(String, Digest)> = pack
             .entries()
             .iter()
-            .filter(|(name, _)| name.split('/').next().is_some_and(|own| ids.iter().any(|id| own == id.to_string())))
+            .filter(|(name, _)| name.split('/').next().is_some_and(|own| ids.contains(own)))
             .map(|(name, entry)| (name.clone(), entry.digest))
             .collect();
         for (name, digest) in wanted {

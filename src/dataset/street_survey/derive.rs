@@ -179,8 +179,8 @@ fn layout(head: &Head, most: u32) -> Option<Tiles> {
     while cols >= 2 {
         let rows = cols / 2;
         let (width, height) = (head.width / cols, head.height / rows);
-        let even = head.width % cols == 0 && head.height % rows == 0;
-        if even && width % head.block[0] == 0 && height % head.block[1] == 0 && width >= SMALLEST_TILE {
+        let even = head.width.is_multiple_of(cols) && head.height.is_multiple_of(rows);
+        if even && width.is_multiple_of(head.block[0]) && height.is_multiple_of(head.block[1]) && width >= SMALLEST_TILE {
             return Some(Tiles { cols, rows, tile_px: width, tile_height_px: height });
         }
         cols /= 2;

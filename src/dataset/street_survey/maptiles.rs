@@ -21,7 +21,7 @@ const HIGH: u8 = 16;
 ///
 /// # Errors
 /// When a place cannot be transformed, or the archive not be written.
-pub fn write(path: &Path, drives: &[Drive<'_>], header: MapHeader<'_>) -> Result<u64> {
+pub fn write(path: &Path, drives: &[Drive<'_>], header: &MapHeader<'_>) -> Result<u64> {
     let to_map = Operation::between(Crs::WGS84, Crs::WEB_MERCATOR, &[])?;
     let (wanted, world_tile) = (Wanted::all(), (0, 0, 0));
     let mut drawing = Drawing::new(vec!["sequences", "pictures"]);
@@ -59,7 +59,11 @@ pub fn write(path: &Path, drives: &[Drive<'_>], header: MapHeader<'_>) -> Result
             json!({ "id": "String", "ts": "String", "heading": "Number", "first_sequence": "String", "type": "String" }),
         ),
     ];
-    vector_tiles::write(path, drawing.into_tiles()?, &MapHeader { layers, ..header })
+    vector_tiles::write(
+        path,
+        drawing.into_tiles()?,
+        &MapHeader { layers, name: header.name, bounds_lonlat: header.bounds_lonlat, attribution: header.attribution },
+    )
 }
 
 /// Extent for the header.

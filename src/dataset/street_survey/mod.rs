@@ -39,7 +39,7 @@ pub const KIND: Kind = Kind {
     name: "street_survey",
     summary: "panoramas along streets to sequences, STAC, vector tiles and a drive to play",
     title: "Straßenbefahrung",
-    patterns: &["*.jpg", "*.jpeg", "*.JPG", "*.JPEG", "*.csv", "*.csv.gz", "*.tsv", "*.tsv.gz", "*.txt", "*.xml", "*.xml.gz"],
+    patterns: &["*.jpg", "*.jpeg", "*.JPG", "*.JPEG", "*.csv", "*.csv.gz", "*.tsv", "*.tsv.gz", "*.xml", "*.xml.gz"],
     options: || schemars::schema_for!(Options),
     open,
 };

@@ -112,13 +112,13 @@ pub struct ColumnsOption {
     /// Direction of the middle of the picture, degrees clockwise.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub heading: Option<String>,
-    /// Pitch in degrees.
+    /// Pitch of the camera in degrees.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pitch: Option<String>,
-    /// Roll in degrees.
+    /// Roll of the camera in degrees.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub roll: Option<String>,
-    /// When it was taken.
+    /// The moment when it was taken.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub time: Option<String>,
     /// The run that it belongs to. Defaults to its folder.
@@ -143,10 +143,10 @@ pub enum NorthOption {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CameraOption {
-    /// Who made it.
+    /// Who made the camera.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub manufacturer: Option<String>,
-    /// Model.
+    /// Its model, as `Ladybug5`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
 }

@@ -136,9 +136,10 @@ fn a_delivery_of_eagle_eye_becomes_a_drive() {
     let frames = frames(&done);
     assert_eq!(frames.len(), 20);
     for frame in &frames {
-        // 0.7898° is what PROJ gives for the convergence here (see `north`).
-        let azimuth = frame["azimuth"].as_f64().unwrap();
-        assert!((azimuth - 90.789_8).abs() < 0.001, "{azimuth}");
+        // What PROJ gives for the convergence here (see `north`), and how it grows eastwards: 0.0122° in a kilometre.
+        let (azimuth, east) = (frame["azimuth"].as_f64().unwrap(), frame["easting"].as_f64().unwrap());
+        let expected = 90.0 + 0.789_837 + (east - 564_698.593) * 1.22e-5;
+        assert!((azimuth - expected).abs() < 0.000_1, "{azimuth} where {expected} is expected");
         assert_eq!((frame["height_m"].as_f64(), frame["pitch"].as_f64()), (Some(31.5), Some(-0.2)));
         assert_eq!((&frame["datetime"], &frame["speed_kmh"]), (&json!("2025-06-12T12:00:00Z"), &Value::Null));
         for name in ["hd", "sd", "thumb"] {
@@ -167,7 +168,7 @@ fn a_delivery_of_eagle_eye_becomes_a_drive() {
 #[test]
 fn pictures_are_made_smaller_and_cut_and_tell_nothing() {
     let mut delivery = Delivery::new();
-    let jpeg = with_segment(&panorama(1, 4096), b"Exif\0\0II*\0\x08\0\0\0KANARI");
+    let jpeg = with_segment(&panorama(1, 2304), b"Exif\0\0II*\0\x08\0\0\0KANARI");
     delivery.file("a.jpg", &jpeg);
     delivery.file("a.csv", format!("{HEADER}a.jpg;564700;5950590;31;0;0;0;a.jpg\n").as_bytes());
     let done = run(delivery.play(&internal()));
@@ -176,26 +177,26 @@ fn pictures_are_made_smaller_and_cut_and_tell_nothing() {
     let hd = bytes("hd");
     assert!(memchr::memmem::find(&hd, b"KANARI").is_none() && memchr::memmem::find(&hd, b"equirectangular").is_some());
     let mut decoder = Decoder::new().unwrap();
-    let (whole, shown) = (decoder.decode(&jpeg, 4096, 2048).unwrap(), decoder.decode(&hd, 4096, 2048).unwrap());
+    let (whole, shown) = (decoder.decode(&jpeg, 2304, 1152).unwrap(), decoder.decode(&hd, 2304, 1152).unwrap());
     assert_eq!(whole.pixels(), shown.pixels(), "the whole picture is the delivered one");
     let sd = decoder.decode(&bytes("sd"), 2048, 1024).unwrap();
     let thumb = decoder.decode(&bytes("thumb"), 500, 300).unwrap();
     // Colours tell where a pixel comes from: the thumb is the middle quarter.
     let near = |a: [u8; 4], b: [u8; 4]| a.iter().zip(b).all(|(a, b)| a.abs_diff(b) < 8);
-    assert!(near(sd.pixel(512, 256), whole.pixel(1024, 512)), "{:?}", sd.pixel(512, 256));
-    assert!(near(thumb.pixel(0, 150), whole.pixel(1536, 1024)) && near(thumb.pixel(499, 150), whole.pixel(2559, 1024)));
+    assert!(near(sd.pixel(512, 256), whole.pixel(576, 288)), "{:?}", sd.pixel(512, 256));
+    assert!(near(thumb.pixel(0, 150), whole.pixel(864, 576)) && near(thumb.pixel(499, 150), whole.pixel(1439, 576)));
     let tiles = &frame["tiles"];
-    assert_eq!((tiles["cols"].as_u64(), tiles["rows"].as_u64(), tiles["tile_px"].as_u64()), (Some(8), Some(4), Some(512)));
+    assert_eq!((tiles["cols"].as_u64(), tiles["rows"].as_u64(), tiles["tile_px"].as_u64()), (Some(8), Some(4), Some(288)));
     let template = tiles["href"].as_str().unwrap();
     for (col, row) in [(0, 0), (7, 3), (3, 1)] {
         let name = template.replace("{TileCol}", &col.to_string()).replace("{TileRow}", &row.to_string());
-        let tile = decoder.decode(&std::fs::read(done.output().join(name)).unwrap(), 512, 512).unwrap();
-        assert_eq!(tile.pixel(256, 256), whole.pixel(col * 512 + 256, row * 512 + 256));
+        let tile = decoder.decode(&std::fs::read(done.output().join(name)).unwrap(), 288, 288).unwrap();
+        assert_eq!(tile.pixel(144, 144), whole.pixel(col * 288 + 144, row * 288 + 144));
     }
     let item = document(&done, "drive.json")["sequences"][0]["id"].as_str().unwrap().to_owned();
     let item = document(&done, &format!("stac/{item}/{}.json", frame["id"].as_str().unwrap()));
     assert_eq!(item["properties"]["tiles:tile_matrix_sets"]["geovisio"]["tileMatrix"][0]["matrixWidth"], 8);
-    assert_eq!(item["properties"]["pers:interior_orientation"]["sensor_array_dimensions"], json!([4096, 2048]));
+    assert_eq!(item["properties"]["pers:interior_orientation"]["sensor_array_dimensions"], json!([2304, 1152]));
 }
 
 #[test]
@@ -344,14 +345,14 @@ fn pictures_that_know_their_place_need_no_table() {
         ];
         let fields = fields.map(|(tag, value)| Field { tag, ifd_num: In::PRIMARY, value });
         let mut writer = Writer::new();
-        fields.iter().for_each(|field| writer.push_field(field));
+        for field in &fields {
+            writer.push_field(field);
+        }
         let mut tiff = std::io::Cursor::new(Vec::new());
         writer.write(&mut tiff, true).unwrap();
         let mut jpeg = with_segment(&panorama(k, 512), &[b"Exif\0\0", &tiff.into_inner()[..]].concat());
         if k != 3 {
-            let xmp = format!(
-                "http://ns.adobe.com/xap/1.0/\0<x:xmpmeta xmlns:x='adobe:ns:meta/'><r:RDF xmlns:r='r'><r:Description xmlns:GPano='g' GPano:PosePitchDegrees='1.5'><GPano:PoseHeadingDegrees>91.25</GPano:PoseHeadingDegrees></r:Description></r:RDF></x:xmpmeta>"
-            );
+            let xmp = "http://ns.adobe.com/xap/1.0/\0<x:xmpmeta xmlns:x='adobe:ns:meta/'><r:RDF xmlns:r='r'><r:Description xmlns:GPano='g' GPano:PosePitchDegrees='1.5'><GPano:PoseHeadingDegrees>91.25</GPano:PoseHeadingDegrees></r:Description></r:RDF></x:xmpmeta>";
             jpeg = with_segment(&jpeg, xmp.as_bytes());
         }
         delivery.file(&format!("GS{k:04}.jpg"), &jpeg);
