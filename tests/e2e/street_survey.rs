@@ -70,7 +70,7 @@ fn a_drive_is_where_and_as_the_town_knows() {
         assert!((number(&frame["northing"]) - number(&known["northing"])).abs() < 0.001);
         assert!((number(&frame["lon"]) - longitude).abs() < 2e-8 && (number(&frame["lat"]) - latitude).abs() < 2e-8);
         assert!((number(&frame["height_m"]) - number(&known["height_dhhn2016"])).abs() < 0.001);
-        assert!((number(&frame["speed_kmh"]) - 50.0).abs() < 5.0, "{}", frame["speed_kmh"]);
+        assert!((number(&frame["speed_kmh"]) - 50.0).abs() < 10.0, "{}", frame["speed_kmh"]);
     }
     // The table gives headings to a ten-thousandth of a degree.
     assert!(worst < 0.001, "{worst}");
