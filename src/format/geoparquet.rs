@@ -87,6 +87,19 @@ pub fn has_columns(path: &Path, names: &[&str]) -> Result<bool> {
 /// # Errors
 /// When the file cannot be read or lacks a column.
 pub fn columns(path: &Path, names: &[&str]) -> Result<Vec<RecordBatch>> {
+    let mut all = Vec::new();
+    each(path, names, &mut |rows| {
+        all.push(rows.clone());
+        Ok(())
+    })?;
+    Ok(all)
+}
+
+/// As [`columns`], some rows at a time, for tables that are larger than memory.
+///
+/// # Errors
+/// When the file cannot be read or lacks a column; those of `take`.
+pub fn each(path: &Path, names: &[&str], take: &mut dyn FnMut(&RecordBatch) -> Result<()>) -> Result<()> {
     let damaged = |error: Box<dyn std::error::Error + Send + Sync>| {
         Error::new("mk::format::geoparquet", "cannot read the table")
             .at(crate::error::Place::file(path.display().to_string()))
@@ -99,7 +112,10 @@ pub fn columns(path: &Path, names: &[&str]) -> Result<Vec<RecordBatch>> {
     }
     let mask = ProjectionMask::columns(builder.parquet_schema(), names.iter().copied());
     let reader = builder.with_projection(mask).build().map_err(|error| damaged(error.into()))?;
-    reader.map(|batch| batch.map_err(|error| damaged(error.into()))).collect()
+    for rows in reader {
+        take(&rows.map_err(|error| damaged(error.into()))?)?;
+    }
+    Ok(())
 }
 
 /// Writes a table batch by batch.

@@ -1,6 +1,6 @@
 //! Playgrounds of a town of twelve square kilometres: what is due is what the town's own calendar says.
 
-use super::oracles::{qgis, run};
+use super::oracles::{python, qgis, run};
 use super::town::{Release, Run, traces, write_demo};
 use rusqlite::Connection;
 use serde_json::Value;
@@ -141,6 +141,11 @@ fn only(text: &str, ids: &[&str]) -> String {
     text.split("\n[[dataset]]\n").enumerate().filter(wanted).map(|(_, part)| part).collect::<Vec<_>>().join("\n[[dataset]]\n")
 }
 
+fn square(x: f64, y: f64, side: f64) -> String {
+    let (east, north) = (x + side, y + side);
+    format!("POLYGON (({x} {y}, {east} {y}, {east} {north}, {x} {north}, {x} {y}))")
+}
+
 #[test]
 fn qgis_opens_the_package_for_qfield_and_draws_it() {
     let Some(mut command) = qgis("open_qfield.py") else { return };
@@ -152,7 +157,29 @@ fn qgis_opens_the_package_for_qfield_and_draws_it() {
     // A day on which some devices are due and some are not.
     std::fs::write(&pipeline, text.replace("kind = \"playground\"\n", "kind = \"playground\"\nas_of = \"2026-03-05\"\n"))
         .unwrap();
+    // Beside the town's own: an area where no parcel is, and one over several parcels.
+    let sites: Value =
+        serde_json::from_slice(&std::fs::read(folder.path().join("in/playground/spielplaetze.geojson")).unwrap()).unwrap();
+    let corner = &sites["features"][0]["geometry"]["coordinates"][0][0];
+    let [x, y] = [0, 1].map(|axis| corner[axis].as_f64().unwrap());
+    let (far, near) = (square(x - 2500.0, y, 20.0), square(x - 30.0, y - 30.0, 70.0));
+    let more = format!("kennung;wkt\nZ-1;{far}\nZ-2;{near}\n");
+    std::fs::write(folder.path().join("in/playground/zusatz.csv"), more).unwrap();
+    let pipeline_text = std::fs::read_to_string(&pipeline).unwrap();
+    let wide = pipeline_text.lines().filter(|line| !line.starts_with("extent")).collect::<Vec<_>>().join("\n");
+    std::fs::write(&pipeline, wide.replace("[dataset.devices]", "sites = { source_crs = \"EPSG:25832\" }\n\n[dataset.devices]"))
+        .unwrap();
     let release = night(folder.path());
+    let office = release.path("internal/spielplaetze/playground_intern.gpkg");
+    if let Some(mut places) = python("place_playgrounds.py") {
+        places.arg(&office).args(["flurstueck", "adresse"].map(|name| release.path(&format!("public/alkis/{name}.parquet"))));
+        places.arg("100");
+        let counted = run(places);
+        let counted: Vec<u64> = counted.split_whitespace().map(|count| count.parse().unwrap()).collect();
+        assert!(counted[0] + 1 == counted[2] && counted[1] + 1 >= counted[2] && counted[2] >= 6, "{counted:?}");
+    }
+    let pictures = release.ending(".jpg").into_iter().filter(|path| path.to_string_lossy().contains("luftbilder/")).count();
+    assert!(pictures >= 5, "all sites but the one outside have a picture: {pictures}");
     let package = release.path("internal/spielplaetze/playground.qfield.zip");
     assert!(!release.path("public/spielplaetze/playground.qfield.zip").exists());
     let unpacked = folder.path().join("qfield");
@@ -165,7 +192,7 @@ fn qgis_opens_the_package_for_qfield_and_draws_it() {
     assert_eq!((told["crs"].as_str(), told["snapping"].as_bool()), (Some("EPSG:25832"), Some(true)));
 
     // Layers and forms.
-    let base = Connection::open(release.path("internal/spielplaetze/playground_intern.gpkg")).unwrap();
+    let base = Connection::open(&office).unwrap();
     let count = |sql: &str| base.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
     let layers = told["layers"].as_object().unwrap();
     assert_eq!(layers.len(), 11);

@@ -6,11 +6,17 @@ use crate::error::Result;
 use crate::format::gpkg::{Geopackage, TileLayer};
 use crate::format::pmtiles::Reader;
 use crate::format::tile_matrix::{Tile, WEB_MERCATOR_QUAD};
+use crate::format::{jpeg, picture};
+use crate::raster::{self, Rgbx};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Zooms that the package takes along, from the finest on.
 const ZOOMS: u8 = 7;
+/// Longest side of a site's picture in pixels, its quality, and the colour of what no image shows.
+const LONGEST: f64 = 1024.0;
+const QUALITY: u8 = 85;
+const BACKGROUND: [u8; 3] = [255; 3];
 /// Name of the layer.
 pub const LAYER: &str = "luftbild";
 
@@ -104,6 +110,44 @@ impl Aerial {
         file.add_tiles(&layer, tiles)?;
         file.finish()?;
         Ok(Some(taken))
+    }
+
+    /// A picture of a place on the map as JPEG, at the finest zoom at which it has no more than [`LONGEST`] pixels on a side; `None` where
+    /// no tile shows the place.
+    ///
+    /// # Errors
+    /// When a tile cannot be read.
+    pub fn picture(&mut self, place: &Bbox) -> Result<Option<Vec<u8>>> {
+        let (lowest, finest) = self.reader.zooms();
+        let matrix = &WEB_MERCATOR_QUAD;
+        let longest = place.width().max(place.height());
+        let fits = |zoom: &u8| longest / matrix.cell(*zoom) <= LONGEST;
+        // A site that is too large for the coarsest zoom is no site.
+        let Some(zoom) = (lowest..=finest).rev().find(fits) else { return Ok(None) };
+        let Some((columns, rows)) = matrix.range(zoom, place) else { return Ok(None) };
+        let side = matrix.tile_px as usize;
+        let mut canvas = Rgbx::empty(columns.clone().count() * side, rows.clone().count() * side);
+        let mut shown = false;
+        for (row, y) in rows.clone().enumerate() {
+            for (column, x) in columns.clone().enumerate() {
+                if let Some(bytes) = self.reader.tile(zoom, x, y)? {
+                    canvas.put(column * side, row * side, &picture::decode(&bytes, side)?);
+                    shown = true;
+                }
+            }
+        }
+        if !shown {
+            return Ok(None);
+        }
+        let [west, north] = matrix.corner(Tile { z: zoom, x: *columns.start(), y: *rows.start() });
+        let cell = matrix.cell(zoom);
+        let pixels = |length: f64, most: usize| ((length / cell).floor().max(0.0) as usize).min(most - 1);
+        let (x, y) = (pixels(place.min[0] - west, canvas.width()), pixels(north - place.max[1], canvas.height()));
+        let length = |extent: f64, most: usize| ((extent / cell).ceil() as usize).clamp(1, most);
+        let size = [length(place.width(), canvas.width() - x), length(place.height(), canvas.height() - y)];
+        let mut part = canvas.part(x, y, size[0], size[1]);
+        raster::fill_invalid(&mut part, BACKGROUND);
+        jpeg::Encoder::new(QUALITY)?.encode(&part).map(Some)
     }
 
     /// The tiles of a zoom that show any of the places, row by row, with their sizes.

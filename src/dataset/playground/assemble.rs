@@ -6,7 +6,7 @@ use super::model::{CONFLICT, DEVICE, GEOMETRY, SITE, table, text};
 use super::options::Options;
 use super::read::{CHANGE, Loaded, load};
 use super::write::Writer;
-use super::{KIND, READ, qfield};
+use super::{KIND, PHOTOS, READ, enrich, photos, qfield};
 use crate::crs::Bbox;
 use crate::dataset::{
     Artefact, ArtefactRole, AssembleContext, Assembly, Counts, Facts, Located, PortalLayer, Representation, UnitResult,
@@ -33,7 +33,9 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
         None => Feed::default(),
     };
     let today = options.as_of.as_ref().and_then(|day| day.as_str().parse().ok()).unwrap_or(context.today);
-    let folded = fold(options, &context.dataset.id, read.collect::<Result<Vec<_>>>()?, &before.live(), today)?;
+    let mut folded = fold(options, &context.dataset.id, read.collect::<Result<Vec<_>>>()?, &before.live(), today)?;
+    let pictures = photos::keep(&mut folded, context)?;
+    let enriched = enrich::enrich(&mut folded, options, context)?;
     let (feed, changed) = before.advance(&folded.tables);
     let writer = Writer { options, folded: &folded, feed: &feed, grids: &context.area.grids, today };
     let title = context.dataset.metadata.title.clone().unwrap_or_else(|| KIND.title.to_owned());
@@ -50,11 +52,11 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
             artefacts.push(office(context.artefact(OFFICE, kind, format, &format!("{title} mit Prüfungen und Mängeln"))));
         }
     }
-    let mut pictures = None;
+    let mut offline = None;
     if context.wants("qfield") {
         let tables = context.scratch.join(OFFICE);
         writer.gpkg(&tables, false)?;
-        pictures = qfield::write(&output(PACKAGE), &writer, &tables, &title, context)?;
+        offline = qfield::write(&output(PACKAGE), &writer, &tables, &title, context)?;
         let package = context.artefact(PACKAGE, "application/zip", "QField-Projekt (ZIP)", &format!("{title} für QField"));
         artefacts.push(office(package));
     }
@@ -79,11 +81,21 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
             artefacts.push(context.artefact(parquet, "application/vnd.apache.parquet", "GeoParquet 1.1", table.title));
         }
     }
-    let mut facts = facts(context, results, &folded)?;
+    if pictures > 0 {
+        artefacts.push(office(context.artefact(photos::FOLDER, "image/jpeg", "JPEG", "Fotos der Prüfungen und Mängel")));
+    }
+    if enriched.pictures {
+        let pictures = context.artefact(enrich::PICTURES, "image/jpeg", "JPEG", "Luftbilder der Spielplätze");
+        artefacts.push(office(pictures));
+    }
+    let delivered = context.results.get(PHOTOS).map_or(&[][..], Vec::as_slice);
+    let mut facts = facts(context, results, delivered, &folded)?;
     facts.dates = writer.last_inspection().map(|last| (last.to_string(), last.to_string()));
     facts.layers = layers(&artefacts);
     facts.notes = notes(&folded, &feed, changed, [red, yellow]);
-    facts.notes.extend(pictures.map(|taken| {
+    facts.notes.extend((pictures > 0).then(|| ("Fotos".to_owned(), pictures.to_string())));
+    facts.notes.extend(looked_up(&enriched, rows(&folded, SITE).len()));
+    facts.notes.extend(offline.map(|taken| {
         let left = if taken.zoom < taken.finest { ", feinere passen nicht in `offline_mb`" } else { "" };
         let size = taken.bytes as f64 / f64::from(1 << 20);
         ("Luftbilder für QField".to_owned(), format!("{} Kacheln bis Zoom {}, {size:.1} MB{left}", taken.tiles, taken.zoom))
@@ -120,13 +132,31 @@ fn notes(folded: &Folded, feed: &Feed, changed: u64, [red, yellow]: [u64; 2]) ->
     notes
 }
 
-fn facts(context: &AssembleContext<'_>, results: &[UnitResult], folded: &Folded) -> Result<Facts> {
+/// Names that the report lists.
+const MOST_NAMES: usize = 10;
+
+/// What other datasets knew about the sites.
+fn looked_up(enriched: &enrich::Enriched, sites: usize) -> Vec<(String, String)> {
+    let found = enriched.found.iter().map(|(what, count)| format!("{what} bei {count}")).collect::<Vec<_>>().join(", ");
+    let mut notes = Vec::new();
+    if !found.is_empty() {
+        notes.push(("Aus anderen Datensätzen".to_owned(), format!("{found} von {sites} Plätzen")));
+    }
+    if !enriched.outside.is_empty() {
+        let more = if enriched.outside.len() > MOST_NAMES { " …" } else { "" };
+        let names = enriched.outside.iter().take(MOST_NAMES).map(String::as_str).collect::<Vec<_>>().join(", ");
+        notes.push(("In keinem Flurstück".to_owned(), format!("{}: {names}{more}", enriched.outside.len())));
+    }
+    notes
+}
+
+fn facts(context: &AssembleContext<'_>, results: &[UnitResult], photos: &[UnitResult], folded: &Folded) -> Result<Facts> {
     let mut counts = Counts::default();
-    for result in results {
+    for result in results.iter().chain(photos) {
         counts.add(&result.outcome.counts);
     }
-    // Changes and inspections are nothing that a record for the public tells.
-    counts.0.retain(|name, _| name != CHANGE);
+    // Changes and photos are nothing that a record for the public tells.
+    counts.0.retain(|name, _| name != CHANGE && name != super::model::PHOTO);
     let bbox = results.iter().filter_map(|result| result.outcome.bbox).fold(Bbox::EMPTY, Bbox::union);
     let bbox = if bbox.is_empty() { Bbox::new([0.0; 2], [0.0; 2]) } else { bbox };
     let mut steps = vec!["Bestand eingelesen; Werte und Geometrien geprüft.".to_owned()];

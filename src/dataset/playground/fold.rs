@@ -1,10 +1,14 @@
 //! The rows of all files to the tables: identities, relations, changes from the field, equipment, ground, due dates.
 
+use super::changes::Change;
+use super::enrich;
 use super::equipment::{split, type_of};
 use super::identity::{Matching, assign, space};
-use super::merge::{Change, Editable, Merged, merge};
+use super::merge::{Editable, Merged, merge};
+
 use super::model::{CONFLICT, DEFECT, DEVICE, INSPECTION, NOTE, OUTFIT, Row, SITE, TABLES, Tables, day, row, text};
 use super::options::Options;
+use super::photos;
 use super::plan::{kind_of, plan};
 use super::read::{Loaded, Summary};
 use super::surface::{ground_of, verdict};
@@ -16,7 +20,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 /// Columns that the program fills, whatever files and field say.
-pub const COMPUTED: [&str; 4] = ["geraetetypen", "geraetetyp", "fallschutz_boden", "fallschutz_urteil"];
+pub const COMPUTED: [&str; 14] = [
+    "geraetetypen",
+    "geraetetyp",
+    "fallschutz_boden",
+    "fallschutz_urteil",
+    enrich::PARCEL,
+    enrich::ADDRESS,
+    enrich::ADDRESS_M,
+    enrich::DISTRICT,
+    enrich::MEASURED,
+    enrich::PICTURE,
+    photos::FILE,
+    photos::BLAKE3,
+    photos::SHA256,
+    photos::SIZE,
+];
 
 /// What all files come to.
 pub struct Folded {
@@ -59,13 +78,19 @@ pub fn key(table: &str, row: &Row) -> String {
 }
 
 /// Lists what an office should look at.
-struct Notes<'n> {
+pub struct Notes<'n> {
     space: &'n Uuid,
-    rows: BTreeMap<Uuid, Row>,
+    /// Rows of the table of notes.
+    pub rows: BTreeMap<Uuid, Row>,
 }
 
-impl Notes<'_> {
-    fn add(&mut self, table: &str, object: &Uuid, row_of: &Row, note: String) {
+impl<'n> Notes<'n> {
+    /// An empty list of a dataset, by its namespace.
+    pub fn new(space: &'n Uuid) -> Self {
+        Self { space, rows: BTreeMap::new() }
+    }
+    /// Adds a note on a row.
+    pub fn add(&mut self, table: &str, object: &Uuid, row_of: &Row, note: String) {
         let uuid = Uuid::new_v5(self.space, format!("{NOTE}/{object}/{note}").as_bytes());
         let entry = row([
             ("tabelle", Some(table.into())),
@@ -124,10 +149,11 @@ pub fn fold(
         matched += count;
         tables.insert(name, assigned);
     }
-    let mut notes = Notes { space: &space, rows: BTreeMap::new() };
+    let mut notes = Notes::new(&space);
     relate(&mut tables, &mut notes);
     let delivered: BTreeSet<Uuid> = tables.get(INSPECTION).into_iter().flat_map(BTreeMap::keys).copied().collect();
     defects(&mut tables, &BTreeSet::new());
+    photos::of_inspections(&mut tables);
     let merged = merge(&mut tables, &editable(options), changes);
     defects(&mut tables, &delivered);
     inspections(&mut tables, today, &mut notes);

@@ -9,6 +9,8 @@
 
 mod aerial;
 mod assemble;
+mod changes;
+mod enrich;
 mod equipment;
 mod feed;
 mod fold;
@@ -16,6 +18,7 @@ pub(crate) mod identity;
 mod merge;
 mod model;
 mod options;
+mod photos;
 mod plan;
 mod qfield;
 mod read;
@@ -36,12 +39,39 @@ pub const KIND: Kind = Kind {
     name: "playground",
     summary: "playgrounds with equipment and inspections to a GeoPackage for the field, due dates and a feed of changes",
     title: "Spielplätze",
-    patterns: super::vector_theme::KIND.patterns,
+    patterns: PATTERNS,
     options: || schemars::schema_for!(Options),
     open,
 };
 
+/// Tables as themes have them, changes, and pictures.
+const PATTERNS: &[&str] = &[
+    "*.gpkg",
+    "*.gpkg.gz",
+    "*.shp",
+    "*.geojson",
+    "*.geojson.gz",
+    "*.json",
+    "*.json.gz",
+    "*.geojsonl",
+    "*.fgb",
+    "*.fgb.gz",
+    "*.gml",
+    "*.gml.gz",
+    "*.csv",
+    "*.csv.gz",
+    "*.tab",
+    "*.mif",
+    "*.dxf",
+    "*.jpg",
+    "*.jpeg",
+    "*.png",
+    "*.webp",
+    "*.heic",
+];
+
 const READ: usize = 0;
+const PHOTOS: usize = 1;
 
 struct Playground {
     options: Options,
@@ -53,16 +83,22 @@ fn open(config: &DatasetConfig) -> Result<Box<dyn Dataset>> {
 
 impl Dataset for Playground {
     fn stages(&self) -> &'static [Stage] {
-        &[Stage { name: "read", version: 1 }]
+        &[Stage { name: "read", version: 2 }, Stage { name: "photos", version: 1 }]
     }
-    fn units(&self, _stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
-        read::units(&self.options, context)
+    fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
+        match stage {
+            READ => read::units(&self.options, context),
+            _ => photos::units(&self.options, context),
+        }
     }
-    fn execute(&self, _stage: usize, unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
-        read::execute(&self.options, unit, context)
+    fn execute(&self, stage: usize, unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
+        match stage {
+            READ => read::execute(&self.options, unit, context),
+            _ => photos::execute(unit, context),
+        }
     }
     fn assemble_version(&self) -> u32 {
-        1
+        2
     }
     fn follows_the_day(&self) -> bool {
         self.options.as_of.is_none()

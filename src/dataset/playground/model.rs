@@ -1,5 +1,6 @@
 //! The tables of the kind: their columns with types, titles and value lists, and which of them the public may see.
 
+use super::{enrich, photos};
 use crate::dataset::features::FieldType::{self, Boolean, Date, Integer, Number, Text};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -102,6 +103,12 @@ pub static TABLES: [Table; 9] = [
             column("flurstueckskennzeichen", Text, "Flurstückskennzeichen").public().of(&["flurstueck", "flstkennz"]),
             column("ausstattung", Text, "Ausstattung (Freitext)").of(&["details", "geraete", "geräte"]),
             column("geraetetypen", Text, "Gerätetypen").public(),
+            column(enrich::PARCEL, Text, "Flurstück nach Kataster").public(),
+            column(enrich::ADDRESS, Text, "Adresse nach Kataster").public(),
+            column(enrich::ADDRESS_M, Number, "Entfernung zur Adresse (m)"),
+            column(enrich::DISTRICT, Text, "Ortsteil").public(),
+            column(enrich::MEASURED, Number, "Fläche der Geometrie (m²)").public(),
+            column(enrich::PICTURE, Text, "Luftbild (Pfad)"),
             column("ausgesetzt_von", Date, "Prüfung ausgesetzt von").of(&["gesperrt_von"]),
             column("ausgesetzt_bis", Date, "Prüfung ausgesetzt bis").of(&["gesperrt_bis"]),
         ],
@@ -126,6 +133,7 @@ pub static TABLES: [Table; 9] = [
             column("fallschutz_dicke_cm", Number, "Schichtdicke (cm)").unit("cm").of(&["schichtdicke", "fallschutz_dicke"]),
             column("fallschutz_boden", Text, "Bodenmaterial nach Norm").list("boden"),
             column("fallschutz_urteil", Text, "Fallschutz nach Tabelle").list("fallschutz_urteil"),
+            column(enrich::MEASURED, Number, "Fläche der Geometrie (m²)"),
             column("intervall_visuell_tage", Integer, "Abstand der Sichtkontrollen (Tage)").unit("d").of(&[]),
             column("intervall_operativ_monate", Integer, "Abstand der Verschleißkontrollen (Monate)").unit("mon").of(&[]),
             column("intervall_haupt_monate", Integer, "Abstand der Hauptinspektionen (Monate)").unit("mon").of(&[]),
@@ -163,6 +171,7 @@ pub static TABLES: [Table; 9] = [
             column("pruefer", Text, "Prüfende Person").of(&["prüfer", "inspektor"]),
             column("ergebnis", Text, "Ergebnis").of(&["befund"]),
             column("mangel", Text, "Mangel").of(&["maengel", "mängel", "beschreibung"]),
+            column("fotos", Text, "Fotos wie geliefert").of(&["foto", "bild", "bilder"]),
         ],
     },
     Table {
@@ -192,6 +201,10 @@ pub static TABLES: [Table; 9] = [
             column("pruefung_uuid", Text, "Prüfung"),
             column("pfad", Text, "Foto"),
             column("bemerkung", Text, "Bemerkung"),
+            column(photos::FILE, Text, "Datei im Büro"),
+            column(photos::BLAKE3, Text, "BLAKE3 der Datei"),
+            column(photos::SHA256, Text, "SHA-256 der Datei"),
+            column(photos::SIZE, Integer, "Größe (Bytes)").unit("B"),
         ],
     },
     Table {

@@ -26,6 +26,9 @@ pub struct Options {
     /// Names of files with changes from the field, as QField writes them. Defaults to `*delta*.json`.
     #[serde(default = "default_changes")]
     pub changes: Vec<String>,
+    /// Names of files with photos. Defaults to `*.jpg`, `*.jpeg`, `*.png`, `*.webp` and `*.heic`.
+    #[serde(default = "default_photos")]
+    pub photos: Vec<String>,
     /// The day that traffic lights and the list of what is due hold for, as `2026-03-01`. Defaults to the day of the night.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<DayOption>,
@@ -38,6 +41,12 @@ pub struct Options {
     /// Distance in metres within which a site or device with a new key may be one whose key is gone. Defaults to 10.
     #[serde(default = "default_distance")]
     pub match_distance_m: f64,
+    /// Distance in metres within which an address of the cadastre in `uses` is that of a site. Defaults to 100.
+    #[serde(default = "default_address_distance")]
+    pub address_distance_m: f64,
+    /// A dataset in `uses` with districts: areas of the kind `vector_theme`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub district: Option<DistrictOption>,
     /// Megabytes of orthophotos that the package for QField takes along; 0 for none. Defaults to 200.
     #[serde(default = "default_pictures")]
     pub offline_mb: u16,
@@ -46,14 +55,30 @@ pub struct Options {
 fn default_changes() -> Vec<String> {
     vec!["*delta*.json".to_owned()]
 }
+fn default_photos() -> Vec<String> {
+    ["*.jpg", "*.jpeg", "*.png", "*.webp", "*.heic"].map(str::to_owned).into()
+}
 fn default_warn() -> u16 {
     14
+}
+fn default_address_distance() -> f64 {
+    100.0
 }
 fn default_pictures() -> u16 {
     200
 }
 fn default_distance() -> f64 {
     10.0
+}
+
+/// Where districts are found.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DistrictOption {
+    /// The dataset, one of those in `uses`.
+    pub dataset: String,
+    /// Name of its field with the name of the district.
+    pub field: String,
 }
 
 /// Files of a table and how they are read.
@@ -218,6 +243,7 @@ impl Options {
         };
         Ok(Sorter {
             changes: set(&self.changes)?,
+            photos: set(&self.photos)?,
             inspections: or(&self.inspections.files, &["*pruef*", "*prüf*", "*kontroll*", "*inspektion*"])?,
             devices: or(&self.devices.files, &["*gerae*", "*gerä*"])?,
             sites: or(&self.sites.files, &["*"])?,
@@ -228,6 +254,7 @@ impl Options {
 /// Tells which table a file is of.
 pub struct Sorter {
     changes: GlobSet,
+    photos: GlobSet,
     inspections: GlobSet,
     devices: GlobSet,
     sites: GlobSet,
@@ -240,12 +267,15 @@ pub enum Content {
     Rows(&'static str),
     /// Changes from the field.
     Changes,
+    /// A photo.
+    Photo,
 }
 
 impl Sorter {
     /// What a file of that name has; `None` where no pattern of the pipeline fits.
     pub fn content(&self, file: &str) -> Option<Content> {
         let all = [
+            (&self.photos, Content::Photo),
             (&self.changes, Content::Changes),
             (&self.inspections, Content::Rows(INSPECTION)),
             (&self.devices, Content::Rows(DEVICE)),
@@ -296,6 +326,13 @@ pub fn read(config: &DatasetConfig) -> Result<Options> {
     }
     if !(0.0..=1000.0).contains(&options.match_distance_m) {
         return wrong("match_distance_m", "`match_distance_m` is to be from 0 to 1000".to_owned(), "10 is usual");
+    }
+    if !(0.0..=10_000.0).contains(&options.address_distance_m) {
+        return wrong("address_distance_m", "`address_distance_m` is to be from 0 to 10000".to_owned(), "100 is usual");
+    }
+    if let Some(district) = options.district.as_ref().filter(|district| !config.uses.contains(&district.dataset)) {
+        let message = format!("`{}` is not among the datasets that this one uses", district.dataset);
+        return wrong("district.dataset", message, "name it in `uses` too");
     }
     Ok(options)
 }
@@ -380,6 +417,7 @@ mod tests {
         assert_eq!(sorter.content("PRÜFUNGEN_2025.csv"), Some(Content::Rows(INSPECTION)));
         assert_eq!(sorter.content("deltafile_1.json"), Some(Content::Changes));
         assert_eq!(sorter.content("inventar.gpkg"), Some(Content::Rows(SITE)));
+        assert_eq!(sorter.content("Spielgeraet_7.JPG"), Some(Content::Photo));
         let sorter = opened(&serde_json::json!({ "sites": { "files": ["*platz*"] } })).unwrap().sorter().unwrap();
         assert_eq!(sorter.content("inventar.gpkg"), None);
     }
@@ -395,6 +433,8 @@ mod tests {
         insta::assert_snapshot!(told(field(serde_json::json!({ "name": "fallhoehe_cm", "unit": "kg" }))), @"devices.fields[0].unit: `fallhoehe_cm` is in cm, which kg cannot become");
         insta::assert_snapshot!(told(field(serde_json::json!({ "name": "geraetetyp" }))), @"devices.fields[0].name: the column `geraetetyp` is made by the program");
         insta::assert_snapshot!(told(field(serde_json::json!({ "name": "baujahr", "type": "date" }))), @r#"devices.fields[0].type: `baujahr` is of the type "integer""#);
+        let district = serde_json::json!({ "district": { "dataset": "stadtteile", "field": "name" } });
+        insta::assert_snapshot!(told(district), @"district.dataset: `stadtteile` is not among the datasets that this one uses");
         insta::assert_snapshot!(told(field(serde_json::json!({ "name": "uuid" }))), @"devices.fields[0].name: the name `uuid` is taken by a column of the tables");
     }
 }

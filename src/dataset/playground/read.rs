@@ -1,8 +1,9 @@
 //! Stage `read`: a file to checked rows of a table, or to changes from the field.
 
-use super::merge::{Change, changes_of};
+use super::changes::{Change, changes_of};
 use super::model::{GEOMETRY, Row, SITE, Table, table};
 use super::options::{Content, Options, TableOption, Wanted};
+use super::photos;
 use crate::crs::{Bbox, Crs, Operation, OperationFact};
 use crate::dataset::features::{Raw, Value as Read1, check, convert, date_text, source};
 use crate::dataset::{Area, Counts, Outcome, PlanContext, UnitContext};
@@ -14,7 +15,7 @@ use crate::plan::{Input, UnitSpec};
 use geo::{Geometry, MapCoords};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read as _;
 
 /// Entry of a pack with the rows.
@@ -44,6 +45,9 @@ pub struct Summary {
     pub crs: Option<Crs>,
     /// The operation that was applied.
     pub operation: Option<OperationFact>,
+    /// Photos that it names by their paths, with their SHA-256 where it says it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub photos: photos::Named,
 }
 
 /// One unit for each file, with the files that belong to it.
@@ -57,9 +61,12 @@ pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpe
             files.extend(finder.of(main, source::beside)?);
         }
         let size: u64 = files.iter().map(|file| file.size).sum();
+        if sorter.content(main.file_name()) == Some(Content::Photo) {
+            continue;
+        }
         let table = match sorter.content(main.file_name()) {
             Some(Content::Rows(table)) => Some(table),
-            Some(Content::Changes) => None,
+            Some(Content::Changes | Content::Photo) => None,
             // A file that nobody wants is a mistake in the pipeline: the unit tells it.
             None => Some(""),
         };
@@ -101,8 +108,9 @@ fn failed(error: serde_json::Error) -> Error {
     Error::new("mk::run::result", "the result cannot be handed on").because(error)
 }
 
-fn summary(table: Option<&str>, crs: Option<Crs>, operation: Option<OperationFact>) -> Result<Value> {
-    serde_json::to_value(Summary { table: table.map(str::to_owned), crs, operation }).map_err(failed)
+fn summary(table: Option<&str>, operation: Option<OperationFact>, photos: photos::Named) -> Result<Value> {
+    let crs = operation.as_ref().map(|fact| fact.to);
+    serde_json::to_value(Summary { table: table.map(str::to_owned), crs, operation, photos }).map_err(failed)
 }
 
 fn rows(table: &'static Table, option: &TableOption, files: &[Source], context: &mut UnitContext<'_>) -> Result<Outcome> {
@@ -127,7 +135,8 @@ fn rows(table: &'static Table, option: &TableOption, files: &[Source], context: 
     // Rows without a place say nothing about the CRS of the tables.
     let placed = rows.iter().any(|row| row.values.contains_key(GEOMETRY));
     let fact = fact.filter(|_| placed);
-    outcome.summary = summary(Some(table.name), fact.as_ref().map(|fact| fact.to), fact)?;
+    let named = rows.iter().flat_map(|stored| photos::of_row(&stored.values)).map(|path| (path, None)).collect();
+    outcome.summary = summary(Some(table.name), fact, named)?;
     Ok(outcome)
 }
 
@@ -292,7 +301,7 @@ fn changes(main: &Source, context: &mut UnitContext<'_>) -> Result<Outcome> {
     for _ in &changes {
         counts.kept(CHANGE);
     }
-    let mut outcome = Outcome { summary: summary(None, None, None)?, ..Outcome::default() };
+    let mut outcome = Outcome { summary: summary(None, None, photos::of_changes(&changes))?, ..Outcome::default() };
     for error in rejections {
         counts.rejected(CHANGE);
         outcome.rejections.push(Rejection::of(CHANGE, &error.at(Place::file(&main.name))));

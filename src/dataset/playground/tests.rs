@@ -534,3 +534,188 @@ fn the_project_for_qfield_names_layers_that_there_are_also_where_sites_are_point
     let again = play(&json!({}), &[folder.path().join("spielplaetze.geojson")]).run();
     assert_eq!(bytes(&harness), bytes(&again));
 }
+
+fn jpeg(shade: u8) -> Vec<u8> {
+    let mut picture = crate::raster::Rgbx::empty(16, 16);
+    picture.pixels_mut().fill(shade);
+    crate::format::jpeg::Encoder::new(80).unwrap().encode(&picture).unwrap()
+}
+
+#[test]
+fn photos_are_kept_with_their_digests_or_rejected_and_never_public() {
+    use sha2::Digest as _;
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    std::fs::create_dir(path("DCIM")).unwrap();
+    let whole_photo = [&jpeg(90)[..], b"KANARI in EXIF"].concat();
+    std::fs::write(path("DCIM/gut.jpg"), &whole_photo).unwrap();
+    std::fs::write(path("DCIM/anders.jpg"), jpeg(10)).unwrap();
+    std::fs::write(path("DCIM/uebrig.jpg"), jpeg(200)).unwrap();
+    std::fs::write(path("DCIM/kaputt.jpg"), b"\xff\xd8\xff").unwrap();
+    let sha256 = |bytes: &[u8]| super::photos::hex(&sha2::Sha256::digest(bytes));
+    let defect = "11111111-0000-4000-8000-000000000001";
+    let photo = |index: u8, name: &str, digest: Value| {
+        json!({
+            "uuid": format!("22222222-0000-4000-8000-00000000000{index}"), "localLayerId": "foto_tabelle", "method": "create",
+            "new": {
+                "attributes": {
+                    "uuid": format!("33333333-0000-4000-8000-00000000000{index}"), "mangel_uuid": defect, "pfad": name, "datei": "../../etc/passwd"
+                },
+                "files_sha256": { name: digest },
+            },
+        })
+    };
+    let deltas = json!({ "id": "datei-1", "deltas": [
+        { "uuid": "22222222-0000-4000-8000-000000000000", "localLayerId": "mangel", "method": "create",
+          "new": { "attributes": { "uuid": defect, "beschreibung": "Kette", "status": "offen" } } },
+        photo(1, "DCIM/gut.jpg", sha256(&whole_photo).into()),
+        photo(2, "DCIM/anders.jpg", sha256(b"was der Apparat sah").into()),
+        photo(3, "DCIM/fort.jpg", Value::Null),
+    ] });
+    std::fs::write(path("delta_1.json"), deltas.to_string()).unwrap();
+    std::fs::write(
+        path("pruefungen.csv"),
+        "pruefung_id;geraet_id;pruefart;datum;foto\nP-1;G-1;Sichtkontrolle;2026-05-01;gut.jpg, nie.jpg\n",
+    )
+    .unwrap();
+    let mut files =
+        vec![fixture("spielplaetze.geojson"), fixture("spielgeraete.csv"), path("pruefungen.csv"), path("delta_1.json")];
+    files.extend(["gut", "anders", "uebrig", "kaputt"].map(|name| path(&format!("DCIM/{name}.jpg"))));
+    let mut play = play(&options(), &files);
+    for source in &mut play.sources {
+        if std::path::Path::new(&source.name).extension().is_some_and(|ending| ending == "jpg") {
+            source.name = format!("DCIM/{}", source.name);
+        }
+    }
+    let harness = play.run();
+    whole(&harness);
+    let mut rejected: Vec<String> = harness
+        .outcomes(1)
+        .flat_map(|(_, outcome)| &outcome.rejections)
+        .map(|it| format!("{}: {}", it.place, it.reason))
+        .collect();
+    rejected.sort();
+    let told: Vec<&str> = rejected.iter().map(|reason| reason.split(", the field").next().unwrap()).collect();
+    let altered = format!("DCIM/anders.jpg: the photo is not the one that was taken: its SHA-256 is {}", sha256(&jpeg(10)));
+    assert_eq!(told[0], altered);
+    assert!(told[1].starts_with("DCIM/kaputt.jpg: the photo is broken"), "{told:?}");
+    assert_eq!(
+        told[2..],
+        ["delta_1.json: the photo 'DCIM/fort.jpg' was not delivered", "pruefungen.csv: the photo 'nie.jpg' was not delivered"]
+    );
+    let base = open(&harness, OFFICE);
+    let digest = crate::io::Digest::of(&whole_photo).to_string();
+    let rows = "SELECT f.pfad, m.beschreibung, p.kennung, f.datei, f.blake3, f.sha256, f.bytes FROM foto f LEFT JOIN mangel m ON m.uuid = f.mangel_uuid \
+                LEFT JOIN pruefung p ON p.uuid = f.pruefung_uuid WHERE f.datei IS NOT NULL ORDER BY 1";
+    let file = format!("fotos/{digest}.jpg");
+    let end = format!("{file} | {digest} | {} | {}", sha256(&whole_photo), whole_photo.len());
+    assert_eq!(lines(&base, rows), [format!("DCIM/gut.jpg | Kette | - | {end}"), format!("gut.jpg | - | P-1 | {end}")]);
+    assert_eq!(std::fs::read(harness.output().join(&file)).unwrap(), whole_photo, "byte by byte, with what the camera wrote");
+    assert_eq!(std::fs::read_dir(harness.output().join("fotos")).unwrap().count(), 2, "also the one that no row names");
+    let notes = "SELECT hinweis FROM hinweis WHERE hinweis LIKE '%Foto %' ORDER BY 1";
+    assert_eq!(
+        lines(&base, notes),
+        [
+            "das Foto 'DCIM/anders.jpg' ist nicht da",
+            "das Foto 'DCIM/fort.jpg' ist nicht da",
+            "das Foto 'DCIM/uebrig.jpg' gehört zu keiner Zeile",
+            "das Foto 'nie.jpg' ist nicht da",
+        ]
+    );
+    // Where a file is, the field does not say.
+    assert_eq!(lines(&base, "SELECT count(*) FROM konflikt WHERE feld = 'datei'"), ["3"]);
+    let assembly = harness.assembly.as_ref().unwrap();
+    let audience = |path: &str| assembly.artefacts.iter().find(|it| it.path == path).unwrap().audience;
+    assert_eq!(audience("fotos"), crate::pipeline::Audience::Internal);
+    assert!(!assembly.facts.counts.0.contains_key("foto"), "no record tells of photos");
+}
+
+/// A table of another dataset: texts by column, and places.
+fn table(path: &Path, columns: &[(&str, &[&str])], shapes: &[&str]) {
+    use arrow::array::{ArrayRef, BinaryArray, RecordBatch, StringArray};
+    use arrow::datatypes::{DataType, Field, Schema};
+    let mut fields: Vec<Field> = columns.iter().map(|(name, _)| Field::new(*name, DataType::Utf8, true)).collect();
+    let texts = columns.iter().map(|(_, values)| {
+        let values = values.iter().map(|value| Some(*value).filter(|value| !value.is_empty()));
+        std::sync::Arc::new(values.collect::<StringArray>()) as ArrayRef
+    });
+    let mut arrays: Vec<ArrayRef> = texts.collect();
+    let shapes: Vec<Option<Vec<u8>>> = shapes.iter().map(|text| crate::io::gdal::wkb_of_text(text)).collect();
+    fields.push(Field::new("geometry", DataType::Binary, true));
+    arrays.push(std::sync::Arc::new(shapes.iter().map(Option::as_deref).collect::<BinaryArray>()));
+    let batch = RecordBatch::try_new(std::sync::Arc::new(Schema::new(fields)), arrays).unwrap();
+    let options = crate::format::geoparquet::Options::new("geometry", Some(crate::crs::Crs::UTM32));
+    crate::format::geoparquet::write_file(path, &batch.schema(), [Ok(batch.clone())], &options).unwrap();
+}
+
+fn square(x: f64, y: f64, side: f64) -> String {
+    format!("POLYGON (({x} {y}, {} {y}, {} {}, {x} {}, {x} {y}))", x + side, x + side, y + side, y + side)
+}
+
+#[test]
+fn sites_get_parcels_addresses_and_districts_of_the_night_or_the_report_says_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let (x, y) = (565_000.0, 5_948_000.0);
+    let site = |key: &str, parcel: &str, shape: String| format!("{key};{parcel};{shape}\n");
+    let mut sites = "kennung;flurstueckskennzeichen;wkt\n".to_owned();
+    sites += &site("A", "01_17", format!("POINT ({} {})", x + 50.0, y + 50.0));
+    // Three quarters on the second parcel, one on the first, a hair on the third.
+    sites += &site("B", "", square(x + 90.0, y + 20.0, 40.0));
+    sites += &site("C", "01_99", square(x + 10.0, y + 10.0, 20.0));
+    sites += &site("D", "", format!("POINT ({} {})", x + 900.0, y));
+    std::fs::write(path("plaetze.csv"), sites).unwrap();
+    let parcels = [square(x, y, 100.0), square(x + 100.0, y, 100.0), square(x + 90.0, y + 59.99, 10.0)];
+    let parcels: Vec<&str> = parcels.iter().map(String::as_str).collect();
+    table(&path("flurstueck.parquet"), &[("flstkennz", &["01_17__", "01_18__", "01_19__"])], &parcels);
+    let columns: [(&str, &[&str]); 5] = [
+        ("strasse", &["Am Deich", "Am Deich", "Bahnhofstraße", "Hof"]),
+        ("hausnummer", &["1", "2 a", "7", ""]),
+        ("plz", &["24937", "24937", "", ""]),
+        ("ort", &["Kettenau", "Kettenau", "", ""]),
+        ("flstkennz", &["01_17__", "01_55__", "01_18__", ""]),
+    ];
+    // The first is farther away than the second, but on the parcel; the last has no place.
+    let at = [(80.0, 80.0), (55.0, 50.0), (195.0, 195.0)].map(|(dx, dy)| format!("POINT ({} {})", x + dx, y + dy));
+    table(&path("adresse.parquet"), &columns, &[&at[0], &at[1], &at[2], ""]);
+    table(&path("theme.parquet"), &[("name", &["Nord", "Mitte"])], &[&square(x, y, 100.0), &square(x, y, 60.0)]);
+    let mut play = play(
+        &json!({ "sites": { "source_crs": "EPSG:25832" }, "uses": ["alkis", "stadtteile"], "district": { "dataset": "stadtteile", "field": "name" } }),
+        &[path("plaetze.csv")],
+    );
+    let facts = play_facts();
+    let used = |names: &[&str]| crate::dataset::UsedDataset {
+        files: names.iter().map(|name| ((*name).to_owned(), (path(name), crate::io::Digest::of(b"")))).collect(),
+        facts: facts.clone(),
+    };
+    play.uses.insert("alkis".to_owned(), used(&["flurstueck.parquet", "adresse.parquet"]));
+    play.uses.insert("stadtteile".to_owned(), used(&["theme.parquet"]));
+    let harness = play.run();
+    whole(&harness);
+    let base = open(&harness, OFFICE);
+    let rows = "SELECT kennung, kataster_flurstueck, kataster_adresse, kataster_adresse_m, ortsteil, flaeche_gemessen_m2 FROM spielplatz ORDER BY 1";
+    insta::assert_snapshot!(lines(&base, rows).join("\n"), @"
+    A | 01_17__ | Am Deich 1, 24937 Kettenau | 42.43 | Mitte | -
+    B | 01_18__, 01_17__ | Am Deich 1, 24937 Kettenau | 22.36 | - | 1600
+    C | 01_17__ | Am Deich 1, 24937 Kettenau | 70.71 | Mitte | 400
+    D | - | - | - | - | -
+    ");
+    let notes = "SELECT kennung, hinweis FROM hinweis ORDER BY 1, 2";
+    insta::assert_snapshot!(lines(&base, notes).join("\n"), @"
+    B | liegt in keinem Ortsteil
+    C | angegeben ist das Flurstück 01_99, nach dem Kataster ist es 01_17__
+    D | im Umkreis von 100 m ist keine Adresse
+    D | liegt in keinem Flurstück des Katasters
+    D | liegt in keinem Ortsteil
+    ");
+    let facts = &harness.assembly.as_ref().unwrap().facts;
+    let told = |name: &str| facts.notes.iter().find(|(key, _)| key == name).unwrap().1.as_str();
+    assert_eq!(told("Aus anderen Datensätzen"), "Flurstück bei 3, Adresse bei 3, Ortsteil bei 2 von 4 Plätzen");
+    assert_eq!(told("In keinem Flurstück"), "1: D");
+}
+
+/// What another dataset says of itself: its CRS is all that is looked at.
+fn play_facts() -> crate::dataset::Facts {
+    let harness = play(&options(), &fixtures()).run();
+    harness.assembly.unwrap().facts
+}

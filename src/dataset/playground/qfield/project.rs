@@ -1,6 +1,7 @@
 //! The project of the package: layers, forms, relations and lights of the tables.
 
 use super::super::aerial::LAYER;
+use super::super::enrich::PICTURE;
 use super::super::fold::COMPUTED;
 use super::super::model::{self, CONFLICT, DEFECT, DEVICE, INSPECTION, NOTE, OUTFIT, PHOTO, PLAN, SITE, Table, VERSION, table};
 use super::super::write::{DEVICE_LIGHTS, Told, Writer, columns};
@@ -27,8 +28,9 @@ const RELATIONS: [(&str, &str, &str, &str); 11] = [
     (DEFECT, PHOTO, "mangel_uuid", "Fotos"),
 ];
 
-/// Columns with the keys of files: the field goes by UUIDs.
-const KEYS: [(&str, &str); 5] = [
+/// Columns that forms leave out: keys of files, as the field goes by UUIDs, and the path of a picture that the package has not.
+const KEYS: [(&str, &str); 6] = [
+    (SITE, PICTURE),
     (DEVICE, "spielplatz"),
     (INSPECTION, "geraet"),
     (INSPECTION, "spielplatz"),
