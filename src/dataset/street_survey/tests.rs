@@ -152,8 +152,9 @@ fn a_delivery_of_eagle_eye_becomes_a_drive() {
     assert_eq!(frames[11]["chainage_m"], 55.0);
     assert_eq!(frames[12]["chainage_m"], 0.0);
     // The same again gives the same bytes, and the same identifiers wherever the files lie.
+    let second = eagle_eye();
     let again = run({
-        let mut play = eagle_eye().play(&internal());
+        let mut play = second.play(&internal());
         play.area.extent = Some(Bbox::new([560_000.0, 5_940_000.0], [570_000.0, 5_960_000.0]));
         play
     });
