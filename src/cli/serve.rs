@@ -2,10 +2,11 @@
 
 use super::settings::{PipelineArg, stop_on_signals};
 use super::ui::Ui;
-use crate::error::{Exit, Result};
-use crate::pipeline::Audience;
+use crate::error::{Error, Exit, Result};
+use crate::pipeline::{Audience, Revealed, Secret};
 use crate::serve::{Apis, Server};
 use clap::ValueEnum;
+use std::net::ToSocketAddrs;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -26,6 +27,10 @@ pub struct Args {
     /// Address under which others see this server; else that of each request.
     #[arg(long, value_name = "URL")]
     url: Option<String>,
+    /// Take edits of playgrounds (OGC API Features, Part 4) from those who send the token in the environment variable
+    /// `MESSKETTE_EDIT_TOKEN`. Only with `--audience internal`, and only on this machine: a web server with https stands before it.
+    #[arg(long)]
+    edits: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -42,7 +47,10 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
         Readers::Public => Audience::Public,
         Readers::Internal => Audience::Internal,
     };
-    let apis = Apis::new(&pipeline, audience);
+    let mut apis = Apis::new(&pipeline, audience);
+    if args.edits {
+        apis = apis.with_edits(&pipeline, token(args, audience)?.expose())?;
+    }
     let records = apis.records.holdings()?.entries.len();
     let collections = apis.features.count()?;
     let server = Server::bind(&args.listen, args.url.clone())?;
@@ -55,4 +63,20 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
     ))?;
     server.run(&cancel, |request| apis.respond(request))?;
     Ok(Exit::Ok)
+}
+
+/// The token for edits.
+fn token(args: &Args, audience: Audience) -> Result<Revealed> {
+    let refused = |message: &str, hint: &str| Error::new("mk::serve::edits", message).hint(hint).exit(Exit::Usage);
+    if audience != Audience::Internal {
+        return Err(refused("edits are for the office", "add --audience internal"));
+    }
+    let mut own = args.listen.to_socket_addrs().into_iter().flatten().peekable();
+    if own.peek().is_none() || !own.all(|address| address.ip().is_loopback()) {
+        return Err(refused(
+            "edits are taken on this machine only: the token would cross the network unencrypted",
+            "listen on 127.0.0.1, and put a web server with https before it",
+        ));
+    }
+    Secret::Env("MESSKETTE_EDIT_TOKEN".to_owned()).reveal(std::path::Path::new("."))
 }

@@ -39,6 +39,15 @@ impl Apis {
         }
     }
 
+    /// With edits of playgrounds by those who have the token.
+    ///
+    /// # Errors
+    /// As [`Features::with_edits`].
+    pub fn with_edits(mut self, pipeline: &crate::pipeline::Pipeline, token: &str) -> crate::Result<Self> {
+        self.features = self.features.with_edits(pipeline, token)?;
+        Ok(self)
+    }
+
     /// Answers a request from what is released.
     pub fn respond(&self, request: &Request) -> Response {
         let other = self.features.respond(request).or_else(|| self.surveys.respond(request));

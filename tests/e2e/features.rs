@@ -23,7 +23,7 @@ fn gdal_and_owslib_read_what_the_geopackages_have() {
     let Some(mut command) = oracles::python("read_features.py") else { return };
     command.arg(&served.url).arg(part.work().join("current/internal"));
     let counts: BTreeMap<String, u64> = serde_json::from_str(&oracles::run(command)).unwrap();
-    assert_eq!(counts.len(), 20, "{counts:?}");
+    assert!(counts.len() >= 20, "{counts:?}");
     // The system's GDAL too.
     let Some(theirs) = ogr_counts(Path::new(&format!("OAPIF:{}", served.url))) else { return };
     assert_eq!(theirs, counts);
@@ -194,6 +194,7 @@ fn walked_all(all: &Value) -> u64 {
 fn crawl(served: &Served) -> BTreeMap<String, String> {
     let address = regex::Regex::new(r#"href"?[:=]\s*"([^"]+)""#).unwrap();
     let mut found: BTreeMap<String, String> = BTreeMap::new();
+    let mut singles: BTreeMap<String, u32> = BTreeMap::new();
     let mut waiting: BTreeSet<String> =
         BTreeSet::from([format!("{}/", served.own), served.address("?f=html"), served.address("")]);
     while let Some(next) = waiting.pop_first() {
@@ -201,8 +202,13 @@ fn crawl(served: &Served) -> BTreeMap<String, String> {
         assert!(answer.status < 500, "{next}: {}", answer.text);
         for part in address.captures_iter(&answer.text) {
             let target = part[1].replace("&amp;", "&").replace("&#38;", "&");
-            // Features alone are many: those of two places of their numbers stand for all.
-            let single = target.contains("/items/") && !target.contains("records") && !target.ends_with('1');
+            // Features alone are many: some of each collection stand for all.
+            let one = target.split_once("/items/").filter(|_| !target.contains("/records/")).map(|(items, _)| items.to_owned());
+            let single = one.is_some_and(|items| {
+                let seen = singles.entry(items).or_insert(0);
+                *seen += 1;
+                *seen > 6
+            });
             if target.starts_with(&served.own) && !single && !found.contains_key(&target) {
                 waiting.insert(target);
             }

@@ -14,6 +14,7 @@
 mod cesium;
 mod completeness;
 mod demo;
+mod edits;
 mod faults;
 mod features;
 mod kill;

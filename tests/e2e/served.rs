@@ -99,18 +99,23 @@ impl Served {
     }
     /// A request with a body, if there is one.
     pub fn call(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Answer {
-        let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
-        let mut request = ureq::http::Request::builder().method(method).uri(self.address(path));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let answer = if body.is_empty() {
-            agent.run(request.body(()).unwrap())
-        } else {
-            agent.run(request.body(body.to_owned()).unwrap())
-        };
-        let mut answer = answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
-        let text = answer.body_mut().with_config().limit(1 << 28).read_to_string().unwrap();
-        Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), text }
+        call(method, &self.address(path), headers, body).unwrap_or_else(|error| panic!("{method} {path}: {error}"))
     }
+}
+
+/// A request to a server that may be killed meanwhile.
+pub fn call(method: &str, address: &str, headers: &[(&str, &str)], body: &str) -> Result<Answer, ureq::Error> {
+    let agent: ureq::Agent =
+        ureq::Agent::config_builder().http_status_as_error(false).allow_non_standard_methods(true).build().into();
+    let mut request = ureq::http::Request::builder().method(method).uri(address);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let mut answer = if body.is_empty() {
+        agent.run(request.body(()).unwrap())?
+    } else {
+        agent.run(request.body(body.to_owned()).unwrap())?
+    };
+    let text = answer.body_mut().with_config().limit(1 << 28).read_to_string()?;
+    Ok(Answer { status: answer.status().as_u16(), headers: answer.headers().clone(), text })
 }

@@ -76,9 +76,11 @@ def compare(url, collection, path, table, served):
     crs = own.crs.to_epsg()
     read = pyogrio.read_dataframe(f"OAPIF:{url}", layer=collection, CRS=f"EPSG:{crs}")
     assert len(read) == len(own) and read.crs.to_epsg() == crs, collection
-    by_key = {}
-    for row in own.itertuples():
-        by_key[str(getattr(row, "uuid", row.Index)) if "uuid" in own.columns and table != "ampel" else str(row.Index)] = row
+    base = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    is_table = base.execute("SELECT type FROM sqlite_master WHERE name = ?", [table]).fetchone() == ("table",)
+    # Views have no unique column.
+    by_uuid = is_table and "uuid" in own.columns
+    by_key = {str(row.uuid if by_uuid else row.Index): row for row in own.itertuples()}
     for feature, row in zip(served, read.itertuples()):
         there = by_key[str(feature["id"])]
         if there.geometry is None:

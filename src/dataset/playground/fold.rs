@@ -168,7 +168,7 @@ pub fn fold(
 }
 
 /// The columns that the field may change.
-fn editable(options: &Options) -> Editable {
+pub fn editable(options: &Options) -> Editable {
     let of = |table: &super::model::Table| {
         let own = table.columns.iter().filter(|column| !COMPUTED.contains(&column.name));
         let own = own.map(|column| (column.name.to_owned(), column.field_type));

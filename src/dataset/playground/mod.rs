@@ -27,12 +27,14 @@ mod surface;
 mod tests;
 mod write;
 
+pub(crate) use changes::{Change, Method, changes_of};
 pub use options::Options;
 
 use super::{AssembleContext, Assembly, Dataset, Kind, Located, Outcome, PlanContext, Stage, UnitContext};
 use crate::error::Result;
 use crate::pipeline::DatasetConfig;
 use crate::plan::UnitSpec;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The kind, as the table lists it.
 pub const KIND: Kind = Kind {
@@ -69,6 +71,18 @@ const PATTERNS: &[&str] = &[
     "*.webp",
     "*.heic",
 ];
+
+/// Columns that the field may change, by table.
+pub(crate) type Editable = BTreeMap<&'static str, BTreeSet<String>>;
+
+/// The columns that the field may change, as a pipeline has them.
+///
+/// # Errors
+/// When the options are wrong.
+pub(crate) fn editable(config: &DatasetConfig) -> Result<Editable> {
+    let columns = fold::editable(&options::read(config)?);
+    Ok(columns.into_iter().map(|(table, columns)| (table, columns.into_keys().collect())).collect())
+}
 
 const READ: usize = 0;
 const PHOTOS: usize = 1;

@@ -12,6 +12,12 @@ use std::sync::{Arc, OnceLock};
 pub struct Collection {
     /// Identifier: that of the dataset, with the table where there are several.
     pub id: String,
+    /// Its dataset.
+    pub dataset: String,
+    /// True when its rows may change while the release is served.
+    pub edited: bool,
+    /// True when features can be created, replaced, updated and deleted.
+    pub editable: bool,
     /// German title.
     pub title: String,
     /// German description.

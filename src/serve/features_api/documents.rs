@@ -22,7 +22,7 @@ pub const OPENAPI: &str = "application/vnd.oai.openapi+json;version=3.0";
 pub const SCHEMA: &str = "application/schema+json";
 
 /// Classes that are met.
-pub const CLASSES: [&str; 8] = [
+const CLASSES: [&str; 8] = [
     "http://www.opengis.net/spec/ogcapi-common-1/1.0/conf/core",
     "http://www.opengis.net/spec/ogcapi-common-2/1.0/conf/collections",
     "http://www.opengis.net/spec/ogcapi-features-1/1.0/conf/core",
@@ -96,11 +96,19 @@ pub fn description(release: &Release) -> String {
     format!("Veröffentlichte Geodaten zum Abfragen und Herunterladen (OGC API – Features){of}")
 }
 
+/// Classes of collections that can be edited (OGC 20-002).
+const EDITS: [&str; 2] = [
+    "http://www.opengis.net/spec/ogcapi-features-4/1.0/conf/create-replace-delete",
+    "http://www.opengis.net/spec/ogcapi-features-4/1.0/conf/update",
+];
+
 /// The classes that are met.
-pub fn conformance(links: &Links, format: Format) -> Response {
+pub fn conformance(release: &Release, links: &Links, format: Format) -> Response {
+    let edits = release.collections.iter().any(|collection| collection.editable);
+    let classes: Vec<&str> = CLASSES.iter().chain(EDITS.iter().filter(|_| edits)).copied().collect();
     match format {
-        Format::Html => pages::conformance(links),
-        Format::Json => answer(JSON, &json!({ "conformsTo": CLASSES, "links": links.both("/conformance", JSON) })),
+        Format::Html => pages::conformance(&classes, links),
+        Format::Json => answer(JSON, &json!({ "conformsTo": classes, "links": links.both("/conformance", JSON) })),
     }
 }
 

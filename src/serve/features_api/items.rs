@@ -133,9 +133,11 @@ fn wanted(collection: &Collection, ask: &Ask) -> Result<(Vec<Row>, u64)> {
                 if weight >= FULL {
                     break;
                 }
-                let (row, more) = statement.query_row([key], |row| rows::row(table, row))?;
-                rows.push(row);
-                weight += more;
+                // An edit may have deleted it just now.
+                if let Some((row, more)) = statement.query_row([key], |row| rows::row(table, row)).optional()? {
+                    rows.push(row);
+                    weight += more;
+                }
             }
             Ok(rows)
         };
@@ -179,7 +181,7 @@ pub fn one(collection: &Collection, name: &str, request: &Request, links: &Links
 }
 
 /// The row of that name.
-fn find(collection: &Collection, name: &str) -> Result<Option<Row>> {
+pub fn find(collection: &Collection, name: &str) -> Result<Option<Row>> {
     let table = &collection.table;
     let read = |statement: &mut Statement<'_>| match &table.identifier {
         Some(_) => statement.query_row([name], |row| rows::row(table, row)).optional(),

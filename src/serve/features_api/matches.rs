@@ -46,8 +46,8 @@ impl Known {
 /// When the file cannot be read.
 pub fn keys(collection: &Collection, filter: &Filter) -> Result<Arc<[i64]>> {
     let name = format!("{} {filter:?}", collection.id);
-    // A view may show something else the next time.
-    let lasting = !collection.table.is_view;
+    // A view may show something else the next time, and so may a table that is edited.
+    let lasting = !collection.table.is_view && !collection.edited;
     if let Some(known) = collection.known.get(&name).filter(|_| lasting) {
         return Ok(known);
     }

@@ -1,5 +1,5 @@
 //! OGC API – Features at `/features`: Part 1 (OGC 17-069r4: Core, OpenAPI 3.0, GeoJSON, HTML) and Part 2 (OGC 18-058r1: CRS by
-//! reference).
+//! reference); with `--edits` Part 4 (OGC 20-002: create, replace, update, delete) for playgrounds.
 //!
 //! ```text
 //! request → format → release that is current → collection → rows that match → features in the CRS that is asked for
@@ -10,6 +10,7 @@
 
 mod collection;
 mod documents;
+mod edits;
 mod format;
 mod items;
 mod matches;
@@ -40,7 +41,10 @@ impl Features {
     pub fn respond(&self, request: &Request) -> Option<Response> {
         request.path.strip_prefix(BASE).filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
         if request.method == "OPTIONS" {
-            return Some(Response::empty(204));
+            return Some(Response::empty(204).with("Allow", self.methods(request)));
+        }
+        if !["GET", "HEAD"].contains(&request.method.as_str()) {
+            return Some(self.change(request).unwrap_or_else(Problem::response));
         }
         let read = || self.release().map_err(Problem::from).and_then(|release| answer(&release, request));
         let mut answer = read();
@@ -49,6 +53,41 @@ impl Features {
             answer = read();
         }
         Some(answer.unwrap_or_else(Problem::response))
+    }
+
+    /// Carries out a request that changes something.
+    fn change(&self, request: &Request) -> Result<Response, Problem> {
+        // What is not there is not there for any method.
+        let Some((id, feature)) = place(request) else {
+            return answer(&*self.release()?, request);
+        };
+        self.alone(|release, edits| {
+            let found = release.collections.iter().find(|collection| collection.id == id);
+            let collection = found.ok_or_else(|| Problem::not_found("there is no such collection"))?;
+            edits.carry_out(collection, feature, request, &Links::new(&request.own))
+        })
+    }
+
+    /// The methods of what a request is about.
+    fn methods(&self, request: &Request) -> &'static str {
+        let own = || {
+            let (id, feature) = place(request)?;
+            let release = self.release().ok()?;
+            let collection = release.collections.iter().find(|collection| collection.id == id)?;
+            Some(self.edits()?.methods(collection)?[usize::from(feature.is_some())])
+        };
+        own().unwrap_or("GET, HEAD, OPTIONS")
+    }
+}
+
+/// The collection of a request about its features, with the feature if it is about one.
+fn place(request: &Request) -> Option<(&str, Option<&str>)> {
+    let path = request.path.strip_prefix(BASE)?;
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    match parts.as_slice() {
+        ["collections", id, "items"] => Some((id, None)),
+        ["collections", id, "items", feature] => Some((id, Some(feature))),
+        _ => None,
     }
 }
 
@@ -66,7 +105,7 @@ fn answer(release: &Release, request: &Request) -> Result<Response, Problem> {
     let of = |id: &str| -> Result<(&Collection, Format), Problem> { Ok((find(id)?, Format::of(request)?)) };
     match parts.as_slice() {
         [] => read(request, PLAIN, |format| Ok(documents::landing(release, &links, format))),
-        ["conformance"] => read(request, PLAIN, |format| Ok(documents::conformance(&links, format))),
+        ["conformance"] => read(request, PLAIN, |format| Ok(documents::conformance(release, &links, format))),
         ["api"] => read(request, PLAIN, |format| Ok(documents::api(release, &links, format))),
         ["collections"] => read(request, PLAIN, |format| documents::collections(release, &links, format)),
         ["collections", id] => {

@@ -25,7 +25,7 @@ pub fn document(release: &Release, links: &Links) -> Value {
         paths.insert(format!("{path}/queryables"), resource(&queryables, &own("queryables"), SCHEMA, "Any", &[]));
         let items =
             resource(&format!("{title}: Objekte"), &own("items"), GEOJSON, &format!("Page{index}"), &parameters(collection));
-        paths.insert(format!("{path}/items"), with_crs(items));
+        paths.insert(format!("{path}/items"), with_edits(with_crs(items), collection, &name, &["post"]));
         let id = json!({
             "name": "featureId", "in": "path", "required": true, "description": "Kennung des Objekts",
             "schema": if collection.table.identifier.is_some() { json!({ "type": "string" }) } else { json!({ "type": "integer" }) },
@@ -37,7 +37,8 @@ pub fn document(release: &Release, links: &Links) -> Value {
             &name,
             &[id, reference("parameters", "ifNoneMatch"), crs(collection, "crs")],
         );
-        paths.insert(format!("{path}/items/{{featureId}}"), with_state(with_crs(item)));
+        let item = with_edits(with_state(with_crs(item)), collection, &name, &["put", "patch", "delete"]);
+        paths.insert(format!("{path}/items/{{featureId}}"), item);
         schemas.insert(name.clone(), feature(collection));
         schemas.insert(format!("Page{index}"), page(&name));
     }
@@ -51,7 +52,7 @@ pub fn document(release: &Release, links: &Links) -> Value {
         "info": { "title": release.title, "description": description(release), "version": env!("CARGO_PKG_VERSION"), "contact": contact },
         "servers": [{ "url": links.to("") }],
         "paths": paths,
-        "components": { "schemas": schemas, "parameters": shared(), "responses": responses() },
+        "components": { "schemas": schemas, "parameters": shared(), "responses": responses(), "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } } },
     })
 }
 
@@ -99,6 +100,49 @@ fn with_state(resource: Value) -> Value {
     resource
 }
 
+/// Operations that change features, where the collection has them.
+fn with_edits(mut resource: Value, collection: &Collection, feature: &str, methods: &[&str]) -> Value {
+    for method in methods.iter().filter(|_| collection.editable) {
+        let what = match *method {
+            "post" => "anlegen",
+            "put" => "ersetzen",
+            "patch" => "ändern",
+            _ => "löschen",
+        };
+        let mut answers = json!({
+            "201": { "description": "angelegt; Location nennt das Objekt" }, "204": { "description": "auf der Platte, und beim Lesen zu sehen" },
+        });
+        for (status, name) in [
+            ("400", "BadRequest"),
+            ("401", "Refused"),
+            ("404", "NotFound"),
+            ("409", "Conflict"),
+            ("412", "Changed"),
+            ("415", "MediaType"),
+            ("422", "Unfit"),
+            ("428", "NoState"),
+            ("500", "Failed"),
+            ("503", "Unavailable"),
+        ] {
+            answers[status] = reference("responses", name);
+        }
+        let mut parameters: Vec<Value> =
+            resource["get"]["parameters"].as_array().into_iter().flatten().filter(|it| it["in"] == "path").cloned().collect();
+        if *method != "post" {
+            parameters.push(reference("parameters", "ifMatch"));
+        }
+        let mut operation = json!({
+            "summary": format!("{}: ein Objekt {what}", collection.title), "operationId": format!("{method}{feature}"),
+            "parameters": parameters, "security": [{ "token": [] }], "responses": answers,
+        });
+        if *method != "delete" {
+            operation["requestBody"] = json!({ "required": true, "content": { GEOJSON: { "schema": { "type": "object" } } } });
+        }
+        resource[*method] = operation;
+    }
+    resource
+}
+
 /// A parameter with a CRS of the collection.
 fn crs(collection: &Collection, name: &str) -> Value {
     let mut uris: Vec<&str> = collection.targets.iter().map(|target| target.uri.as_str()).collect();
@@ -129,6 +173,9 @@ fn shared() -> Value {
     json!({
         "f": { "name": "f", "in": "query", "description": "Form der Antwort", "schema": { "type": "string", "enum": ["json", "html"] } },
         "ifNoneMatch": { "name": "If-None-Match", "in": "header", "description": "Stand, der schon bekannt ist", "schema": { "type": "string" } },
+        "ifMatch": {
+            "name": "If-Match", "in": "header", "required": true, "description": "Stand, der gelesen wurde", "schema": { "type": "string" },
+        },
         "limit": {
             "name": "limit", "in": "query", "description": "Objekte auf einer Seite",
             "schema": { "type": "integer", "minimum": 1, "maximum": PAGE.1, "default": PAGE.0 },
@@ -160,6 +207,12 @@ fn responses() -> Value {
         ("BadRequest", "ein Parameter ist falsch oder nicht bekannt"),
         ("NotFound", "das gibt es nicht"),
         ("NotAcceptable", "in dieser Form gibt es das nicht"),
+        ("Refused", "das Kennwort fehlt oder ist falsch"),
+        ("Conflict", "das Objekt gibt es schon"),
+        ("Changed", "das Objekt ist inzwischen ein anderes: neu lesen"),
+        ("MediaType", "ein Objekt kommt als application/geo+json"),
+        ("Unfit", "ein Wert passt nicht zu seinem Feld"),
+        ("NoState", "If-Match fehlt"),
         ("Gone", "es gibt eine neue Veröffentlichung: von vorn beginnen"),
         ("Failed", "die Daten konnten nicht gelesen werden"),
         ("Unavailable", "zu viele Anfragen, oder noch nichts veröffentlicht"),

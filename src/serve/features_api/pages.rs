@@ -4,7 +4,7 @@ mod map;
 
 use super::super::http::Response;
 use super::collection::Collection;
-use super::documents::{CLASSES, Links, description};
+use super::documents::{Links, description};
 use super::items::Page;
 use super::source::Release;
 use super::table::{Column, Kind};
@@ -276,8 +276,8 @@ pub fn queryables(collection: &Collection, links: &Links) -> Response {
 }
 
 /// The classes that are met.
-pub fn conformance(links: &Links) -> Response {
-    let all = CLASSES.iter().map(|class| el("li").text(*class));
+pub fn conformance(classes: &[&str], links: &Links) -> Response {
+    let all = classes.iter().map(|class| el("li").text(*class));
     page("Erfüllte Konformitätsklassen", "OGC API", &[home(links)], vec![el("section").child(el("ul").children(all))])
 }
 

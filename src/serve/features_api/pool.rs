@@ -15,6 +15,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// The connections to a file.
 pub struct Pool {
     path: PathBuf,
+    edited: bool,
     state: Mutex<State>,
     freed: Condvar,
 }
@@ -26,9 +27,14 @@ struct State {
 }
 
 impl Pool {
-    /// Of a file that nobody changes.
-    pub fn new(path: &Path) -> Self {
-        Self { path: path.to_owned(), state: Mutex::default(), freed: Condvar::new() }
+    /// Of a file that nobody changes, or of a copy that is edited.
+    pub fn new(path: &Path, edited: bool) -> Self {
+        Self { path: path.to_owned(), edited, state: Mutex::default(), freed: Condvar::new() }
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Does work with a connection.
@@ -47,7 +53,7 @@ impl Pool {
         let idle = state.idle.pop();
         drop(state);
         let _seat = Seat(self);
-        let connection = idle.map_or_else(|| open(&self.path), Ok)?;
+        let connection = idle.map_or_else(|| open(&self.path, self.edited), Ok)?;
         let done = work(&connection)?;
         self.state.lock().unwrap_or_else(PoisonError::into_inner).idle.push(connection);
         Ok(done)
@@ -69,18 +75,21 @@ impl Drop for Seat<'_> {
     }
 }
 
-fn open(path: &Path) -> Result<Connection> {
+fn open(path: &Path, edited: bool) -> Result<Connection> {
     let failed = |error| {
         Error::new("mk::serve::open", "cannot open a released GeoPackage")
             .at(Place::file(path.display().to_string()))
             .because(error)
     };
     // Files of a release never change: no locks, no journal.
-    let name = format!("file:{}?immutable=1", url_path(&path.display().to_string()));
+    let how = if edited { "mode=ro" } else { "immutable=1" };
+    let name = format!("file:{}?{how}", url_path(&path.display().to_string()));
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(name, flags).map_err(failed)?;
     connection
-        .execute_batch("PRAGMA trusted_schema = OFF; PRAGMA query_only = ON; PRAGMA cache_size = -4096;")
+        .execute_batch(
+            "PRAGMA trusted_schema = OFF; PRAGMA query_only = ON; PRAGMA cache_size = -4096; PRAGMA busy_timeout = 10000;",
+        )
         .map_err(failed)?;
     Ok(connection)
 }

@@ -1,8 +1,10 @@
 //! What is served: the GeoPackages of the current release that an audience may see, opened once for each release.
 
 use super::collection::{About, Collection};
+use super::edits::Edits;
 use super::matches::Known;
 use super::pool::Pool;
+use super::problem::Problem;
 use super::rows;
 use super::table::{Table, tables};
 use super::target::Target;
@@ -29,6 +31,7 @@ pub struct Features {
     grids: Vec<PathBuf>,
     title: String,
     contact: (String, String),
+    edits: Option<Edits>,
     /// The release that was opened last.
     opened: Mutex<Option<Arc<Release>>>,
 }
@@ -57,8 +60,33 @@ impl Features {
             grids: pipeline.config.grids.iter().map(|path| pipeline.folder().join(path)).collect(),
             title: format!("Geodaten {}", pipeline.config.name),
             contact: contact.unwrap_or_default(),
+            edits: None,
             opened: Mutex::new(None),
         }
+    }
+
+    /// With edits of playgrounds by those who have the token.
+    ///
+    /// # Errors
+    /// When no dataset takes edits, the token is too short, or another server takes them.
+    pub fn with_edits(mut self, pipeline: &Pipeline, token: &str) -> Result<Self> {
+        self.edits = Some(Edits::new(pipeline, token)?);
+        Ok(self)
+    }
+
+    /// Who may edit, where anybody may.
+    pub(super) fn edits(&self) -> Option<&Edits> {
+        self.edits.as_ref()
+    }
+
+    /// Does work on the current release while nobody else edits and no other release is opened.
+    pub(super) fn alone<T>(&self, work: impl FnOnce(&Release, &Edits) -> Result<T, Problem>) -> Result<T, Problem> {
+        let Some(edits) = &self.edits else {
+            return Err(Problem::new(405, "this is for reading only").with("Allow", "GET, HEAD, OPTIONS"));
+        };
+        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let release = self.current(&mut opened)?;
+        work(&release, edits)
     }
 
     /// The release that is current now.
@@ -66,14 +94,17 @@ impl Features {
     /// # Errors
     /// When nothing is released, or a file of it cannot be read.
     pub(super) fn release(&self) -> Result<Arc<Release>> {
+        // Requests that come meanwhile wait: opening takes them no longer than it takes this one.
+        self.current(&mut self.opened.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn current(&self, opened: &mut Option<Arc<Release>>) -> Result<Arc<Release>> {
         let Some(id) = crate::release::current(&self.workspace)? else {
             return Err(Error::new("mk::release::none", "nothing is released here yet")
                 .at(Place::file(self.workspace.display().to_string()))
                 .hint("`messkette run` makes the first release")
                 .exit(Exit::NoState));
         };
-        // Requests that come meanwhile wait: opening takes them no longer than it takes this one.
-        let mut opened = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(release) = opened.as_ref().filter(|release| release.id == id) {
             return Ok(Arc::clone(release));
         }
@@ -101,15 +132,31 @@ impl Features {
             let names = FILES.iter().find(|(kind, _)| *kind == dataset.kind).map_or(&[][..], |(_, names)| names);
             let file = names.iter().map(|name| root.join(&dataset.id).join(name)).find(|path| path.is_file());
             if let Some(file) = file {
-                collections.extend(self.collections(dataset, &file, &root, &known)?);
+                collections.extend(self.collections(&id, dataset, &file, &root, &known)?);
             }
         }
         Ok(Release { id, title: self.title.clone(), contact: self.contact.clone(), collections })
     }
 
-    fn collections(&self, dataset: &DatasetConfig, file: &Path, root: &Path, known: &Known) -> Result<Vec<Collection>> {
-        let pool = Arc::new(Pool::new(file));
+    fn collections(
+        &self,
+        release: &str,
+        dataset: &DatasetConfig,
+        file: &Path,
+        root: &Path,
+        known: &Known,
+    ) -> Result<Vec<Collection>> {
+        let edits = self.edits.as_ref().filter(|edits| edits.takes(&dataset.id));
+        let copied = edits.map(|edits| edits.copied(&dataset.id, release, file)).transpose()?;
+        let edited = copied.is_some();
+        let pool = Arc::new(Pool::new(copied.as_deref().unwrap_or(file), edited));
         let mut tables = pool.with(|base| tables(base).map_err(|error| pool.failed(error)))?;
+        if edited {
+            // Rows come and go.
+            for table in &mut tables {
+                table.rows = None;
+            }
+        }
         for table in tables.iter_mut().filter(|table| table.is_view) {
             // Nobody noted the extent of a view.
             let extent = pool.with(|base| rows::extent(base, table).map_err(|error| pool.failed(error)))?;
@@ -126,6 +173,9 @@ impl Features {
             let own = if single { title.clone() } else { format!("{title}: {}", table.title) };
             Collection {
                 id: if single { dataset.id.clone() } else { format!("{}:{}", dataset.id, table.name) },
+                dataset: dataset.id.clone(),
+                edited,
+                editable: edits.is_some_and(|edits| edits.changes(&dataset.id, &table.name)),
                 title: own,
                 description: text.clone().unwrap_or_else(|| title.clone()),
                 about: Arc::clone(&about),
