@@ -36,8 +36,8 @@ fn sun(jpeg: &[u8]) -> f64 {
     for y in 0..height / 2 {
         for x in 0..width {
             let [red, _, blue, _] = picture.pixel(x, y);
-            // Nothing else is as bright and yellow.
-            if red > 235 && blue < 225 {
+            // Nothing else is as bright and yellow, not even a white wall.
+            if red > 244 && blue < 214 {
                 let angle = ((x as f64 + 0.5) / width as f64 - 0.5) * std::f64::consts::TAU;
                 (east, north) = (east + angle.sin(), north + angle.cos());
             }
