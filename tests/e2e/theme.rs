@@ -23,6 +23,40 @@ fn features(path: &Path, key: &str) -> BTreeMap<String, (Value, String)> {
         .collect()
 }
 
+/// What QGIS and the library of MapLibre's specification make of the styles: each feature in its class and no other.
+fn styles(release: &Release, truth: &Path) {
+    let folder = |dataset: &str| release.path(&format!("public/{dataset}"));
+    let datasets = ["schutzgebiete", "strassenzustand"];
+    let package = "@maplibre/maplibre-gl-style-spec";
+    let installed = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/oracles/node_modules").join(package);
+    if oracles::has(&installed, package)
+        && let Some(mut command) = oracles::node("validate_style.mjs")
+    {
+        command.args(datasets.map(|dataset| folder(dataset).join("style.json")));
+        oracles::run(command);
+    }
+    let Some(mut command) = oracles::qgis("load_styles.py") else { return };
+    command.args(datasets.map(folder));
+    let told: Value = serde_json::from_str(oracles::run(command).lines().last().unwrap()).unwrap();
+    let count = |name: &str, key: &str, is: &dyn Fn(&Value) -> bool| {
+        features(&truth.join(format!("{name}.geojson")), key).values().filter(|(properties, _)| is(properties)).count()
+    };
+    let reserves = [("NSG", "Naturschutzgebiet", "#2e7d32"), ("LSG", "Landschaftsschutzgebiet", "#9ccc65")];
+    for (index, (art, title, colour)) in reserves.into_iter().enumerate() {
+        let expected = count("reserves", "nummer", &|it| it["art"] == art);
+        assert_eq!(told["schutzgebiete"][index], serde_json::json!([title, colour, expected]));
+    }
+    let roads = [("gut", "#1a9850", 0.0, 2.0), ("mittel", "#fdae61", 2.0, 3.5), ("schlecht", "#d73027", 3.5, 9.0)];
+    for (index, (title, colour, least, most)) in roads.into_iter().enumerate() {
+        let expected = count("roads", "abschnitt", &|it| it["zustand"].as_f64().is_some_and(|at| at >= least && at < most));
+        assert_eq!(told["strassenzustand"][index], serde_json::json!([title, colour, expected]));
+    }
+    // Nobody is left for the rule of all others.
+    for dataset in datasets {
+        assert_eq!(told[dataset].as_array().unwrap().last().unwrap()[2], 0, "{dataset}: {told}");
+    }
+}
+
 #[test]
 fn themes_of_the_town_come_out_as_the_truth_knows_them() {
     let folder = tempfile::tempdir().unwrap();
@@ -39,6 +73,9 @@ fn themes_of_the_town_come_out_as_the_truth_knows_them() {
     for number in [1, 2] {
         let (release, units) = night(number);
         done.push(units);
+        if number == 1 {
+            styles(&release, &folder.path().join("truth"));
+        }
         for (dataset, truth, key) in [("schutzgebiete", "reserves", "nummer"), ("strassenzustand", "roads", "abschnitt")] {
             let made = features(&release.path(&format!("public/{dataset}/theme.geojson")), key);
             let wanted = features(&folder.path().join(format!("truth/{truth}.geojson")), key);

@@ -293,7 +293,7 @@ impl Sheet<'_> {
             sheet.child(if self.style.classes.is_empty() {
                 rule.child(el("se:Description").with("se:Title", self.title)).child(plain)
             } else {
-                rule.child(el("se:Description").with("se:Title", "Sonstige")).child(el("se:ElseFilter")).child(plain)
+                rule.child(el("se:Description").with("se:Title", "Sonstige")).child(self.others()).child(plain)
             })
         });
         el("StyledLayerDescriptor")
@@ -314,6 +314,17 @@ impl Sheet<'_> {
             .to_xml()
     }
 
+    /// What no class holds for. `se:ElseFilter` would say it in a word, but QGIS 3.22 passes over it and draws everything.
+    fn others(&self) -> Element {
+        let mut classes: Vec<Element> = self.style.classes.iter().map(|class| self.filter(class)).collect();
+        let any = match (classes.pop(), classes.is_empty()) {
+            (Some(only), true) => only,
+            (last, _) => el("ogc:Or").children(classes).children(last),
+        };
+        let none = el("ogc:PropertyIsNull").with("ogc:PropertyName", self.style.by.as_deref().unwrap_or_default());
+        el("ogc:Filter").child(el("ogc:Or").child(none).child(el("ogc:Not").child(any)))
+    }
+
     fn filter(&self, class: &ClassOption) -> Element {
         let by = self.style.by.as_deref().unwrap_or_default();
         let compare =
@@ -326,7 +337,7 @@ impl Sheet<'_> {
         match (least, most) {
             (Some(least), Some(most)) => Element::new("ogc:And").child(least).child(most),
             (Some(one), None) | (None, Some(one)) => one,
-            (None, None) => compare("ogc:PropertyIsNull", String::new()),
+            (None, None) => el("ogc:PropertyIsNull").with("ogc:PropertyName", by),
         }
     }
 

@@ -430,7 +430,25 @@ fn styles_say_the_same_in_both_languages() {
           <se:Description>
             <se:Title>Sonstige</se:Title>
           </se:Description>
-          <se:ElseFilter/>
+          <ogc:Filter>
+            <ogc:Or>
+              <ogc:PropertyIsNull>
+                <ogc:PropertyName>art</ogc:PropertyName>
+              </ogc:PropertyIsNull>
+              <ogc:Not>
+                <ogc:Or>
+                  <ogc:PropertyIsEqualTo>
+                    <ogc:PropertyName>art</ogc:PropertyName>
+                    <ogc:Literal>NSG</ogc:Literal>
+                  </ogc:PropertyIsEqualTo>
+                  <ogc:PropertyIsEqualTo>
+                    <ogc:PropertyName>art</ogc:PropertyName>
+                    <ogc:Literal>LSG</ogc:Literal>
+                  </ogc:PropertyIsEqualTo>
+                </ogc:Or>
+              </ogc:Not>
+            </ogc:Or>
+          </ogc:Filter>
           <se:PolygonSymbolizer>
             <se:Fill>
               <se:SvgParameter name="fill">#3b7dd8</se:SvgParameter>
