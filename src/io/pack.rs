@@ -51,16 +51,39 @@ impl PackWriter {
         }
         self.write(name, bytes)
     }
+    /// Adds an entry as another pack has it: its bytes are copied, and neither summed up nor digested again.
+    ///
+    /// # Errors
+    /// When the name was used already, the other pack has no such entry, or a file cannot be read or written.
+    pub fn take_over(&mut self, name: &str, from: &mut Pack) -> Result<()> {
+        let missing = || Error::new("mk::io::pack", format!("no entry {name} in the pack"));
+        let entry = *from.index.get(name).ok_or_else(missing)?;
+        if name == INDEX || self.index.insert(name.to_owned(), entry).is_some() {
+            return Err(Error::new("mk::io::pack", format!("a pack has two entries named {name}")));
+        }
+        let number = from.zip.index_for_name(name).ok_or_else(missing)?;
+        let copied = from.zip.by_index_raw(number).and_then(|entry| self.zip.raw_copy_file(entry));
+        copied.map_err(|error| failed(&self.path, "cannot write the pack", error))
+    }
     /// Writes the index and closes the file.
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn finish(mut self) -> Result<PathBuf> {
+    pub fn finish(self) -> Result<PathBuf> {
+        let path = self.path.clone();
+        self.finish_with_digest().map(|_| path)
+    }
+    /// As [`PackWriter::finish`], with the digest of the index. It holds those of all entries, and so tells packs apart as one of all
+    /// their bytes would, which would have to be read again for it.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn finish_with_digest(mut self) -> Result<Digest> {
         let index = serde_json::to_vec(&self.index).map_err(|error| failed(&self.path, "cannot write the pack", error))?;
         self.write(INDEX, &index)?;
         let mut file = self.zip.finish().map_err(|error| failed(&self.path, "cannot write the pack", error))?;
         file.flush().map_err(|error| failed(&self.path, "cannot write the pack", error))?;
-        Ok(self.path)
+        Ok(Digest::of(&index))
     }
     fn write(&mut self, name: &str, bytes: &[u8]) -> Result<()> {
         let options = SimpleFileOptions::default()
@@ -254,6 +277,28 @@ mod tests {
         assert_eq!(pack.entries()["a/2"].size, 0);
         assert_eq!(pack.entries()["a/1"].digest, Digest::of(b"one"));
         assert!(pack.read("b").is_err());
+    }
+
+    /// As if the entries had been added.
+    #[test]
+    fn entries_that_are_taken_over_give_the_same_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let big: Vec<u8> = (0..3 * HELD / 2).map(|index| (index % 251) as u8).collect();
+        let create = |name: &str| PackWriter::create(&folder.path().join(name)).unwrap();
+        let entries = [("a", &b"one"[..]), ("b", &big[..]), ("c", b""), ("d", b"four")];
+        let mut pack = create("x");
+        entries.iter().for_each(|(name, bytes)| pack.add(name, bytes).unwrap());
+        let first = folder.path().join("x");
+        let told = pack.finish_with_digest().unwrap();
+        let (mut from, mut pack) = (Pack::open(&first).unwrap(), create("y"));
+        pack.add("a", b"one").unwrap();
+        pack.take_over("b", &mut from).unwrap();
+        pack.take_over("c", &mut from).unwrap();
+        assert!(pack.take_over("e", &mut from).is_err());
+        pack.add("d", b"four").unwrap();
+        assert!(pack.take_over("d", &mut from).is_err());
+        assert_eq!(pack.finish_with_digest().unwrap(), told);
+        assert_eq!(Digest::of_file(&first).unwrap(), Digest::of_file(&folder.path().join("y")).unwrap());
     }
 
     proptest::proptest! {

@@ -158,16 +158,15 @@ impl Night<'_> {
                 cancel: &self.options.cancel,
             };
             let outcome = work.dataset.execute(unit.stage, &unit.spec, &mut context)?;
-            pack.finish()?;
-            Ok(outcome)
+            Ok((outcome, pack.finish_with_digest()?))
         }))
         .unwrap_or_else(|panic| Err(panicked(&*panic)));
         let wall_s = clock.elapsed().as_secs_f64();
         let (dataset, stage, key, cost) =
             (unit.dataset.as_str(), unit.stage_name.as_str(), unit.spec.key.as_str(), unit.spec.cost);
         let result = match attempt {
-            Ok(outcome) => {
-                let (digest, size) = self.store.adopt(&packed)?;
+            Ok((outcome, digest)) => {
+                let size = self.store.adopt_as(&packed, digest)?;
                 let stored = StoredUnit {
                     id: unit.identity.id,
                     digest,

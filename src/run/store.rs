@@ -47,6 +47,14 @@ impl Store {
     /// When the file cannot be read, synchronised or moved.
     pub fn adopt(&self, file: &Path) -> Result<(Digest, u64)> {
         let digest = Digest::of_file(file)?;
+        Ok((digest, self.adopt_as(file, digest)?))
+    }
+
+    /// As [`Store::adopt`], of a file whose digest is known; gives its size.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn adopt_as(&self, file: &Path, digest: Digest) -> Result<u64> {
         let size = std::fs::metadata(file)
             .map_err(|error| {
                 Error::new("mk::io::read", "cannot read the file").at(Place::file(file.display().to_string())).because(error)
@@ -62,7 +70,7 @@ impl Store {
             atomic::seal(file)?;
             atomic::rename(file, &target)?;
         }
-        Ok((digest, size))
+        Ok(size)
     }
 
     /// Deletes what is not in `keep`; gives the number of objects and bytes deleted.

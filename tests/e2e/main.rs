@@ -11,6 +11,7 @@
     reason = "clippy takes only functions marked as tests for tests; here everything is one"
 )]
 
+mod cadastre;
 mod cesium;
 mod completeness;
 mod demo;

@@ -124,8 +124,8 @@ impl Dataset for Cadastre {
     fn stages(&self) -> &'static [Stage] {
         &[
             Stage { name: "read", version: 3 },
-            Stage { name: "state", version: 5 },
-            Stage { name: "areas", version: 3 },
+            Stage { name: "state", version: 6 },
+            Stage { name: "areas", version: 4 },
             Stage { name: "tiles", version: 5 },
             Stage { name: "owners", version: 1 },
         ]
@@ -133,7 +133,7 @@ impl Dataset for Cadastre {
     fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
         match stage {
             READ => Ok(read::units(&self.options, context)),
-            STATE => history::store::units(&self.options, context),
+            STATE => history::state::units(&self.options, context),
             AREAS => areas::units(&self.options, context),
             OWNERS => history::owners::units(&self.options, context),
             _ => tiles::units(&self.options, context),
@@ -142,7 +142,7 @@ impl Dataset for Cadastre {
     fn execute(&self, stage: usize, unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
         match stage {
             READ => read::execute(&self.options, unit, context),
-            STATE => history::store::execute(unit, context),
+            STATE => history::state::execute(unit, context),
             AREAS => areas::execute(&self.options, unit, context),
             OWNERS => history::owners::execute(unit, context),
             _ => tiles::execute(&self.options, unit, context),

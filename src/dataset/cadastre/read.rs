@@ -284,7 +284,7 @@ fn feature_row(operation: Operation, feature: Feature, delivery: &str, byte: u64
         oid: feature.oid,
         beginnt: feature.beginnt,
         endet: feature.endet,
-        attributes: serde_json::Value::Object(feature.attributes).to_string(),
+        attributes: feature.attributes,
         geometry,
         srs,
         local,

@@ -92,15 +92,9 @@ pub fn shares(parcels: &[Lot], uses: &[Lot], earlier: &Earlier) -> Shares {
     Shares(parcels.par_iter().filter(|parcel| parcel.ours).map(of_parcel).collect())
 }
 
-/// Of everything that tells rows apart.
+/// Of everything that a share is made of.
 fn digest(parcel: &Lot, candidates: &[&Lot]) -> Digest {
-    let first = parcel.row.byte.to_le_bytes();
-    let lots = std::iter::once(parcel).chain(candidates.iter().copied());
-    let parts = lots.flat_map(|Lot { row, .. }| {
-        let texts = [&row.class, &row.oid, &row.beginnt, &row.delivery, &row.attributes].map(String::as_bytes);
-        texts.into_iter().chain([row.geometry.as_deref().unwrap_or_default()])
-    });
-    Digest::of_parts([&first[..]].into_iter().chain(parts))
+    Digest::of_parts(std::iter::once(parcel).chain(candidates.iter().copied()).map(|lot| &lot.digest.as_bytes()[..]))
 }
 
 /// Cuts the land use that may touch a parcel: the text that the parcel carries, and the pieces.
@@ -213,7 +207,9 @@ mod tests {
             delivery: String::new(),
             byte: 0,
         };
-        Lot { row, area, bbox: Bbox::new([east, 0.0], [east + side, side]), ours: true }
+        let (_, lot) = Lot::of(row).unwrap().unwrap();
+        assert_eq!(lot.bbox, Bbox::new([east, 0.0], [east + side, side]));
+        Lot { ours: true, ..lot }
     }
 
     /// What has not changed is taken from the earlier night, whatever it says; what has is cut again.

@@ -14,8 +14,9 @@ use super::tiles::{BLOCK_ZOOM, Blocks, block_of};
 use super::{Options, STATE};
 use crate::crs::{Bbox, Crs};
 use crate::dataset::{Outcome, PlanContext, UnitContext};
-use crate::error::{Error, Result};
+use crate::error::{Error, Rejection, Result};
 use crate::format::wkb;
+use crate::io::Digest;
 use crate::plan::{Input, UnitSpec};
 use crate::vector::overlay;
 use apportion::Earlier;
@@ -26,7 +27,6 @@ use rayon::prelude::*;
 pub use references::Links;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use store::Need;
 
 /// The entry of a unit's pack with the pieces of land use in each parcel.
@@ -108,7 +108,7 @@ pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpe
             let params = serde_json::json!({
                 "crs": summary.crs, "owners": options.owners, "as_of": options.moment(), "unit": key, "quality": quality,
             });
-            UnitSpec { key, inputs, params, bbox: None, memory_mb: 32 + (size >> 20).saturating_mul(6), cost: size }
+            UnitSpec { key, inputs, params, bbox: None, memory_mb: 32 + (size >> 20).saturating_mul(4), cost: size }
         };
         let (pack, cells) = (state.pack()?, store::cells(state)?);
         let inputs = |key: &str, need: Need| store::inputs_of(state, &pack, key, need);
@@ -132,68 +132,98 @@ pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpe
     Ok(units)
 }
 
-/// A parcel or an area of land use.
+/// A parcel, an area of land use or a building.
 struct Lot {
+    /// Without its geometry, which is in `area`.
     row: Row,
     area: MultiPolygon<f64>,
     bbox: Bbox,
+    /// Of everything that tells it apart from others.
+    digest: Digest,
     /// True when it begins in the unit's block: what is said of it is said there.
     ours: bool,
 }
 
+impl Lot {
+    /// Of a row with ground.
+    fn of(mut row: Row) -> Result<Option<(Part, Self)>> {
+        let (Some(part), Some(bytes)) = (part_of(&row.class), row.geometry.take()) else { return Ok(None) };
+        let area = match wkb::decode(&bytes)? {
+            Geometry::Polygon(polygon) => MultiPolygon(vec![polygon]),
+            Geometry::MultiPolygon(polygons) => polygons,
+            _ => return Ok(None),
+        };
+        let Some(bbox) = overlay::bbox(&area) else { return Ok(None) };
+        let texts = [&row.class, &row.oid, &row.beginnt, &row.delivery, &row.attributes].map(String::as_bytes);
+        let digest = Digest::of_parts(texts.into_iter().chain([&row.byte.to_le_bytes()[..], &bytes[..]]));
+        Ok(Some((part, Self { row, area, bbox, digest, ours: false })))
+    }
+}
+
 /// Intersects and looks at the areas of a block.
 pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
-    let as_of = options.moment();
     if unit.key == REFERENCES {
-        let findings = references::dangling(&unit.inputs, as_of.as_deref())?;
+        let findings = references::dangling(&unit.inputs, options.moment().as_deref())?;
         return Ok(Outcome { findings, ..Outcome::default() });
     }
-    let mut rows = Vec::new();
     let quality = unit.params["quality"] == true;
-    // Buildings share nothing: their rings are looked at.
-    let wanted = |class: &str| part_of(class).is_some_and(|part| quality || part != Part::Building);
-    store::each_shown(&unit.inputs, as_of.as_deref(), wanted, |row| {
-        rows.push(row);
-        Ok(())
-    })?;
-    rows.sort_by(|a, b| (&a.class, &a.oid, &a.beginnt).cmp(&(&b.class, &b.oid, &b.beginnt)));
     let crs: Crs = serde_json::from_value(unit.params["crs"].clone())
         .map_err(|error| Error::new("mk::run::params", "the parameters of the unit are not as expected").because(error))?;
-    let [parcels, uses, buildings] = sort(rows, block_of(&unit.key)?, crs, &context.area.grids)?;
+    let Ground { parcels, uses, rings } = Ground::of(options, unit, quality, crs, context)?;
     context.check()?;
     let shares = apportion::shares(&parcels, &uses, &Earlier::of(context.previous));
     context.check()?;
     let mut findings = Vec::new();
     if quality {
-        let ours = parcels.par_iter().chain(&uses).chain(&buildings).filter(|lot| lot.ours);
+        let ours = parcels.par_iter().chain(&uses).filter(|lot| lot.ours);
         findings = ours.filter_map(quality::ring).collect();
+        findings.extend(rings);
         findings.extend(quality::parcels(&parcels, crs));
     }
     shares.write(context.pack)?;
     Ok(Outcome { findings, ..Outcome::default() })
 }
 
-/// Parcels, land use and buildings with their areas.
-fn sort(rows: Vec<Row>, block: (u32, u32), crs: Crs, grids: &[PathBuf]) -> Result<[Vec<Lot>; 3]> {
-    let mut lots = Vec::new();
-    for row in rows {
-        let (Some(part), Some(bytes)) = (part_of(&row.class), &row.geometry) else { continue };
-        let area = match wkb::decode(bytes)? {
-            Geometry::Polygon(polygon) => MultiPolygon(vec![polygon]),
-            Geometry::MultiPolygon(polygons) => polygons,
-            _ => continue,
-        };
-        if let Some(bbox) = overlay::bbox(&area) {
-            lots.push((part, Lot { row, area, bbox, ours: false }));
+/// What lies in a block or reaches into it.
+#[derive(Default)]
+struct Ground {
+    parcels: Vec<Lot>,
+    uses: Vec<Lot>,
+    /// Of buildings: they share nothing, only their rings are looked at, and none is kept for it.
+    rings: Vec<Rejection>,
+}
+
+impl Ground {
+    /// From the inputs of a unit, some cells at a time.
+    fn of(options: &Options, unit: &UnitSpec, quality: bool, crs: Crs, context: &UnitContext<'_>) -> Result<Self> {
+        let wanted = |class: &str| part_of(class).is_some_and(|part| quality || part != Part::Building);
+        let (block, blocks) = (block_of(&unit.key)?, Blocks::new(crs, &context.area.grids)?);
+        let mut ground = Self::default();
+        store::each_shown_cells(&unit.inputs, options.moment().as_deref(), wanted, |_, rows| {
+            context.check()?;
+            let lots = rows.into_par_iter().map(Lot::of).collect::<Result<Vec<_>>>()?;
+            let mut lots: Vec<(Part, Lot)> = lots.into_iter().flatten().collect();
+            let anchors = blocks.at(lots.iter().map(|(_, lot)| lot.bbox.min).collect())?;
+            for ((_, lot), anchor) in lots.iter_mut().zip(anchors) {
+                lot.ours = anchor == block;
+            }
+            let rings = lots.par_iter().filter(|(part, lot)| *part == Part::Building && lot.ours);
+            ground.rings.par_extend(rings.filter_map(|(_, lot)| quality::ring(lot)));
+            for (part, lot) in lots {
+                match part {
+                    Part::Parcel => ground.parcels.push(lot),
+                    Part::Use => ground.uses.push(lot),
+                    Part::Building => {}
+                }
+            }
+            Ok(())
+        })?;
+        for lots in [&mut ground.parcels, &mut ground.uses] {
+            lots.sort_by(|a, b| (&a.row.class, &a.row.oid, &a.row.beginnt).cmp(&(&b.row.class, &b.row.oid, &b.row.beginnt)));
         }
+        ground.rings.sort_by(|a, b| a.place.object.cmp(&b.place.object));
+        Ok(ground)
     }
-    let anchors = Blocks::new(crs, grids)?.at(lots.iter().map(|(_, lot)| lot.bbox.min).collect())?;
-    let mut sorted = [Vec::new(), Vec::new(), Vec::new()];
-    for ((part, mut lot), anchor) in lots.into_iter().zip(anchors) {
-        lot.ours = anchor == block;
-        sorted[part as usize].push(lot);
-    }
-    Ok(sorted)
 }
 
 /// An index over the rectangles of lots.

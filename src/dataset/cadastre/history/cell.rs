@@ -6,9 +6,9 @@
 use crate::dataset::cadastre::row::Row;
 use crate::error::{Error, Result};
 use crate::format::wkb;
-use crate::io::Digest;
 use crate::vector::hilbert;
 use std::collections::HashMap;
+use twox_hash::XxHash3_64;
 
 /// Side of a cell in units of the CRS.
 const SIDE: f64 = 500.0;
@@ -62,10 +62,7 @@ impl Cell {
 
 /// What an object is known by: two that collide share a cell, nothing else.
 pub fn number_of(oid: &str) -> u64 {
-    let digest = Digest::of(oid.as_bytes());
-    let mut bytes = [0; 8];
-    bytes.copy_from_slice(&digest.as_bytes()[..8]);
-    u64::from_le_bytes(bytes)
+    XxHash3_64::oneshot(oid.as_bytes())
 }
 
 /// The properties by which objects with a place refer to some without.

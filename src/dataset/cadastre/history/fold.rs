@@ -49,7 +49,7 @@ impl Versions {
     pub fn of(rows: Vec<Row>) -> Self {
         let mut versions = Self::default();
         for row in rows {
-            let of_object = versions.objects.entry(row.oid.clone()).or_default();
+            let of_object = versions.objects.entry(row.oid.clone()).or_insert_with(one);
             let at = of_object.partition_point(|known| known.beginnt < row.beginnt);
             of_object.insert(at, row);
         }
@@ -82,7 +82,7 @@ impl Versions {
         if from.remodels {
             self.seen.insert(row.oid.clone());
         }
-        let versions = self.objects.entry(row.oid.clone()).or_default();
+        let versions = self.objects.entry(row.oid.clone()).or_insert_with(one);
         let known = !versions.is_empty();
         let at = versions.partition_point(|known| known.beginnt < row.beginnt);
         if let Some(twin) = versions.get_mut(at).filter(|twin| twin.beginnt == row.beginnt) {
@@ -180,6 +180,11 @@ impl Versions {
         rows.sort_by(|a, b| (&a.class, &a.oid, &a.beginnt).cmp(&(&b.class, &b.oid, &b.beginnt)));
         rows
     }
+}
+
+/// Room for one version: most objects have no more, and a row is large.
+fn one() -> Vec<Row> {
+    Vec::with_capacity(1)
 }
 
 enum Named<'v> {

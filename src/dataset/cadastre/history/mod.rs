@@ -25,6 +25,7 @@ mod products;
 mod receipt;
 mod sketch;
 mod spill;
+pub mod state;
 pub mod store;
 #[cfg(test)]
 mod tests;

@@ -8,7 +8,8 @@ use super::cell::Cell;
 use super::chain::Delivery;
 use super::fold::Versions;
 use super::spill::Spill;
-use super::store::{self, replay};
+use super::state::{chain_of, replay};
+use super::store;
 use crate::dataset::cadastre::Options;
 use crate::dataset::cadastre::nas::{self, Root};
 use crate::dataset::cadastre::read::{self, Summary, is_private_item};
@@ -63,7 +64,7 @@ pub struct OwnersSummary {
 /// # Errors
 /// When a result is not as expected.
 pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
-    let chain = store::chain_of(context)?;
+    let chain = chain_of(context)?;
     if !options.owners || chain.applied.is_empty() {
         return Ok(Vec::new());
     }

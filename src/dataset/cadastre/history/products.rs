@@ -4,6 +4,7 @@ use super::chain::Delivery;
 use super::lineage::{self, Edge, Ground};
 use super::parcels::{self, Kin, Version};
 use super::spill::Spill;
+use super::state::read_deliveries;
 use super::store::{self, StateSummary};
 use super::{Options, card, changes, receipt};
 use crate::crs::Crs;
@@ -157,7 +158,7 @@ fn write_receipts(deliveries: &[Delivery], state: &UnitResult, context: &Assembl
     let sources: BTreeMap<&str, _> = context.sources.iter().map(|source| (source.name.as_str(), source)).collect();
     let faults: BTreeMap<&str, &str> =
         state.outcome.rejections.iter().filter_map(|fault| Some((fault.place.file.as_deref()?, fault.reason.as_str()))).collect();
-    let read = store::read_deliveries(context.results)?;
+    let read = read_deliveries(context.results)?;
     let folder = context.output.join(RECEIPTS);
     let mut count = 0;
     for delivery in read.iter().filter(|delivery| delivery.root == Root::Changes) {

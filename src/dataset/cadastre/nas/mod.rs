@@ -11,6 +11,7 @@ mod geometry;
 mod header;
 mod names;
 mod object;
+mod properties;
 mod reader;
 mod splitter;
 mod srs;

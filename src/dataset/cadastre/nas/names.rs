@@ -1,5 +1,8 @@
 //! Names of the AAA model: namespace families, classes of personal data, and the properties that may be kept.
 
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
 /// What a namespace belongs to; versions do not matter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Family {
@@ -247,6 +250,9 @@ const ALLOWED: &[&str] = &[
     "zweitname",
 ];
 
+/// [`ALLOWED`], to be asked for each property of each object.
+static ALLOWED_SET: LazyLock<HashSet<&str>> = LazyLock::new(|| ALLOWED.iter().copied().collect());
+
 /// References that may be kept: class (or its beginning), property. A reference to a dropped object must not remain.
 const ALLOWED_REFERENCES: &[(&str, &str)] = &[
     ("AP_", "dientZurDarstellungVon"),
@@ -275,8 +281,7 @@ pub fn is_allowed(class: &str, property: &str) -> bool {
         // A plain code here; elsewhere the names of those who measured.
         return class == "AX_GeoreferenzierteGebaeudeadresse";
     }
-    ALLOWED.binary_search(&property).is_ok()
-        || ALLOWED_REFERENCES.iter().any(|(begin, name)| *name == property && class.starts_with(begin))
+    ALLOWED_SET.contains(property) || ALLOWED_REFERENCES.iter().any(|(begin, name)| *name == property && class.starts_with(begin))
 }
 
 /// True when the text of a lettering of this kind may be kept.

@@ -2,10 +2,10 @@
 
 use super::geometry::{GeometryReader, Shared, SharedParts};
 use super::names::{Family, Scope, is_allowed, is_allowed_lettering, is_private};
+use super::properties::Properties;
 use super::xml::{Element, Events, Fault, Parsed, Tag, refuse};
 use crate::dataset::cadastre::history::normal;
 use geo::Geometry;
-use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
 /// A geometry with the name of its CRS.
@@ -29,8 +29,8 @@ pub struct Feature {
     pub beginnt: String,
     /// End of this version.
     pub endet: Option<String>,
-    /// The properties that may be kept, in the order of the file.
-    pub attributes: Map<String, Value>,
+    /// The properties that may be kept, in the order of the file, as a JSON object.
+    pub attributes: String,
     /// The geometry.
     pub shape: Option<Shape>,
     /// Parts of geometries it refers to that were not known: it is to be read again.
@@ -176,7 +176,7 @@ pub fn change(member: &str, scope: &Scope, delete: bool, owners: bool) -> Parsed
                 filter(&element, &mut targets)?;
                 let local = element.local().to_owned();
                 if property == "anlass" && local == "Value" {
-                    anlass.extend(element.attribute("href")?.map(|code| referred(&code)));
+                    anlass.extend(element.attribute("href")?.map(|code| referred(&code).to_owned()));
                 }
                 open.push(local);
             }
@@ -217,7 +217,7 @@ fn filter(element: &Element<'_>, targets: &mut Vec<Target>) -> Parsed<()> {
     Ok(())
 }
 
-fn feature(element: &Element<'_>, events: &mut Events<'_>, rules: &Rules<'_>, extras: &mut Extras) -> Parsed<Feature> {
+fn feature<'a>(element: &Element<'a>, events: &mut Events<'a>, rules: &Rules<'_>, extras: &mut Extras) -> Parsed<Feature> {
     let class = element.local().to_owned();
     if element.family != Family::Aaa {
         return refuse("mk::cadastre::nas::namespace", "the object's namespace is none of the AAA model");
@@ -229,15 +229,16 @@ fn feature(element: &Element<'_>, events: &mut Events<'_>, rules: &Rules<'_>, ex
         class,
         beginnt: String::new(),
         endet: None,
-        attributes: Map::new(),
+        attributes: String::new(),
         shape: None,
         missing: Vec::new(),
         byte: 0,
     };
+    let mut properties = Properties::default();
     let mut refused = None;
     while let Some(Tag::Open(property)) = events.next()? {
         let depth = events.depth();
-        match read_property(&mut feature, &property, events, rules, extras, private) {
+        match read_property(&mut feature, &mut properties, &property, events, rules, extras, private) {
             // The rest of the object is still checked for being XML.
             Err(Fault::Object(error)) => {
                 events.leave(depth)?;
@@ -262,11 +263,10 @@ fn feature(element: &Element<'_>, events: &mut Events<'_>, rules: &Rules<'_>, ex
     if feature.endet.as_ref().is_some_and(|endet| !is_moment(endet) || *endet < feature.beginnt) {
         return refuse("mk::cadastre::nas::endet", "the object ends before it begins").map_err(|fault| fault.of(&feature.oid));
     }
-    if feature.class.starts_with("AP_")
-        && !feature.attributes.get("art").and_then(Value::as_str).is_some_and(is_allowed_lettering)
-    {
-        feature.attributes.remove("schriftinhalt");
+    if feature.class.starts_with("AP_") && !properties.text("art").is_some_and(is_allowed_lettering) {
+        properties.remove("schriftinhalt");
     }
+    feature.attributes = properties.finish();
     Ok(feature)
 }
 
@@ -282,10 +282,11 @@ fn is_moment(text: &str) -> bool {
         && text.is_ascii()
 }
 
-fn read_property(
+fn read_property<'a>(
     feature: &mut Feature,
-    property: &Element<'_>,
-    events: &mut Events<'_>,
+    properties: &mut Properties<'a>,
+    property: &Element<'a>,
+    events: &mut Events<'a>,
     rules: &Rules<'_>,
     extras: &mut Extras,
     private: bool,
@@ -297,11 +298,7 @@ fn read_property(
     match name {
         "lebenszeitintervall" => lifetime(feature, events),
         "position" | "geometry" => geometry(feature, events, rules, extras),
-        _ if private || is_allowed(&feature.class, name) => {
-            let value = value(property, events)?;
-            append(&mut feature.attributes, name, value);
-            Ok(())
-        }
+        _ if private || is_allowed(&feature.class, name) => properties.add(property, events),
         _ => events.skip(),
     }
 }
@@ -354,50 +351,7 @@ fn geometry(feature: &mut Feature, events: &mut Events<'_>, rules: &Rules<'_>, e
     Ok(())
 }
 
-/// The value of a property: a text, the code or identifier that it refers to, or an object of what is within. Names of data
-/// types, which begin with a capital letter, are left out.
-fn value(element: &Element<'_>, events: &mut Events<'_>) -> Parsed<Value> {
-    let reference = element.attribute("href")?;
-    let mut inside = Map::new();
-    members(&mut inside, events)?;
-    if !inside.is_empty() {
-        return Ok(Value::Object(inside));
-    }
-    let text = match reference {
-        Some(reference) => referred(&reference),
-        None => events.text().to_owned(),
-    };
-    Ok(Value::String(text))
-}
-
-fn members(inside: &mut Map<String, Value>, events: &mut Events<'_>) -> Parsed<()> {
-    loop {
-        match events.next()? {
-            Some(Tag::Open(child)) if child.family != Family::Aaa => events.skip()?,
-            Some(Tag::Open(child)) if child.local().starts_with(|first: char| first.is_ascii_uppercase()) => {
-                members(inside, events)?;
-            }
-            Some(Tag::Open(child)) => {
-                let value = value(&child, events)?;
-                append(inside, child.local(), value);
-            }
-            Some(Tag::Close) | None => return Ok(()),
-        }
-    }
-}
-
 /// The object or code that a reference means: the last part of a code list's address, the identifier of an object.
-fn referred(reference: &str) -> String {
-    reference.strip_prefix("urn:adv:oid:").or_else(|| reference.rsplit('/').next()).unwrap_or(reference).to_owned()
-}
-
-/// A property that is given again becomes a list.
-fn append(map: &mut Map<String, Value>, name: &str, value: Value) {
-    match map.get_mut(name) {
-        None => {
-            map.insert(name.to_owned(), value);
-        }
-        Some(Value::Array(list)) => list.push(value),
-        Some(first) => *first = Value::Array(vec![first.take(), value]),
-    }
+pub fn referred(reference: &str) -> &str {
+    reference.strip_prefix("urn:adv:oid:").or_else(|| reference.rsplit('/').next()).unwrap_or(reference)
 }

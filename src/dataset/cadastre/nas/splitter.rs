@@ -415,7 +415,7 @@ fn trimmed(buffer: &[u8], mut range: Range<usize>) -> Range<usize> {
 }
 
 /// The byte after the `>` that ends the tag at `begin`; one within quotes does not.
-fn tag_end(buffer: &[u8], begin: usize) -> Option<usize> {
+pub fn tag_end(buffer: &[u8], begin: usize) -> Option<usize> {
     let mut at = begin;
     loop {
         let found = at + memchr::memchr3(b'>', b'"', b'\'', buffer.get(at..)?)?;

@@ -1,9 +1,10 @@
 //! The events of one member: names resolved, references replaced, depth and DOCTYPE refused.
 
 use super::names::{Family, Scope};
+use super::splitter::tag_end;
 use crate::error::{Error, Place};
-use quick_xml::Reader;
-use quick_xml::events::{BytesStart, Event};
+use memchr::{memchr, memmem};
+use quick_xml::events::attributes::Attributes;
 
 /// Elements nested deeper than this are refused.
 pub const MAX_DEPTH: usize = 100;
@@ -36,21 +37,24 @@ pub enum Tag<'a> {
 /// A start tag.
 pub struct Element<'a> {
     pub family: Family,
-    start: BytesStart<'a>,
+    /// What stands between the brackets, without the slash of an empty element.
+    tag: &'a str,
+    /// Length of the name in it, and where its local part begins.
+    name: usize,
     local: usize,
 }
 
-impl Element<'_> {
+impl<'a> Element<'a> {
     /// The local name.
-    pub fn local(&self) -> &str {
-        &self.start.name().0[self.local..]
+    pub fn local(&self) -> &'a str {
+        &self.tag[self.local..self.name]
     }
     /// An attribute by its local name, whatever its prefix.
     pub fn attribute(&self, local: &str) -> Parsed<Option<String>> {
-        if self.start.attributes_raw().is_empty() {
+        if self.tag.len() == self.name {
             return Ok(None);
         }
-        for attribute in self.start.attributes() {
+        for attribute in Attributes::new(self.tag, self.name) {
             let attribute = attribute.map_err(|error| xml_fault(&error.to_string(), 0))?;
             let key = attribute.key.0;
             if key.rsplit(':').next() == Some(local) && !key.starts_with("xmlns") {
@@ -64,96 +68,217 @@ impl Element<'_> {
     }
 }
 
-/// Reads a member tag by tag.
+/// Reads a member tag by tag. Nothing is copied: names and most texts are those of the member. (A general reader of XML takes
+/// twice as long for what is a fifth of a conversion.)
 pub struct Events<'a> {
-    reader: Reader<&'a [u8]>,
+    member: &'a str,
+    /// Where to go on.
+    at: usize,
     /// Namespaces in force around the member, and those declared within it.
     around: &'a Scope,
     scope: Scope,
     /// Prefixes that were asked for since the scope changed, with what they mean: few of those that are in force.
-    asked: Vec<(String, Family)>,
-    /// Length of the scope outside each open element.
-    outside: Vec<usize>,
-    text: String,
+    asked: Vec<(&'a str, Family)>,
+    /// Names of the open elements, each with the length of the scope outside it.
+    open: Vec<(&'a str, usize)>,
+    /// True between the two tags that an empty element stands for.
+    empty: bool,
+    /// The text before the last tag: in one piece, or in several that were joined.
+    piece: &'a str,
+    joined: String,
+}
+
+/// A tag whose namespace nobody asked for yet.
+enum Plain<'a> {
+    /// What stands between the brackets, and the length of the name.
+    Open(&'a str, usize),
+    Close,
 }
 
 impl<'a> Events<'a> {
     /// Begins before the start tag of the member.
     pub fn new(member: &'a str, around: &'a Scope) -> Self {
-        let mut reader = Reader::from_str(member);
-        reader.config_mut().expand_empty_elements = true;
-        Self { reader, around, scope: Scope::default(), asked: Vec::new(), outside: Vec::new(), text: String::new() }
+        Self {
+            member,
+            at: 0,
+            around,
+            scope: Scope::default(),
+            asked: Vec::new(),
+            open: Vec::new(),
+            empty: false,
+            piece: "",
+            joined: String::new(),
+        }
     }
+
     /// The next tag; the text before it is in [`Events::text`]. An end of the member is `None`.
     pub fn next(&mut self) -> Parsed<Option<Tag<'a>>> {
-        self.text.clear();
-        loop {
-            let position = self.reader.buffer_position();
-            let event = self.reader.read_event().map_err(|error| {
-                let at = self.reader.error_position();
-                xml_fault(&error.to_string(), at)
-            })?;
-            match event {
-                Event::Start(start) => {
-                    if self.outside.len() >= MAX_DEPTH {
-                        return Err(depth_fault(position));
-                    }
-                    self.outside.push(self.scope.0.len());
-                    if start.attributes_raw().contains("xmlns") {
-                        for attribute in start.attributes() {
-                            let attribute = attribute.map_err(|error| xml_fault(&error.to_string(), position))?;
-                            self.scope.declare(attribute.key.0, &attribute.value);
-                        }
-                        self.asked.clear();
-                    }
-                    let name = start.name().0;
-                    let prefix = name.find(':').unwrap_or(0);
-                    let local = if prefix == 0 && !name.starts_with(':') { 0 } else { prefix + 1 };
-                    let known = self.asked.iter().find(|(known, _)| known == &name[..prefix]).map(|(_, family)| *family);
-                    let family = known.unwrap_or_else(|| {
-                        let (family, _) = self.scope.resolve_within(self.around, name);
-                        self.asked.push((name[..prefix].to_owned(), family));
-                        family
-                    });
-                    return Ok(Some(Tag::Open(Element { family, start, local })));
-                }
-                Event::End(_) => {
-                    if let Some(outside) = self.outside.pop()
-                        && outside < self.scope.0.len()
-                    {
-                        self.scope.0.truncate(outside);
-                        self.asked.clear();
-                    }
-                    return Ok(Some(Tag::Close));
-                }
-                Event::Text(text) => self.text.push_str(&text),
-                Event::CData(text) => self.text.push_str(&text),
-                Event::GeneralRef(name) => {
-                    let resolved = character(&name);
-                    self.text.push(resolved.ok_or_else(|| xml_fault("an entity that is not known", position))?);
-                }
-                Event::DocType(_) => return Err(doctype_fault(position)),
-                Event::Eof => {
-                    return if self.outside.is_empty() { Ok(None) } else { Err(xml_fault("the member ends early", position)) };
-                }
-                Event::Empty(_) | Event::Comment(_) | Event::Decl(_) | Event::PI(_) => {}
+        let position = self.at;
+        let (tag, name) = match self.step()? {
+            Some(Plain::Open(tag, name)) => (tag, name),
+            Some(Plain::Close) => return Ok(Some(Tag::Close)),
+            None => return Ok(None),
+        };
+        if tag.len() > name && memmem::find(&tag.as_bytes()[name..], b"xmlns").is_some() {
+            for attribute in Attributes::new(tag, name) {
+                let attribute = attribute.map_err(|error| xml_fault(&error.to_string(), position as u64))?;
+                self.scope.declare(attribute.key.0, &attribute.value);
             }
-            if self.text.len() > MAX_TEXT {
-                return Err(xml_fault("a text is longer than 64 MiB", position));
+            self.asked.clear();
+        }
+        let qualified = &tag[..name];
+        let (prefix, local) = qualified.bytes().position(|byte| byte == b':').map_or((0, 0), |colon| (colon, colon + 1));
+        let prefix = &qualified[..prefix];
+        let known = self.asked.iter().find(|(known, _)| *known == prefix).map(|(_, family)| *family);
+        let family = known.unwrap_or_else(|| {
+            let (family, _) = self.scope.resolve_within(self.around, qualified);
+            self.asked.push((prefix, family));
+            family
+        });
+        Ok(Some(Tag::Open(Element { family, tag, name, local })))
+    }
+
+    /// As [`Events::next`], without looking at the namespace.
+    fn step(&mut self) -> Parsed<Option<Plain<'a>>> {
+        self.piece = "";
+        self.joined.clear();
+        if self.empty {
+            self.empty = false;
+            self.close();
+            return Ok(Some(Plain::Close));
+        }
+        let bytes = self.member.as_bytes();
+        loop {
+            let from = self.at;
+            let Some(begin) = memchr(b'<', &bytes[from..]).map(|found| from + found) else {
+                self.at = bytes.len();
+                return if self.open.is_empty() { Ok(None) } else { Err(xml_fault("the member ends early", from as u64)) };
+            };
+            if begin > from {
+                self.note(from, begin)?;
+            }
+            let broken = |what: &str| Err(xml_fault(what, begin as u64));
+            match bytes.get(begin + 1) {
+                Some(b'/') => {
+                    self.at = begin + 2;
+                    self.end_tag(begin)?;
+                    return Ok(Some(Plain::Close));
+                }
+                Some(b'!') => {
+                    let rest = &bytes[begin..];
+                    if rest.starts_with(b"<!--") {
+                        let Some(length) = memmem::find(&rest[4..], b"-->") else { return broken("a comment does not end") };
+                        self.at = begin + 4 + length + 3;
+                    } else if rest.starts_with(b"<![CDATA[") {
+                        let Some(length) = memmem::find(&rest[9..], b"]]>") else {
+                            return broken("a CDATA section does not end");
+                        };
+                        self.add(&self.member[begin + 9..begin + 9 + length])?;
+                        self.at = begin + 9 + length + 3;
+                    } else if rest.get(2..9).is_some_and(|name| name.eq_ignore_ascii_case(b"DOCTYPE")) {
+                        return Err(doctype_fault(begin as u64));
+                    } else {
+                        return broken("a declaration is not known");
+                    }
+                }
+                Some(b'?') => {
+                    let Some(length) = memmem::find(&bytes[begin..], b"?>") else { return broken("an instruction does not end") };
+                    self.at = begin + length + 2;
+                }
+                _ => return self.start_tag(begin).map(Some),
             }
         }
     }
+
+    fn start_tag(&mut self, begin: usize) -> Parsed<Plain<'a>> {
+        let bytes = self.member.as_bytes();
+        let broken = |what: &str| Err(xml_fault(what, begin as u64));
+        let length = bytes[begin + 1..].iter().position(|byte| matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\n' | b'\r'));
+        let Some(length) = length else { return broken("a tag does not end") };
+        if length == 0 {
+            return broken("a tag has no name");
+        }
+        let after = begin + 1 + length;
+        let end = if bytes[after] == b'>' { Some(after + 1) } else { tag_end(bytes, after) };
+        let Some(end) = end else { return broken("a tag does not end") };
+        self.empty = bytes[end - 2] == b'/';
+        if bytes[after] == b'/' && end != after + 2 {
+            return broken("a tag has a slash in its name");
+        }
+        if self.open.len() >= MAX_DEPTH {
+            return Err(depth_fault(begin as u64));
+        }
+        self.open.push((&self.member[begin + 1..after], self.scope.0.len()));
+        self.at = end;
+        Ok(Plain::Open(&self.member[begin + 1..end - 1 - usize::from(self.empty)], length))
+    }
+
+    fn end_tag(&mut self, begin: usize) -> Parsed<()> {
+        let rest = &self.member[begin + 2..];
+        let expected = self.open.last().map_or("", |(name, _)| name);
+        let after = rest.strip_prefix(expected).map(|rest| rest.trim_ascii_start());
+        if let Some(after) = after.filter(|after| after.starts_with('>') && !expected.is_empty()) {
+            self.at = self.member.len() - after.len() + 1;
+            self.close();
+            return Ok(());
+        }
+        let found = rest.split('>').next().unwrap_or_default();
+        let what = if expected.is_empty() {
+            format!("`</{found}>` closes what is not open")
+        } else {
+            format!("expected `</{expected}>`, but `</{found}>` was found")
+        };
+        Err(xml_fault(&what, begin as u64))
+    }
+
+    fn close(&mut self) {
+        if let Some((_, outside)) = self.open.pop()
+            && outside < self.scope.0.len()
+        {
+            self.scope.0.truncate(outside);
+            self.asked.clear();
+        }
+    }
+
+    /// Takes in a text of the member, with what its references stand for.
+    fn note(&mut self, from: usize, to: usize) -> Parsed<()> {
+        let mut from = from;
+        while let Some(found) = memchr(b'&', &self.member.as_bytes()[from..to]) {
+            let at = from + found;
+            self.add(&self.member[from..at])?;
+            let Some(length) = memchr(b';', &self.member.as_bytes()[at..to]) else {
+                return Err(xml_fault("a reference does not end", at as u64));
+            };
+            let resolved = character(&self.member[at + 1..at + length]);
+            let letter = resolved.ok_or_else(|| xml_fault("an entity that is not known", at as u64))?;
+            self.add(letter.encode_utf8(&mut [0; 4]))?;
+            from = at + length + 1;
+        }
+        if self.piece.is_empty() && self.joined.is_empty() && to - from <= MAX_TEXT {
+            self.piece = &self.member[from..to];
+            return Ok(());
+        }
+        self.add(&self.member[from..to])
+    }
+
+    fn add(&mut self, text: &str) -> Parsed<()> {
+        self.joined.push_str(std::mem::take(&mut self.piece));
+        self.joined.push_str(text);
+        if self.joined.len() > MAX_TEXT { Err(xml_fault("a text is longer than 64 MiB", self.position())) } else { Ok(()) }
+    }
+
     /// The text between the last two tags.
     pub fn text(&self) -> &str {
-        self.text.trim()
+        let text = if self.piece.is_empty() { self.joined.as_str() } else { self.piece };
+        text.trim()
     }
     /// Goes on to the end of the element whose start tag was the last given.
     pub fn skip(&mut self) -> Parsed<()> {
         let mut depth = 1_usize;
         while depth > 0 {
-            match self.next()? {
-                Some(Tag::Open(_)) => depth += 1,
-                Some(Tag::Close) => depth -= 1,
+            match self.step()? {
+                Some(Plain::Open(..)) => depth += 1,
+                Some(Plain::Close) => depth -= 1,
                 None => return Err(xml_fault("the member ends early", self.position())),
             }
         }
@@ -171,10 +296,10 @@ impl<'a> Events<'a> {
                 }
                 Some(Tag::Close) => {
                     if !before.is_empty() {
-                        before.push_str(self.text.trim());
-                        self.text = before;
+                        before.push_str(self.text());
+                        (self.piece, self.joined) = ("", before);
                     }
-                    return Ok(self.text.trim());
+                    return Ok(self.text());
                 }
                 None => return Err(xml_fault("the member ends early", self.position())),
             }
@@ -182,11 +307,11 @@ impl<'a> Events<'a> {
     }
     /// Number of open elements.
     pub fn depth(&self) -> usize {
-        self.outside.len()
+        self.open.len()
     }
     /// Goes on until the element that was the `depth`-th to be open is closed.
     pub fn leave(&mut self, depth: usize) -> Parsed<()> {
-        while self.outside.len() >= depth {
+        while self.open.len() >= depth {
             if self.next()?.is_none() {
                 break;
             }
@@ -195,7 +320,7 @@ impl<'a> Events<'a> {
     }
     /// Position in the member.
     pub fn position(&self) -> u64 {
-        self.reader.buffer_position()
+        self.at as u64
     }
 }
 
