@@ -177,7 +177,7 @@ pub fn locate(options: &Options, object: &str, context: &AssembleContext<'_>) ->
     let oid = object.strip_suffix("FL").filter(|oid| oid.len() == 16).unwrap_or(object);
     let is_it = |row: &Row| {
         let key = || row.fields().text(&["flurstueckskennzeichen"]).as_deref() == Some(object);
-        row.oid == oid || (row.class == "AX_Flurstueck" && row.attributes.contains(object) && key())
+        row.oid == oid || (*row.class == *"AX_Flurstueck" && row.attributes.contains(object) && key())
     };
     let mut found: Vec<Row> = Vec::new();
     store::each_cell(
@@ -195,7 +195,7 @@ pub fn locate(options: &Options, object: &str, context: &AssembleContext<'_>) ->
     let mut located = Vec::new();
     for row in &found {
         for result in context.results.get(READ).into_iter().flatten() {
-            let ours = result.inputs.iter().any(|input| input.digest.to_string().starts_with(&row.delivery));
+            let ours = result.inputs.iter().any(|input| input.digest.to_string().starts_with(&*row.delivery));
             if ours {
                 let place = Place::file(result.key.clone()).byte(row.byte).object(&row.oid);
                 let what = format!("{} {} valid from {} was read from {place}", row.class, row.oid, row.beginnt);

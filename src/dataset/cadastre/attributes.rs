@@ -13,7 +13,8 @@ pub struct Attributes<'a>(Vec<(&'a str, &'a str)>);
 impl<'a> Attributes<'a> {
     /// Those of a text as [`serde_json`] writes it, without blanks between its parts; of anything else what can be told.
     pub fn of(text: &'a str) -> Self {
-        let mut entries = Vec::new();
+        // Most objects have no more.
+        let mut entries = Vec::with_capacity(12);
         let bytes = text.as_bytes();
         let mut at = 1;
         while bytes.get(at) == Some(&b'"') {

@@ -90,7 +90,7 @@ fn every_object_is_once_in_the_store_and_lies_where_the_town_has_it() {
         let mut rows: HashMap<String, Row> = HashMap::new();
         let mut counts: BTreeMap<String, u64> = BTreeMap::new();
         each_version(&harness.results[1][0], |row| {
-            *counts.entry(row.class.clone()).or_default() += 1;
+            *counts.entry(row.class.as_ref().to_owned()).or_default() += 1;
             rows.insert(row.oid.clone(), row);
             Ok(())
         })

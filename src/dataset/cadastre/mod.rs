@@ -123,7 +123,7 @@ fn open(config: &DatasetConfig) -> Result<Box<dyn Dataset>> {
 impl Dataset for Cadastre {
     fn stages(&self) -> &'static [Stage] {
         &[
-            Stage { name: "read", version: 3 },
+            Stage { name: "read", version: 4 },
             Stage { name: "state", version: 6 },
             Stage { name: "areas", version: 4 },
             Stage { name: "tiles", version: 5 },

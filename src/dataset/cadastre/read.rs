@@ -12,6 +12,7 @@ use crate::plan::{Input, UnitSpec};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// What the names of the entries with rows in a unit's pack begin with; they are in the order of the delivery.
 const ROWS: &str = "rows/";
@@ -204,8 +205,8 @@ impl Writer<'_> {
 }
 
 /// The name that rows of a delivery bear.
-pub fn short_name(source: &Source) -> String {
-    source.digest.to_string()[..16].to_owned()
+pub fn short_name(source: &Source) -> Arc<str> {
+    source.digest.to_string()[..16].into()
 }
 
 /// True for what an object of personal data is made of.
@@ -227,12 +228,12 @@ fn ends_of(change: &Change) -> impl Iterator<Item = &str> {
 }
 
 /// The rows that an item is.
-pub fn rows_of(item: nas::Item, delivery: &str) -> Vec<Row> {
+pub fn rows_of(item: nas::Item, delivery: &Arc<str>) -> Vec<Row> {
     let mut rows = Vec::with_capacity(1);
     let byte = item.byte;
     let named = |operation, target: nas::Target, endet: Option<String>| Row {
         operation,
-        class: String::new(),
+        class: "".into(),
         oid: target.oid,
         beginnt: target.beginnt.unwrap_or_default(),
         endet,
@@ -240,10 +241,10 @@ pub fn rows_of(item: nas::Item, delivery: &str) -> Vec<Row> {
         geometry: None,
         srs: None,
         local: None,
-        delivery: delivery.to_owned(),
+        delivery: Arc::clone(delivery),
         byte,
     };
-    match item.change {
+    match *item.change {
         Change::Insert(feature) => rows.push(feature_row(Operation::Insert, feature, delivery, byte)),
         Change::Replace { target, feature } => {
             // A replacement that has another identifier ends its predecessor.
@@ -253,22 +254,26 @@ pub fn rows_of(item: nas::Item, delivery: &str) -> Vec<Row> {
             rows.push(feature_row(Operation::Replace, feature, delivery, byte));
         }
         Change::Update { targets, class, endet, anlass, ignored: _ } => {
+            let class: Arc<str> = class.into();
             let attributes =
                 if anlass.is_empty() { "{}".to_owned() } else { serde_json::json!({ "anlass": anlass }).to_string() };
             rows.extend(targets.into_iter().map(|target| Row {
-                class: class.clone(),
+                class: Arc::clone(&class),
                 attributes: attributes.clone(),
                 ..named(Operation::Update, target, endet.clone())
             }));
         }
         Change::Delete { targets, class } => {
-            rows.extend(targets.into_iter().map(|target| Row { class: class.clone(), ..named(Operation::Delete, target, None) }));
+            let class: Arc<str> = class.into();
+            rows.extend(
+                targets.into_iter().map(|target| Row { class: Arc::clone(&class), ..named(Operation::Delete, target, None) }),
+            );
         }
     }
     rows
 }
 
-fn feature_row(operation: Operation, feature: Feature, delivery: &str, byte: u64) -> Row {
+fn feature_row(operation: Operation, feature: Feature, delivery: &Arc<str>, byte: u64) -> Row {
     let (mut geometry, mut srs, mut local) = (None, None, None);
     if let Some(shape) = feature.shape {
         let bytes = wkb::encode(&shape.geometry);
@@ -280,7 +285,7 @@ fn feature_row(operation: Operation, feature: Feature, delivery: &str, byte: u64
     }
     Row {
         operation,
-        class: feature.class,
+        class: feature.class.into(),
         oid: feature.oid,
         beginnt: feature.beginnt,
         endet: feature.endet,
@@ -288,7 +293,7 @@ fn feature_row(operation: Operation, feature: Feature, delivery: &str, byte: u64
         geometry,
         srs,
         local,
-        delivery: delivery.to_owned(),
+        delivery: Arc::clone(delivery),
         byte,
     }
 }

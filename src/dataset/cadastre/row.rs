@@ -46,8 +46,8 @@ impl Operation {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
     pub operation: Operation,
-    /// Local name of the class; empty in updates and deletes.
-    pub class: String,
+    /// Local name of the class; empty in updates and deletes. Many rows share it.
+    pub class: Arc<str>,
     pub oid: String,
     /// Begin of the version; empty where a change names the object only.
     pub beginnt: String,
@@ -60,8 +60,8 @@ pub struct Row {
     /// Name of a local CRS, and the geometry in it.
     pub srs: Option<String>,
     pub local: Option<Vec<u8>>,
-    /// First digits of the delivery's digest.
-    pub delivery: String,
+    /// First digits of the delivery's digest. Many rows share it.
+    pub delivery: Arc<str>,
     /// Offset in the delivery.
     pub byte: u64,
 }
@@ -207,9 +207,10 @@ pub fn from_ipc_where(bytes: &[u8], mut wanted: impl FnMut(Look<'_>) -> bool) ->
             beginnt: begins.value(row),
             endet: ends.is_valid(row).then(|| ends.value(row)),
         };
+        let (mut class_of, mut delivery_of) = (shared(), shared());
         rows.extend((0..batch.num_rows()).filter(|row| wanted(look(*row))).map(|row| Row {
             operation: Operation::parse(batch.column(0).as_string::<i32>().value(row)),
-            class: text(1, row),
+            class: class_of(classes.value(row)),
             oid: text(2, row),
             beginnt: text(3, row),
             endet: text_or(4, row),
@@ -217,11 +218,22 @@ pub fn from_ipc_where(bytes: &[u8], mut wanted: impl FnMut(Look<'_>) -> bool) ->
             geometry: bytes_or(6, row),
             srs: text_or(7, row),
             local: bytes_or(8, row),
-            delivery: text(9, row),
+            delivery: delivery_of(batch.column(9).as_string::<i32>().value(row)),
             byte: batch.column(10).as_primitive::<UInt64Type>().value(row),
         }));
     }
     Ok(rows)
+}
+
+/// Gives texts to be shared: rows that follow each other mostly have the same.
+fn shared() -> impl FnMut(&str) -> Arc<str> {
+    let mut last: Arc<str> = Arc::from("");
+    move |text| {
+        if *last != *text {
+            last = Arc::from(text);
+        }
+        Arc::clone(&last)
+    }
 }
 
 fn broken(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {

@@ -181,7 +181,7 @@ mod tests {
             geometry: Some(vec![1, 2, 3]),
             srs: None,
             local: None,
-            delivery: String::new(),
+            delivery: "".into(),
             byte: 0,
         };
         let folder = tempfile::tempdir().unwrap();

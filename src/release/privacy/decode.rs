@@ -103,17 +103,56 @@ fn sqlite(file: &Path, watch: &Watch) -> Result<Option<String>> {
         let mut rows = base.prepare(&format!("SELECT * FROM \"{quoted}\"")).map_err(unreadable)?;
         let columns: Vec<String> = rows.column_names().map(str::to_owned).collect();
         let mut rows = rows.query([]).map_err(unreadable)?;
+        let mut values = Values::default();
         while let Some(row) = rows.next().map_err(unreadable)? {
-            for (index, column) in columns.iter().enumerate() {
-                if let ValueRef::Text(bytes) | ValueRef::Blob(bytes) = row.get_ref(index).map_err(unreadable)?
-                    && watch.finds(bytes)
-                {
-                    return Ok(Some(format!("table {table}, column {column}")));
+            for index in 0..columns.len() {
+                if let ValueRef::Text(bytes) | ValueRef::Blob(bytes) = row.get_ref(index).map_err(unreadable)? {
+                    values.add(index, bytes);
                 }
             }
+            if values.bytes.len() >= TOGETHER
+                && let Some(column) = values.take(watch)
+            {
+                return Ok(Some(format!("table {table}, column {}", columns[column])));
+            }
+        }
+        if let Some(column) = values.take(watch) {
+            return Ok(Some(format!("table {table}, column {}", columns[column])));
         }
     }
     Ok(None)
+}
+
+/// Bytes of values that are looked through together, at least: most values are short, and each look costs more than its bytes.
+const TOGETHER: usize = 64 << 10;
+
+/// Values of a table, with a byte between them that no identifier has.
+#[derive(Default)]
+struct Values {
+    bytes: Vec<u8>,
+    /// Column and end of each.
+    ends: Vec<(usize, usize)>,
+}
+
+impl Values {
+    fn add(&mut self, column: usize, value: &[u8]) {
+        self.bytes.extend_from_slice(value);
+        self.ends.push((column, self.bytes.len()));
+        self.bytes.push(0);
+    }
+
+    /// The column of the first in which something is found; they are forgotten.
+    fn take(&mut self, watch: &Watch) -> Option<usize> {
+        let (bytes, ends) = (&self.bytes, &self.ends);
+        let found = watch.finds(bytes).then(|| {
+            let mut begin = 0;
+            let mut values = ends.iter().map(|(column, end)| (*column, &bytes[std::mem::replace(&mut begin, end + 1)..*end]));
+            values.find(|(_, value)| watch.finds(value)).map(|(column, _)| column)
+        });
+        self.bytes.clear();
+        self.ends.clear();
+        found.flatten()
+    }
 }
 
 /// All tiles that are packed, unpacked, and the metadata.

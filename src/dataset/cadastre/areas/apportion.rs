@@ -122,7 +122,7 @@ fn cut(parcel: &Lot, candidates: &[&Lot]) -> (Option<String>, Vec<Row>) {
         let properties = properties.map(|(name, value)| (name.to_owned(), value));
         pieces.push(Row {
             operation: Operation::Insert,
-            class: "NutzungFlurstueck".to_owned(),
+            class: "NutzungFlurstueck".into(),
             oid: format!("{}{}", parcel.row.oid, land_use.row.oid),
             beginnt: parcel.row.beginnt.clone().max(land_use.row.beginnt.clone()),
             endet: None,
@@ -204,7 +204,7 @@ mod tests {
             geometry: Some(wkb::encode(&Geometry::MultiPolygon(area.clone()))),
             srs: None,
             local: None,
-            delivery: String::new(),
+            delivery: "".into(),
             byte: 0,
         };
         let (_, lot) = Lot::of(row).unwrap().unwrap();

@@ -154,8 +154,8 @@ impl Lot {
             _ => return Ok(None),
         };
         let Some(bbox) = overlay::bbox(&area) else { return Ok(None) };
-        let texts = [&row.class, &row.oid, &row.beginnt, &row.delivery, &row.attributes].map(String::as_bytes);
-        let digest = Digest::of_parts(texts.into_iter().chain([&row.byte.to_le_bytes()[..], &bytes[..]]));
+        let texts: [&str; 5] = [&row.class, &row.oid, &row.beginnt, &row.delivery, &row.attributes];
+        let digest = Digest::of_parts(texts.into_iter().map(str::as_bytes).chain([&row.byte.to_le_bytes()[..], &bytes[..]]));
         Ok(Some((part, Self { row, area, bbox, digest, ours: false })))
     }
 }

@@ -18,7 +18,7 @@ const SMALL_M2: f64 = 0.05;
 
 fn finding(lot: &Lot, code: &str, reason: String, at: [f64; 2]) -> Rejection {
     let place = Place::default().object(&lot.row.oid).at(at);
-    Rejection { object_type: lot.row.class.clone(), code: code.to_owned(), reason, place }
+    Rejection { object_type: lot.row.class.as_ref().to_owned(), code: code.to_owned(), reason, place }
 }
 
 fn points(line: &LineString<f64>) -> Vec<[f64; 2]> {

@@ -93,7 +93,7 @@ pub fn dangling(inputs: &[Input], as_of: Option<&str>) -> Result<Vec<Rejection>>
             for name in NAMES {
                 for target in fields.list(name).into_iter().filter(|target| lost.contains(&number_of(target))) {
                     findings.push(Rejection {
-                        object_type: row.class.clone(),
+                        object_type: row.class.as_ref().to_owned(),
                         code: "mk::cadastre::quality::reference".to_owned(),
                         reason: format!("{name} refers to {target}, which the stock does not hold"),
                         place: Place::default().byte(row.byte).object(&row.oid),

@@ -268,7 +268,7 @@ mod tests {
             geometry: at.map(|[x, y]| wkb::encode(&Geometry::Point(Point::new(x, y)))),
             srs: None,
             local: None,
-            delivery: String::new(),
+            delivery: "".into(),
             byte: 0,
         };
         Seen::of(&row).unwrap()

@@ -43,8 +43,8 @@ type Change = (&'static str, Row, bool);
 pub fn write(path: &Path, state: &UnitResult, options: &Options, period: &Period, crs: Option<Crs>) -> Result<usize> {
     let mut pairs: BTreeMap<String, Pair> = BTreeMap::new();
     each_version(state, |row| {
-        let wanted = row.class == "AX_Flurstueck"
-            || row.class == "AX_LagebezeichnungMitHausnummer"
+        let wanted = *row.class == *"AX_Flurstueck"
+            || *row.class == *"AX_LagebezeichnungMitHausnummer"
             || codes::building_class(&row.class).is_some()
             || codes::land_use_class(&row.class).is_some();
         let (before, after) = (holds(&row, Some(period.from.as_str())), holds(&row, Some(period.to.as_str())));
@@ -95,7 +95,7 @@ pub fn write(path: &Path, state: &UnitResult, options: &Options, period: &Period
     ]));
     let columns: Vec<ArrayRef> = vec![
         text(&|(_, row, _)| Some(row.oid.clone())),
-        text(&|(_, row, _)| Some(row.class.clone())),
+        text(&|(_, row, _)| Some(row.class.as_ref().to_owned())),
         text(&|(kind, ..)| Some((*kind).to_owned())),
         text(&|(_, row, _)| key(row)),
         text(&|(_, row, _)| Some(row.beginnt.clone())),

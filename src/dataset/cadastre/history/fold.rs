@@ -175,9 +175,17 @@ impl Versions {
 
     /// All versions, ordered by class, object and begin.
     pub fn into_rows(self) -> Vec<Row> {
-        let mut rows: Vec<Row> =
-            self.objects.into_values().flatten().map(|row| Row { operation: Operation::Insert, ..row }).collect();
-        rows.sort_by(|a, b| (&a.class, &a.oid, &a.beginnt).cmp(&(&b.class, &b.oid, &b.beginnt)));
+        let mut objects: Vec<Vec<Row>> = self.objects.into_values().filter(|versions| !versions.is_empty()).collect();
+        // Lists are moved where rows, which are large, would be; all versions of an object have one class, but for what is odd.
+        let odd = objects.iter().any(|versions| versions.iter().any(|version| version.class != versions[0].class));
+        objects.sort_unstable_by(|a, b| (&a[0].class, &a[0].oid).cmp(&(&b[0].class, &b[0].oid)));
+        let mut rows: Vec<Row> = Vec::with_capacity(objects.iter().map(Vec::len).sum());
+        for versions in objects {
+            rows.extend(versions.into_iter().map(|row| Row { operation: Operation::Insert, ..row }));
+        }
+        if odd {
+            rows.sort_by(|a, b| (&a.class, &a.oid, &a.beginnt).cmp(&(&b.class, &b.oid, &b.beginnt)));
+        }
         rows
     }
 }
@@ -218,7 +226,7 @@ fn add_reasons(version: &mut Row, row: &Row) {
 }
 
 fn odd(row: &Row, from: From<'_>, code: &str, reason: &str) -> Odd {
-    let object_type = if row.class.is_empty() { "object".to_owned() } else { row.class.clone() };
+    let object_type = if row.class.is_empty() { "object".to_owned() } else { row.class.as_ref().to_owned() };
     let place = Place::file(from.name).byte(row.byte).object(&row.oid);
     let finding = Rejection { object_type, code: code.to_owned(), reason: reason.to_owned(), place };
     Odd { at: (from.number, row.byte), finding }
@@ -240,7 +248,7 @@ mod tests {
             geometry: None,
             srs: None,
             local: None,
-            delivery: String::new(),
+            delivery: "".into(),
             byte: 0,
         }
     }

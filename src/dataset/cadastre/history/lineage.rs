@@ -41,7 +41,7 @@ pub struct Edge {
 
 /// What an object says itself: historical parcels name theirs, a Fortfuehrungsfall names old and new ones.
 pub fn stated(row: &Row) -> Vec<Edge> {
-    if row.class == PARCEL || row.endet.is_some() {
+    if *row.class == *PARCEL || row.endet.is_some() {
         return Vec::new();
     }
     let fields = row.fields();
@@ -50,11 +50,11 @@ pub fn stated(row: &Row) -> Vec<Edge> {
     let edge = |from: &str, to: &str, date: Option<String>| Edge {
         from: from.to_owned(),
         to: to.to_owned(),
-        source: row.class.clone(),
+        source: row.class.as_ref().to_owned(),
         date,
     };
     let mut edges = Vec::new();
-    if row.class == "AX_Fortfuehrungsfall" {
+    if *row.class == *"AX_Fortfuehrungsfall" {
         let date = row.beginnt.get(..10).map(str::to_owned);
         for from in list("zeigtAufAltesFlurstueck") {
             edges.extend(list("zeigtAufNeuesFlurstueck").iter().map(|to| edge(&from, to, date.clone())));
@@ -261,7 +261,7 @@ mod tests {
             geometry: None,
             srs: None,
             local: None,
-            delivery: String::new(),
+            delivery: "".into(),
             byte: 0,
         }
     }

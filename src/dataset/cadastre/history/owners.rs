@@ -109,7 +109,7 @@ impl Params {
 /// A version without its content, and without where it was read from.
 fn skeleton(row: &Row) -> Row {
     let attributes = "{}".to_owned();
-    Row { attributes, geometry: None, srs: None, local: None, delivery: String::new(), byte: 0, ..row.clone() }
+    Row { attributes, geometry: None, srs: None, local: None, delivery: "".into(), byte: 0, ..row.clone() }
 }
 
 fn is_skeleton(row: &Row) -> bool {
@@ -264,9 +264,9 @@ mod tests {
         let mut found = [BTreeSet::new(), BTreeSet::new()];
         each_version(&harness.results, |row| {
             let forgotten = is_skeleton(&row);
-            let named = ["AX_Person", "AX_Anschrift"].contains(&row.class.as_str());
+            let named = ["AX_Person", "AX_Anschrift"].contains(&&*row.class);
             assert_eq!(row.attributes.contains("KANARI"), named && !forgotten, "{row:?}");
-            if row.class == "AX_Person" && row.endet.is_some() {
+            if *row.class == *"AX_Person" && row.endet.is_some() {
                 found[usize::from(forgotten)].insert(row.oid);
             }
         })

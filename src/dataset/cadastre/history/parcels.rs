@@ -59,7 +59,7 @@ impl Version {
         let key = text("flurstueckskennzeichen").filter(|key| !key.is_empty())?;
         let day = |name: &str| text(name).map(|day| if day.len() == 10 { format!("{day}T00:00:00Z") } else { day });
         let (mut begins, mut ends) = (row.beginnt, row.endet);
-        if row.class != PARCEL {
+        if *row.class != *PARCEL {
             // A historical object of today tells of a parcel of the past; one that has ended itself tells nothing more.
             if ends.is_some() {
                 return None;
@@ -72,9 +72,9 @@ impl Version {
             arisen: text("zeitpunktDerEntstehung"),
             reasons: texts(&fields, "anlass"),
             area_m2: text("amtlicheFlaeche").and_then(|area| area.parse().ok()).filter(|area: &f64| area.is_finite()),
-            key_date: key_dates.contains(&row.delivery),
+            key_date: key_dates.contains(&*row.delivery),
             key,
-            class: row.class,
+            class: row.class.as_ref().to_owned(),
             oid: row.oid,
             begins,
             ends,

@@ -134,7 +134,7 @@ mod tests {
             geometry: None,
             srs: None,
             local: None,
-            delivery: String::new(),
+            delivery: "".into(),
             byte,
         };
         let (a, b) = (Cell::parse("e1n1").unwrap(), Cell::parse("n07").unwrap());

@@ -164,18 +164,17 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
         crate::io::atomic::create_dir_all(&context.scratch.join("waiting"))?;
         let mut held: HashSet<u64> = HashSet::new();
         let cancel = context.cancel;
-        read::each_batch(input, |rows| {
+        read::each_batch(input, |mut rows| {
             check(cancel)?;
-            let seen = |mut row: Row| {
+            if params.crs.is_some() {
                 // A bare object names no CRS when it leaves the delivery that it was cut from: that of the others holds.
-                if params.crs.is_some() && row.srs.as_deref() == Some("") {
+                for row in rows.iter_mut().filter(|row| row.srs.as_deref() == Some("")) {
                     row.srs = None;
                     row.geometry = row.local.take();
                 }
-                Seen::of(&row).map(|seen| (row, seen))
-            };
-            let rows: Vec<(Row, Seen)> = rows.into_par_iter().map(seen).collect::<Result<_>>()?;
-            for (row, seen) in rows {
+            }
+            let seen: Vec<Seen> = rows.par_iter().map(Seen::of).collect::<Result<_>>()?;
+            for (row, seen) in rows.into_iter().zip(seen) {
                 let cell = if held.contains(&seen.number) { None } else { router.route(&seen) };
                 if let Some(cell) = cell {
                     spill.add(cell, number, row)?;
@@ -366,7 +365,7 @@ fn fold(params: &Params, draw: Option<&Blocks>, before: Parts, rows: Vec<(usize,
                 located.push((row, bbox));
             }
         }
-        let counted = [true, row.class == "AX_Flurstueck", row.class == "AX_Gebaeude"];
+        let counted = [true, *row.class == *"AX_Flurstueck", *row.class == *"AX_Gebaeude"];
         for (count, counted) in info.shown.iter_mut().zip(counted) {
             *count += u64::from(counted);
         }
@@ -385,9 +384,9 @@ fn fold(params: &Params, draw: Option<&Blocks>, before: Parts, rows: Vec<(usize,
     }
     let shown = rows.iter().filter(|row| params.quality && holds(row, params.as_of.as_deref()));
     let links = Links::of(shown).into_bytes();
-    let (parcels, others): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| is_parcel(&row.class));
-    let (ground, objects): (Vec<Row>, Vec<Row>) = others.into_iter().partition(|row| is_ground(&row.class));
-    let bytes = |rows: &[Row]| if rows.is_empty() { Ok(Vec::new()) } else { to_ipc(rows) };
+    let (parcels, others): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| is_parcel(&row.class));
+    let (ground, objects): (Vec<&Row>, Vec<&Row>) = others.into_iter().partition(|row| is_ground(&row.class));
+    let bytes = |rows: &[&Row]| if rows.is_empty() { Ok(Vec::new()) } else { to_ipc(rows) };
     Ok(([bytes(&parcels)?, bytes(&ground)?, bytes(&objects)?, links], info, odd))
 }
 

@@ -105,7 +105,7 @@ fn what_held_on_any_date_is_what_the_generator_knows() {
                 .collect();
             let found: Vec<(String, i64)> = rows
                 .iter()
-                .filter(|row| row.class == "AX_Flurstueck" && row.attributes.contains(&key) && holds(row, Some(moment)))
+                .filter(|row| *row.class == *"AX_Flurstueck" && row.attributes.contains(&key) && holds(row, Some(moment)))
                 .map(|row| {
                     let area = row.properties()["amtlicheFlaeche"].as_str().unwrap().parse::<f64>().unwrap();
                     (row.beginnt.clone(), area as i64)
@@ -271,7 +271,7 @@ fn the_history_is_published_for_the_office_and_is_that_of_the_generator() {
         }
         // What the cadastre says of divisions and mergers, the ground says too.
         let mut without: Vec<_> = parcels(&harness);
-        without.retain(|row| row.class == super::PARCEL);
+        without.retain(|row| *row.class == *super::PARCEL);
         let versions: Vec<_> =
             without.into_iter().filter_map(|row| super::Version::of(row, &std::collections::BTreeSet::new())).collect();
         let mut inferred: Vec<(String, String)> =

@@ -38,7 +38,7 @@ pub struct Settings {
 /// A change and where it stands in the delivery.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Item {
-    pub change: Change,
+    pub change: Box<Change>,
     /// Offset in the delivery.
     pub byte: u64,
 }
@@ -178,22 +178,22 @@ impl<'s> Gathered<'s> {
     }
 
     fn take(&mut self, chunk: &Chunk, part: &Part, outcome: Outcome) -> Result<()> {
-        let class = String::from_utf8_lossy(&chunk.bytes[part.name.clone()]).into_owned();
+        let class = || String::from_utf8_lossy(&chunk.bytes[part.name.clone()]).into_owned();
         let byte = chunk.byte + part.range.start as u64;
         match outcome {
             Outcome::Ignored => {}
             Outcome::Private => {
-                let class = if part.piece == Piece::Object { class } else { private_class(chunk, part) };
+                let class = if part.piece == Piece::Object { class() } else { private_class(chunk, part) };
                 self.private.extend(first_id(&chunk.bytes[part.range.clone()]));
                 self.counts.dropped_private(&class);
             }
-            Outcome::Item(change) => self.keep(*change, byte, &|| chunk.place(part.range.start)),
+            Outcome::Item(change) => self.keep(change, byte, &|| chunk.place(part.range.start)),
             Outcome::Pending(wanted) => {
                 let slot = self.ordered.then_some(self.items.len());
                 self.pending.push(Pending {
                     slot,
                     piece: part.piece,
-                    class,
+                    class: class(),
                     bytes: chunk.bytes[part.range.clone()].to_vec(),
                     scope: Arc::clone(&part.scope),
                     place: chunk.place(part.range.start),
@@ -204,7 +204,7 @@ impl<'s> Gathered<'s> {
                 }
             }
             Outcome::Faulty(Fault::Delivery(error)) => return Err(relocated(error, chunk, part)),
-            Outcome::Faulty(Fault::Object(error)) => self.reject(&class, error, chunk.place(part.range.start)),
+            Outcome::Faulty(Fault::Object(error)) => self.reject(&class(), error, chunk.place(part.range.start)),
         }
         Ok(())
     }
@@ -215,7 +215,7 @@ impl<'s> Gathered<'s> {
     }
 
     /// `place` is asked for seldom: it counts the lines before the object.
-    fn keep(&mut self, change: Change, byte: u64, place: &dyn Fn() -> Place) {
+    fn keep(&mut self, change: Box<Change>, byte: u64, place: &dyn Fn() -> Place) {
         if let Some(feature) = feature_of(&change) {
             self.counts.kept(&feature.class);
             if is_private(&feature.class) {
@@ -266,7 +266,7 @@ impl<'s> Gathered<'s> {
             match outcome {
                 Outcome::Item(change) => {
                     let byte = pending.place.byte.unwrap_or(0);
-                    self.keep(*change, byte, &|| pending.place.clone());
+                    self.keep(change, byte, &|| pending.place.clone());
                     if let Some(slot) = pending.slot {
                         let item = self.items.pop();
                         self.items[slot] = item.flatten();

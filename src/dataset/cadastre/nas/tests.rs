@@ -260,7 +260,7 @@ fn each_form_of_geometry_is_read() {
     let area = |text: &str| {
         let delivery = read_bytes(text.as_bytes(), &settings()).unwrap();
         assert_eq!(delivery.rejections, []);
-        let features = delivery.items.iter().filter_map(|item| match &item.change {
+        let features = delivery.items.iter().filter_map(|item| match &*item.change {
             Change::Insert(feature) => Some(feature),
             _ => None,
         });
@@ -336,7 +336,7 @@ fn members_are_found_where_they_stand() {
             .items
             .iter()
             .map(|item| {
-                let Change::Insert(feature) = &item.change else { panic!() };
+                let Change::Insert(feature) = &*item.change else { panic!() };
                 let geometry = &feature.shape.as_ref().unwrap().geometry;
                 (feature.oid.clone(), geometry.unsigned_area(), geometry.coords_count())
             })
@@ -378,7 +378,7 @@ fn curved_segments_run_as_gdal_runs_them() {
             format!("<gml:Curve xmlns:gml=\"http://www.opengis.net/gml/3.2\"><gml:segments>{inside}</gml:segments></gml:Curve>");
         let delivery = read_bytes(wald(&curve).as_bytes(), &settings()).unwrap();
         assert_eq!(delivery.rejections, [], "{inside}");
-        let Change::Insert(feature) = &delivery.items[0].change else { panic!("no object") };
+        let Change::Insert(feature) = &*delivery.items[0].change else { panic!("no object") };
         let geo::Geometry::LineString(ours) = &feature.shape.as_ref().unwrap().geometry else { panic!("no line") };
         let theirs = gdal::vector::Geometry::from_gml(&curve).unwrap();
         // Curves are GDAL's own kind; the points that define them lie on them.
@@ -418,7 +418,7 @@ fn objects_cut_from_a_delivery_are_read() {
         let bytes = std::fs::read(&path).unwrap();
         let delivery = read_bytes(&bytes, &settings()).unwrap();
         assert_eq!(delivery.root, Root::Bare);
-        let Change::Insert(feature) = &delivery.items[0].change else { panic!("no object") };
+        let Change::Insert(feature) = &*delivery.items[0].change else { panic!("no object") };
         let place = feature.shape.as_ref().map_or("no geometry", |shape| if shape.located { "located" } else { "no CRS" });
         lines.push(format!("{} {} {place}: {}", feature.class, feature.beginnt, told(&bytes, &settings())));
     }

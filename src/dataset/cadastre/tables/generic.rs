@@ -37,12 +37,12 @@ pub fn rest<'r>(classes: &Classes<'r>, ended: &[Object<'r>], lookups: &Lookups) 
     let mut table = Builder::new(&OBJECT);
     let current = classes.iter().filter(|(class, _)| !has_table(class)).flat_map(|(_, objects)| objects);
     // A georeferenced address belongs to a house, or is one in the table of addresses.
-    let current = current.filter(|object| object.row.class != GEOREFERENCED || lookups.house_of(object).is_some());
+    let current = current.filter(|object| *object.row.class != *GEOREFERENCED || lookups.house_of(object).is_some());
     for object in current.chain(ended) {
         let row = object.row;
         let cells = [
             row.oid.as_str().into(),
-            row.class.as_str().into(),
+            (&*row.class).into(),
             row.beginnt.as_str().into(),
             row.endet.as_deref().into(),
             row.attributes.as_str().into(),

@@ -130,7 +130,7 @@ impl Lookups {
     }
 
     fn take(&mut self, object: &Object<'_>, points: &HashSet<String>) {
-        let (class, oid) = (object.row.class.as_str(), &object.row.oid);
+        let (class, oid) = (&*object.row.class, &object.row.oid);
         let name = || object.text(&["bezeichnung"]).map(Cow::into_owned);
         if UNITS.iter().any(|(known, _)| *known == class) {
             self.units.extend(unit_key(object).zip(name()));
@@ -265,7 +265,7 @@ pub(super) fn unit_key(object: &Object<'_>) -> Option<String> {
     if let Some(key) = object.text(&["schluesselGesamt"]) {
         return Some(key.into_owned());
     }
-    if object.row.class == "AX_Gemeinde" {
+    if *object.row.class == *"AX_Gemeinde" {
         return municipality_key(object, "gemeindekennzeichen").or_else(|| municipality_key(object, "schluessel"));
     }
     let part = |name: &str| object.text(&["schluessel", name]).unwrap_or_default();

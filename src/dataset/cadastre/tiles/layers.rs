@@ -106,7 +106,7 @@ impl Tags {
 pub fn tags(row: &Row) -> Tags {
     let fields = row.fields();
     let text = |path: &[&str]| fields.text(path).filter(|text| !text.is_empty());
-    let class = row.class.as_str();
+    let class = &*row.class;
     let mut own = Tag(Vec::new());
     let mut label = Tag(Vec::new());
     if class == "AX_Flurstueck" {
