@@ -11,6 +11,7 @@ use crate::io::atomic;
 use crate::pipeline::{Audience, Pipeline};
 use crate::release;
 use clap::builder::PossibleValuesParser;
+use rayon::prelude::*;
 use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
@@ -54,6 +55,8 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
     let workspace = std::path::absolute(temporary.path()).unwrap_or_else(|_| temporary.path().to_owned());
     let pipeline = parse(&pipeline_text(args, &workspace)?.0)?;
 
+    // Each result is brought to disk once, at the end.
+    atomic::let_pass();
     let mut finished = crate::night(&pipeline, &options, &Reporter::new(ui))?;
     let files = match release::current(&workspace)? {
         Some(id) => move_results(&pipeline, &release::folder(&workspace, &id), &args.output)?,
@@ -119,7 +122,7 @@ fn parse(text: &str) -> Result<Pipeline> {
 
 /// Moves what was made into the folder of the results; gives the number of files.
 fn move_results(pipeline: &Pipeline, release: &Path, output: &Path) -> Result<u64> {
-    let mut files = 0;
+    let (mut files, mut kept) = (0, Vec::new());
     for dataset in &pipeline.datasets {
         let audience = if dataset.audience == Audience::Public { "public" } else { "internal" };
         let folder = release.join(audience).join(&dataset.id);
@@ -135,8 +138,11 @@ fn move_results(pipeline: &Pipeline, release: &Path, output: &Path) -> Result<u6
             }
             writable(&folder, true)?;
             atomic::rename(&entry.path(), &target)?;
+            kept.extend(walkdir::WalkDir::new(&target).into_iter().flatten().map(walkdir::DirEntry::into_path));
         }
     }
+    kept.push(output.to_owned());
+    kept.par_iter().try_for_each(|path| atomic::keep(path))?;
     Ok(files)
 }
 

@@ -8,6 +8,35 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Set when what is written need not outlast the process.
+static PASSING: AtomicBool = AtomicBool::new(false);
+
+/// From now on nothing waits for the disk: for a command whose workspace is gone when it ends. What it leaves behind is to be
+/// brought to disk with [`keep`].
+pub fn let_pass() {
+    PASSING.store(true, Ordering::Relaxed);
+}
+
+/// True after [`let_pass`].
+pub fn passes() -> bool {
+    PASSING.load(Ordering::Relaxed)
+}
+
+fn sync(file: &File) -> io::Result<()> {
+    point(Operation::Sync)?;
+    if passes() { Ok(()) } else { file.sync_all() }
+}
+
+/// Brings a file or folder to disk, also after [`let_pass`].
+///
+/// # Errors
+/// When that fails.
+pub fn keep(path: &Path) -> Result<()> {
+    let work = || point(Operation::Sync).and_then(|()| File::open(path)).and_then(|file| file.sync_all());
+    work().map_err(failed("cannot bring the result to disk", path))
+}
 
 fn failed(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Error {
     let (what, name) = (what.to_owned(), path.display().to_string());
@@ -40,8 +69,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
         let mut file = tempfile::Builder::new().prefix(".messkette-").tempfile_in(folder)?;
         file.write_all(bytes)?;
         file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
-        point(Operation::Sync)?;
-        file.as_file().sync_all()?;
+        sync(file.as_file())?;
         point(Operation::Rename)?;
         file.persist(path).map_err(|error| error.error)?;
         Ok(())
@@ -59,8 +87,7 @@ pub fn write_new(path: &Path, bytes: &[u8]) -> Result<()> {
         point(Operation::Write)?;
         let mut file = File::create(path)?;
         file.write_all(bytes)?;
-        point(Operation::Sync)?;
-        file.sync_all()
+        sync(&file)
     };
     work().map_err(failed("cannot write the file", path))
 }
@@ -89,8 +116,7 @@ pub fn seal(path: &Path) -> Result<()> {
     let work = || -> io::Result<()> {
         let file = File::open(path)?;
         file.set_permissions(fs::Permissions::from_mode(0o444))?;
-        point(Operation::Sync)?;
-        file.sync_all()
+        sync(&file)
     };
     work().map_err(failed("cannot bring the file to disk", path))
 }
@@ -116,8 +142,7 @@ pub fn hard_link_or_copy(from: &Path, to: &Path) -> Result<()> {
                 // EPERM, EXDEV, EMLINK, EOPNOTSUPP
                 point(Operation::Write)?;
                 fs::copy(from, to)?;
-                point(Operation::Sync)?;
-                File::open(to)?.sync_all()
+                sync(&File::open(to)?)
             }
             result => result,
         }
@@ -151,10 +176,7 @@ pub fn symlink_swap(link: &Path, target: &Path) -> Result<()> {
 /// # Errors
 /// When that fails.
 pub fn sync_dir(folder: &Path) -> Result<()> {
-    point(Operation::Sync)
-        .and_then(|()| File::open(folder))
-        .and_then(|file| file.sync_all())
-        .map_err(failed("cannot bring the folder to disk", folder))
+    File::open(folder).and_then(|file| sync(&file)).map_err(failed("cannot bring the folder to disk", folder))
 }
 
 /// Deletes a file; one that is gone already is no error.

@@ -22,7 +22,7 @@ const MAX_ENTRY: u64 = 4 << 30;
 pub fn look(file: &Path, name: &str, watch: &Watch) -> Result<Option<String>> {
     let failed = |error: Error| error.at(Place::file(name));
     let extension = Path::new(name).extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
-    let found = match extension.as_deref() {
+    let decoded = || match extension.as_deref() {
         Some("parquet") => parquet(file, watch),
         Some("gpkg" | "sqlite") => sqlite(file, watch),
         Some("pmtiles") => tiles(file, watch),
@@ -30,13 +30,13 @@ pub fn look(file: &Path, name: &str, watch: &Watch) -> Result<Option<String>> {
         Some("zip") => archive(file, watch),
         _ => Ok(None),
     };
-    if let Some(place) = found.map_err(failed)? {
-        return Ok(Some(place));
-    }
     // Whatever the format: its bytes too, as names, comments and rests of pages are.
-    let stream = File::open(file).map_err(|error| failed(unreadable(error)))?;
-    let found = raw(stream, watch).map_err(|error| failed(unreadable(error)))?;
-    Ok(found.then(String::new))
+    let plain = || File::open(file).and_then(|stream| raw(stream, watch)).map_err(unreadable);
+    let (decoded, plain) = rayon::join(decoded, plain);
+    match decoded.map_err(failed)? {
+        Some(place) => Ok(Some(place)),
+        None => Ok(plain.map_err(failed)?.then(String::new)),
+    }
 }
 
 fn unreadable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
