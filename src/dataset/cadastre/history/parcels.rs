@@ -6,6 +6,7 @@ use crate::dataset::cadastre::attributes::Attributes;
 use crate::dataset::cadastre::row::Row;
 use crate::error::{Error, Result};
 use crate::format::geoparquet;
+use crate::io::Digest;
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Float64Type, Schema, SchemaRef};
 use std::borrow::Cow;
@@ -98,6 +99,32 @@ impl Version {
         let (numerator, denominator) = (part(9, 14), part(14, 18));
         if denominator.is_empty() { numerator.to_owned() } else { format!("{numerator}/{denominator}") }
     }
+}
+
+/// Of everything that is said of versions.
+pub fn digest(versions: &[Version]) -> Digest {
+    let mut bytes = Vec::new();
+    let mut put = |part: &[u8]| {
+        bytes.extend_from_slice(&(part.len() as u64).to_le_bytes());
+        bytes.extend_from_slice(part);
+    };
+    for version in versions {
+        let Version { key, class, oid, begins, ends, arisen, reasons, area_m2, key_date, predecessors, successors, geometry } =
+            version;
+        [key, class, oid, begins].into_iter().for_each(|text| put(text.as_bytes()));
+        for text in [ends, arisen] {
+            put(&[u8::from(text.is_some())]);
+            put(text.as_deref().unwrap_or_default().as_bytes());
+        }
+        for list in [reasons, predecessors, successors] {
+            put(&(list.len() as u64).to_le_bytes());
+            list.iter().for_each(|text| put(text.as_bytes()));
+        }
+        put(&area_m2.unwrap_or(f64::NAN).to_le_bytes());
+        put(&[u8::from(*key_date), u8::from(geometry.is_some())]);
+        put(geometry.as_deref().unwrap_or_default());
+    }
+    Digest::of(&bytes)
 }
 
 /// A property that may be given several times, or not at all.

@@ -140,7 +140,9 @@ fn write_parcels(
             let rows = rows.rows()?.into_iter();
             let mut versions: Vec<Version> = rows.filter_map(|(_, row)| Version::of(row, &key_dates)).collect();
             kin.arrange(&mut versions);
-            if let (Some(folder), Some(first)) = (&cards, versions.first()) {
+            if let (Some(folder), Some(first)) = (&cards, versions.first())
+                && !context.kept.is_kept(&format!("{CARDS}/{flur}"), [&parcels::digest(&versions).as_bytes()[..]])
+            {
                 let title = format!("Flurstückshistorie, Flur {}", first.key.get(..9).unwrap_or_default());
                 write_text(&folder.join(flur), &card::pages(&title, &versions))?;
             }
