@@ -287,7 +287,9 @@ mod tests {
         let create = |name: &str| PackWriter::create(&folder.path().join(name)).unwrap();
         let entries = [("a", &b"one"[..]), ("b", &big[..]), ("c", b""), ("d", b"four")];
         let mut pack = create("x");
-        entries.iter().for_each(|(name, bytes)| pack.add(name, bytes).unwrap());
+        for (name, bytes) in entries {
+            pack.add(name, bytes).unwrap();
+        }
         let first = folder.path().join("x");
         let told = pack.finish_with_digest().unwrap();
         let (mut from, mut pack) = (Pack::open(&first).unwrap(), create("y"));

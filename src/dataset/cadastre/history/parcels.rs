@@ -111,14 +111,18 @@ pub fn digest(versions: &[Version]) -> Digest {
     for version in versions {
         let Version { key, class, oid, begins, ends, arisen, reasons, area_m2, key_date, predecessors, successors, geometry } =
             version;
-        [key, class, oid, begins].into_iter().for_each(|text| put(text.as_bytes()));
+        for text in [key, class, oid, begins] {
+            put(text.as_bytes());
+        }
         for text in [ends, arisen] {
             put(&[u8::from(text.is_some())]);
             put(text.as_deref().unwrap_or_default().as_bytes());
         }
         for list in [reasons, predecessors, successors] {
             put(&(list.len() as u64).to_le_bytes());
-            list.iter().for_each(|text| put(text.as_bytes()));
+            for text in list {
+                put(text.as_bytes());
+            }
         }
         put(&area_m2.unwrap_or(f64::NAN).to_le_bytes());
         put(&[u8::from(*key_date), u8::from(geometry.is_some())]);

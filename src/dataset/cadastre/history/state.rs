@@ -311,7 +311,7 @@ impl Folding<'_> {
                     for (bytes, part) in parts.iter().zip(PARTS).filter(|(bytes, _)| !bytes.is_empty()) {
                         self.pack.add(&format!("{part}{}", cell.key()), bytes)?;
                     }
-                    self.cells.insert(cell.key(), info);
+                    self.cells.insert(cell.key(), *info);
                     self.odd.extend(odd);
                 }
             }
@@ -331,7 +331,7 @@ enum Work {
 /// What became of a cell: it is the same, or it has other entries, with what is known of them, and what was odd.
 enum Folded {
     Same(Cell),
-    Other { cell: Cell, parts: Parts, info: CellInfo, odd: Vec<Odd> },
+    Other { cell: Cell, parts: Parts, info: Box<CellInfo>, odd: Vec<Odd> },
 }
 
 impl Work {
@@ -340,7 +340,7 @@ impl Work {
             Self::Stays(cell) => Ok(Folded::Same(cell)),
             Self::Changes { cell, before, rows } => {
                 let (parts, info, odd) = fold(params, draw, before, rows.rows()?)?;
-                Ok(Folded::Other { cell, parts, info, odd })
+                Ok(Folded::Other { cell, parts, info: Box::new(info), odd })
             }
         }
     }

@@ -216,7 +216,7 @@ impl<'a> Events<'a> {
     fn end_tag(&mut self, begin: usize) -> Parsed<()> {
         let rest = &self.member[begin + 2..];
         let expected = self.open.last().map_or("", |(name, _)| name);
-        let after = rest.strip_prefix(expected).map(|rest| rest.trim_ascii_start());
+        let after = rest.strip_prefix(expected).map(str::trim_ascii_start);
         if let Some(after) = after.filter(|after| after.starts_with('>') && !expected.is_empty()) {
             self.at = self.member.len() - after.len() + 1;
             self.close();
