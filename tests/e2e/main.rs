@@ -15,6 +15,7 @@ mod cadastre;
 mod cesium;
 mod completeness;
 mod demo;
+mod drive;
 mod edits;
 mod faults;
 mod features;

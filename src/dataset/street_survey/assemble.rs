@@ -4,7 +4,7 @@ use super::derive::{self, Derived, MAX_BYTES};
 use super::drive::{self, Drive, Shown};
 use super::model::{Arranged, Frame};
 use super::options::Options;
-use super::{ARRANGE, DERIVE, KIND, READ, arrange, coverage, maptiles, moment, read, stac};
+use super::{ARRANGE, DERIVE, KIND, READ, arrange, coverage, maptiles, moment, page, read, stac};
 use crate::crs::{Bbox, Crs, Operation};
 use crate::dataset::vector_tiles::MapHeader;
 use crate::dataset::{
@@ -64,6 +64,11 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
         });
         let parts = context.artefact(DRIVES, json, "JSON", &format!("{title}: Fahrten"));
         artefacts.push(Artefact { role: ArtefactRole::Part, ..parts });
+        page::write(output)?;
+        for (name, media_type, _) in page::FILES {
+            let role = if name == page::PAGE { ArtefactRole::Index } else { ArtefactRole::Part };
+            artefacts.push(Artefact { role, ..context.artefact(name, media_type, "HTML", &format!("{title} ansehen")) });
+        }
     }
     if context.wants("stac") {
         stac::write(&output.join(STAC), context, &title, &drives)?;

@@ -19,6 +19,7 @@ mod model;
 mod moment;
 mod north;
 mod options;
+mod page;
 mod place;
 mod read;
 mod stac;
