@@ -2,56 +2,21 @@
 
 #![allow(clippy::expect_used, missing_docs, reason = "a bench may end with a message, and criterion names its own functions")]
 
-use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use messkette::dataset::{Area, PlanContext, UnitContext, kind};
+mod reading;
+
+use criterion::{Criterion, criterion_group, criterion_main};
 use messkette::format::glb::{self, Column, Compression, Property, Tile};
-use messkette::io::{PackWriter, Source};
 use messkette::mesh::{Facet, Paint, Triangulator, pieces};
-use messkette::pipeline::DatasetConfig;
-use std::collections::BTreeMap;
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
+use std::path::PathBuf;
 
 fn read(criterion: &mut Criterion) {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let files = ["fixtures/city_model/LoD2_32_565_5950_1_SH.gml", "../shared/data/lod2/misc/lod2_buildings_v3.gml"];
-    let config: DatasetConfig = serde_json::from_value(serde_json::json!({
-        "id": "bench", "kind": "city_model", "source": [], "vertical": "dhhn2016",
-    }))
-    .expect("options");
-    let dataset = (kind("city_model").expect("the kind").open)(&config).expect("options");
-    let (area, uses, cancel) = (Area::default(), BTreeMap::new(), AtomicBool::new(false));
-    let scratch = tempfile::tempdir().expect("a folder");
     let mut group = criterion.benchmark_group("city_model/read");
     for file in files.map(|file| root.join(file)).into_iter().filter(|file| file.exists()) {
-        let name = file.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        let sources = [Source::of_file(&file, &name).expect("a source")];
-        let plan = PlanContext {
-            dataset: &config,
-            area: &area,
-            sources: &sources,
-            earlier: &[],
-            uses: &uses,
-            scratch: scratch.path(),
-            only: None,
-        };
-        let unit = dataset.units(0, &plan).expect("a plan").remove(0);
-        group.throughput(Throughput::Bytes(sources[0].size));
-        group.bench_function(name, |bencher| {
-            bencher.iter(|| {
-                let mut pack = PackWriter::create(Path::new(&scratch.path().join("pack"))).expect("a pack");
-                let mut context = UnitContext {
-                    dataset: &config,
-                    area: &area,
-                    scratch: scratch.path(),
-                    previous: None,
-                    pack: &mut pack,
-                    cancel: &cancel,
-                };
-                black_box(dataset.execute(0, &unit, &mut context).expect("a result"));
-            });
-        });
+        let options = serde_json::json!({ "id": "bench", "kind": "city_model", "source": [], "vertical": "dhhn2016" });
+        reading::reading(&mut group, options, &file, None);
     }
     group.finish();
 }
