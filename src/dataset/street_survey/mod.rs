@@ -4,7 +4,7 @@
 //! read (tables, heads of pictures, streets) → arrange (places, azimuths, sequences) → derive (pictures by the dozen) → STAC, drive, map tiles
 //! ```
 //!
-//! A picture that nobody has marked as blurred shows people: it never becomes part of a dataset for the public ([`arrange`]).
+//! A picture that nobody has marked as blurred shows people: it never becomes part of a dataset for the public (module `arrange`).
 
 mod arrange;
 mod assemble;

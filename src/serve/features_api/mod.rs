@@ -37,7 +37,7 @@ use source::Release;
 pub const BASE: &str = "/features";
 
 impl Features {
-    /// Answers a request whose path begins with [`BASE`]; others are not for this API.
+    /// Answers a request whose path begins with `BASE`; others are not for this API.
     pub fn respond(&self, request: &Request) -> Option<Response> {
         request.path.strip_prefix(BASE).filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
         if request.method == "OPTIONS" {

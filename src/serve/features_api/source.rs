@@ -116,7 +116,7 @@ impl Features {
     /// How many collections there are now.
     ///
     /// # Errors
-    /// As [`Features::release`].
+    /// As `Features::release`.
     pub fn count(&self) -> Result<usize> {
         Ok(self.release()?.collections.len())
     }
