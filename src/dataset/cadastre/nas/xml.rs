@@ -370,3 +370,97 @@ impl Fault {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use quick_xml::events::Event;
+
+    /// Tags by their local names with the text before each, until the member ends or is broken.
+    fn ours(member: &str) -> Option<Vec<String>> {
+        let around = Scope::default();
+        let mut events = Events::new(member, &around);
+        let mut told = Vec::new();
+        while let Some(tag) = events.next().ok()? {
+            let text = events.text();
+            told.push(match tag {
+                Tag::Open(element) => format!("{text}<{}", element.local()),
+                Tag::Close => format!("{text}>"),
+            });
+        }
+        Some(told)
+    }
+
+    /// The same by a general reader of XML.
+    fn theirs(member: &str) -> Option<Vec<String>> {
+        let mut reader = quick_xml::Reader::from_str(member);
+        reader.config_mut().expand_empty_elements = true;
+        let (mut told, mut text, mut depth) = (Vec::new(), String::new(), 0_usize);
+        loop {
+            match reader.read_event().ok()? {
+                Event::Start(tag) => {
+                    depth += 1;
+                    told.push(format!("{}<{}", text.trim(), tag.local_name().as_ref()));
+                    text.clear();
+                }
+                Event::End(_) => {
+                    depth -= 1;
+                    told.push(format!("{}>", text.trim()));
+                    text.clear();
+                }
+                Event::Text(value) => text.push_str(&value),
+                Event::CData(value) => text.push_str(&value),
+                Event::GeneralRef(name) => text.push(character(&name)?),
+                Event::DocType(_) => return None,
+                Event::Eof => return (depth == 0).then_some(told),
+                _ => {}
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_member_is_what_a_general_reader_makes_of_it(
+            pieces in proptest::collection::vec(
+                prop::sample::select(vec![
+                    "<a>", "</a>", "<a >", "</a >", "<p:b c='1'>", "<p:b c=\">/\"/>", "</p:b>", "<d/>", "<d />", "Öd", " ", "\n", "&amp;",
+                    "&#228;", "&#x41;", "&no;", "&", "<![CDATA[ <z> & ]]>", "<![CDATA[", "]]>", "<!-- <z> - -->", "<!--", "-->", "<?x y?>",
+                    "<!DOCTYPE a>", "<", ">", "/", "</", "\"", "'", "=", "<a/ >",
+                ]),
+                0..12,
+            ),
+        ) {
+            let member = format!("<m>{}</m>", pieces.concat());
+            if let Some(expected) = theirs(&member) {
+                let told = ours(&member);
+                prop_assert!(told.is_none() || told.as_ref() == Some(&expected), "{member}: {told:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_a_general_reader_takes_is_not_refused_without_reason() {
+        for member in [
+            "<m>a<a>b</a>c<p:b c='1'>d</p:b><d/></m>",
+            "<m><a >&amp;&#228;&#x41;<![CDATA[ <z> & ]]><!-- <z> - --></a ><?x y?></m>",
+            "<m><p:b c=\">/\"/> Öd <d /></m>",
+        ] {
+            assert_eq!(ours(member), theirs(member), "{member}");
+            assert!(ours(member).is_some());
+        }
+        for broken in [
+            "<m>",
+            "<m></a></m>",
+            "<m>&no;</m>",
+            "<m>&",
+            "<m><!DOCTYPE a></m>",
+            "<m><![CDATA[</m>",
+            "<m><!--</m>",
+            "<m><",
+            "</m>",
+        ] {
+            assert_eq!(ours(broken), None, "{broken}");
+        }
+    }
+}
