@@ -45,6 +45,8 @@ pub struct Kind {
     pub title: &'static str,
     /// Patterns of the file names that count as sources, where a folder or an archive holds others too.
     pub patterns: &'static [&'static str],
+    /// Artefacts that hold its features, as GeoPackage: a server offers the first that the audience has.
+    pub features: &'static [&'static str],
     /// JSON Schema of the kind's own options.
     pub options: fn() -> schemars::Schema,
     /// Reads the options; no I/O.

@@ -22,6 +22,7 @@ pub const KIND: Kind = Kind {
     summary: "text files to words by letter",
     title: "Wörter",
     patterns: &[],
+    features: &[],
     options: || schemars::json_schema!({ "type": "object", "properties": { "shout": { "type": "boolean" } }, "additionalProperties": false }),
     open: |config| Ok(Box::new(Words { shout: config.options.contains_key("shout") })),
 };

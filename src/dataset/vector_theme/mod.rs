@@ -51,6 +51,7 @@ pub const KIND: Kind = Kind {
         "*.mif",
         "*.dxf",
     ],
+    features: &["theme.gpkg"],
     options: || schemars::schema_for!(Options),
     open,
 };

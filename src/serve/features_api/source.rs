@@ -15,14 +15,6 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-/// The GeoPackage of a kind that has its features; of several the first that the audience has.
-const FILES: [(&str, &[&str]); 4] = [
-    ("cadastre", &["cadastre.gpkg"]),
-    ("city_model", &["buildings.gpkg"]),
-    ("playground", &["playground_intern.gpkg", "playground.gpkg"]),
-    ("vector_theme", &["theme.gpkg"]),
-];
-
 /// The features of a workspace.
 pub struct Features {
     workspace: PathBuf,
@@ -129,7 +121,7 @@ impl Features {
         let root = crate::release::folder(&self.workspace, &id).join(audience);
         let (mut collections, known) = (Vec::new(), Known::default());
         for dataset in &self.datasets {
-            let names = FILES.iter().find(|(kind, _)| *kind == dataset.kind).map_or(&[][..], |(_, names)| names);
+            let names = crate::dataset::kind(&dataset.kind).map_or(&[][..], |kind| kind.features);
             let file = names.iter().map(|name| root.join(&dataset.id).join(name)).find(|path| path.is_file());
             if let Some(file) = file {
                 collections.extend(self.collections(&id, dataset, &file, &root, &known)?);

@@ -1,7 +1,7 @@
 //! What a request wants of a feature, compared with what is there: the delta that says so.
 
 use super::shape;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::wkb;
 use crate::serve::features_api::collection::Collection;
 use crate::serve::features_api::problem::{Problem, short};
@@ -13,7 +13,6 @@ use crate::serve::http::Request;
 use geo::Geometry;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeSet;
-use std::io::Read;
 use uuid::Uuid;
 
 /// An edit as a delta of QField.
@@ -48,14 +47,6 @@ pub struct Wanted<'w> {
     pub request: &'w Request,
 }
 
-/// A UUID of random bits.
-pub fn new_uuid() -> Result<Uuid> {
-    let mut bytes = [0; 16];
-    let read = std::fs::File::open("/dev/urandom").and_then(|mut source| source.read_exact(&mut bytes));
-    read.map_err(|error| Error::new("mk::serve::random", "the system gives no random numbers").because(error))?;
-    Ok(uuid::Builder::from_random_bytes(bytes).into_uuid())
-}
-
 impl Wanted<'_> {
     /// The delta; `None` when everything is as it is wanted.
     pub fn delta(&self) -> Result<Option<Delta>, Problem> {
@@ -64,7 +55,7 @@ impl Wanted<'_> {
         let crs = self.collection.table.shape.as_ref().and_then(|shape| shape.crs);
         let delta = |object: String, method, old, new| -> Result<Option<Delta>, Problem> {
             let (table, crs) = (self.collection.table.name.clone(), crs.map(|crs| crs.to_string()));
-            Ok(Some(Delta { id: new_uuid()?, client: client.clone(), table, crs, object, method, old, new }))
+            Ok(Some(Delta { id: Uuid::new_v4(), client: client.clone(), table, crs, object, method, old, new }))
         };
         if self.request.method == "DELETE" {
             let Some(now) = self.now else { return Ok(None) };
@@ -80,7 +71,7 @@ impl Wanted<'_> {
                     let id = id.as_str().and_then(|text| Uuid::try_parse(text).ok());
                     id.ok_or_else(|| Problem::new(422, "the identifier of a new feature is a UUID, or left out"))?
                 }
-                None => new_uuid()?,
+                None => Uuid::new_v4(),
             };
             if super::super::items::find(self.collection, &object.to_string())?.is_some() {
                 return Err(Problem::new(409, "there is such a feature already"));

@@ -52,7 +52,7 @@ impl Edits {
         let own = pipeline.config.workspace.display().to_string();
         let pattern = |id: &str| format!("{}/edits/{id}", own.trim_start_matches("./").trim_end_matches('/'));
         let takes = |dataset: &&DatasetConfig| {
-            let folder = pattern(&dataset.id);
+            let folder = pattern(&dataset.id) + "/";
             dataset.source.iter().any(|source| source.trim_start_matches("./").starts_with(&folder))
         };
         let playgrounds = || pipeline.datasets.iter().filter(|dataset| dataset.kind == "playground");

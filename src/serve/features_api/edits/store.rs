@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! <workspace>/edits/<dataset>/delta-<time>-<identifier>.json     a source of the dataset
-//! <workspace>/edits/.served/<release>-<dataset>.gpkg             what is served; made anew whenever a release is opened
+//! <workspace>/edits/.served/<dataset>/<release>.gpkg             what is served; made anew whenever a release is opened
 //! ```
 
 use super::change::Delta;
@@ -11,6 +11,7 @@ use crate::io::{Digest, atomic};
 use jiff::Timestamp;
 use serde_json::json;
 use std::collections::BTreeSet;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -38,7 +39,6 @@ impl Store {
                 last = time.map_or(last, |time| last.max(time));
             }
         }
-        atomic::create_dir_all(&folder.join(".served"))?;
         Ok(Self { folder: folder.to_owned(), last: Mutex::new(last) })
     }
 
@@ -48,7 +48,7 @@ impl Store {
         let least = Timestamp::from_microsecond(last.as_microsecond().saturating_add(1)).unwrap_or(*last);
         let time = Timestamp::now().max(least);
         let side = |side: &Option<serde_json::Value>| side.clone().unwrap_or_default();
-        let identifier = super::change::new_uuid()?;
+        let identifier = uuid::Uuid::new_v4();
         let file = json!({
             "version": "1.0", "id": identifier, "project": dataset, "created_at": time.strftime("%Y-%m-%dT%H:%M:%S.%6fZ").to_string(), "files": [],
             "deltas": [{
@@ -83,23 +83,20 @@ impl Store {
         Ok(found)
     }
 
-    /// A copy of a released file that can be written; those of other releases go.
+    /// A copy of a released file that can be written; that of another release goes.
     pub fn copy_of(&self, dataset: &str, release: &str, file: &Path) -> Result<PathBuf> {
-        let folder = self.folder.join(".served");
-        let name = format!("{release}-{dataset}.gpkg");
-        for other in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            if other.file_name().to_string_lossy().ends_with(&format!("-{dataset}.gpkg")) {
-                let _ = std::fs::remove_file(other.path());
-            }
-        }
-        let path = folder.join(name);
+        let folder = self.folder.join(".served").join(dataset);
+        atomic::remove_tree(&folder)?;
+        atomic::create_dir_all(&folder)?;
+        let path = folder.join(format!("{release}.gpkg"));
         let failed = |error| {
             Error::new("mk::serve::copy", "cannot copy a released GeoPackage")
                 .at(Place::file(path.display().to_string()))
                 .because(error)
         };
-        let bytes = std::fs::read(file).map_err(failed)?;
-        atomic::write_unseen(&path, &bytes)?;
+        // Released files are sealed: a copy with their permissions could not be written.
+        let mut from = File::open(file).map_err(failed)?;
+        std::io::copy(&mut from, &mut atomic::create_unseen(&path)?).map_err(failed)?;
         Ok(path)
     }
 }
