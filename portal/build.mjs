@@ -22,7 +22,6 @@ const { metafile } = await build({
     metafile: true,
     logLevel: "warning",
 });
-fs.copyFileSync(path.join(here, "drive", "drive.html"), path.join(out, "drive.html"));
 
 // The licences of what went into the bundle, as they ask to be kept with it.
 const packages = new Set();

@@ -12,7 +12,7 @@ pub type File = (&'static str, &'static str, &'static [u8]);
 
 /// Its files.
 pub const FILES: [File; 4] = [
-    (PAGE, "text/html", include_bytes!("../../../portal/dist/drive/drive.html")),
+    (PAGE, "text/html", include_bytes!("../../../portal/drive/drive.html")),
     ("drive.js", "text/javascript", include_bytes!("../../../portal/dist/drive/drive.js")),
     ("drive.css", "text/css", include_bytes!("../../../portal/dist/drive/drive.css")),
     ("drive.licences.txt", "text/plain", include_bytes!("../../../portal/dist/drive/drive.licences.txt")),
