@@ -100,11 +100,12 @@ pub fn create_unseen(path: &Path) -> Result<File> {
     point(Operation::Write).and_then(|()| File::create(path)).map_err(failed("cannot create the file", path))
 }
 
-/// Writes a whole file in a folder that nobody sees yet; it is brought to disk when the store takes it.
+/// Writes a whole file in a folder that nobody sees yet, and makes folders on the way to it; it is brought to disk when the store takes it.
 ///
 /// # Errors
 /// When it cannot be written.
 pub fn write_unseen(path: &Path, bytes: &[u8]) -> Result<()> {
+    path.parent().map_or(Ok(()), create_dir_all)?;
     point(Operation::Write).and_then(|()| fs::write(path, bytes)).map_err(failed("cannot write the file", path))
 }
 

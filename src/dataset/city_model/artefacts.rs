@@ -3,14 +3,14 @@
 use super::cell::Block;
 use super::heights::Ground;
 use super::model::Attributes;
-use super::outputs::{self, write_file};
+use super::outputs;
 use super::tile::{self, GLB, Params};
 use super::{history, labels, read};
 use crate::crs::{Bbox, Crs, Vertical};
 use crate::dataset::{Artefact, ArtefactRole, AssembleContext, Assembly, Counts, Facts, PortalLayer, Representation, UnitResult};
 use crate::error::{Error, Place, Result};
 use crate::format::tileset::{self, Leaf, Region};
-use crate::io::Digest;
+use crate::io::{Digest, atomic};
 use crate::vector::hilbert;
 
 /// Name of the tileset, beside its tiles.
@@ -148,7 +148,7 @@ fn write_tiles(
         let Some(region) = tile.summary.region() else { continue };
         let bytes = tile.result.pack()?.read(GLB)?;
         let uri = format!("{}-{}.glb", tile.result.key, Digest::of(&bytes).short());
-        write_file(&context.output.join(&uri), &bytes)?;
+        atomic::write_unseen(&context.output.join(&uri), &bytes)?;
         let part = context.artefact(&uri, "model/gltf-binary", "glTF 2.0", &format!("Kachel {}", tile.result.key));
         parts.push(Artefact { role: ArtefactRole::Part, ..part });
         let transform = tile::frame(tile.block, ground)?.matrix();
@@ -160,7 +160,7 @@ fn write_tiles(
     } else {
         tileset::write(&leaves, copyright)?
     };
-    write_file(&context.output.join(TILESET), &bytes)?;
+    atomic::write_unseen(&context.output.join(TILESET), &bytes)?;
     let title = "3D-Gebäude als 3D Tiles";
     artefacts
         .push(Artefact { role: ArtefactRole::Tiles, ..context.artefact(TILESET, "application/json", "3D Tiles 1.1", title) });

@@ -14,6 +14,7 @@ use crate::format::cityjson::{self, CityObject};
 use crate::format::geoparquet;
 use crate::format::gpkg::{self, Geopackage, Layer};
 use crate::format::tileset::Region;
+use crate::io::atomic;
 use arrow::array::{Array, StringArray};
 use std::fs::File;
 use std::io::{BufWriter, Write};
@@ -147,7 +148,7 @@ impl Outputs {
             });
         }
         if let Some(picture) = self.picture {
-            write_file(&context.output.join(PREVIEW), &picture.finish()?)?;
+            atomic::write_unseen(&context.output.join(PREVIEW), &picture.finish()?)?;
             artefacts.push(Artefact {
                 role: ArtefactRole::Preview,
                 ..context.artefact(PREVIEW, "image/png", "PNG", "Vorschau der 3D-Gebäude")
@@ -237,17 +238,10 @@ fn feature(building: &Building) -> Vec<CityObject<'_>> {
 }
 
 pub fn create(path: &Path) -> Result<BufWriter<File>> {
-    File::create(path).map(BufWriter::new).map_err(|error| unwritable(path, error))
+    atomic::create_unseen(path).map(BufWriter::new)
 }
 
 pub fn flushed(mut output: BufWriter<File>, name: &str) -> Result<()> {
-    output.flush().map_err(|error| unwritable(Path::new(name), error))
-}
-
-pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    std::fs::write(path, bytes).map_err(|error| unwritable(path, error))
-}
-
-fn unwritable(path: &Path, error: std::io::Error) -> Error {
-    Error::new("mk::io::write", "cannot write the file").at(Place::file(path.display().to_string())).because(error)
+    let failed = |error| Error::new("mk::io::write", "cannot write the file").at(Place::file(name)).because(error);
+    output.flush().map_err(failed)
 }

@@ -1,5 +1,6 @@
 //! Orthophotos of the sites: tiles of a dataset that this one uses, as they are.
 
+use super::identity::DEGREE_M;
 use crate::crs::{Bbox, Crs, Operation};
 use crate::dataset::{AssembleContext, Representation};
 use crate::error::Result;
@@ -165,9 +166,6 @@ impl Aerial {
         Ok(tiles)
     }
 }
-
-/// Metres of a degree of latitude.
-const DEGREE_M: f64 = 111_320.0;
 
 /// Extents on the map of places in a CRS, with a margin in metres around each.
 ///

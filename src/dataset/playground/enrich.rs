@@ -340,9 +340,6 @@ fn pictures(tables: &mut Tables, crs: Crs, aerial: &mut Aerial, context: &Assemb
         let bbox = Bbox::new([rect.min().x, rect.min().y], [rect.max().x, rect.max().y]);
         for place in on_map(&[bbox], crs, MARGIN_M, &context.area.grids)? {
             let Some(picture) = aerial.picture(&place)? else { continue };
-            if taken == 0 {
-                atomic::create_dir_all(&folder)?;
-            }
             taken += 1;
             atomic::write_unseen(&folder.join(format!("{uuid}.jpg")), &picture)?;
             row.insert(PICTURE.to_owned(), format!("{PICTURES}/{uuid}.jpg").into());

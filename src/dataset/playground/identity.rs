@@ -121,7 +121,7 @@ fn middle(row: &Row) -> Option<[f64; 2]> {
 }
 
 /// Metres of a degree of latitude.
-const DEGREE_M: f64 = 111_320.0;
+pub const DEGREE_M: f64 = 111_320.0;
 
 fn distance_m(a: [f64; 2], b: [f64; 2], degrees: bool) -> f64 {
     let (dx, dy) = (a[0] - b[0], a[1] - b[1]);

@@ -20,7 +20,6 @@ use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::io::Read as _;
-use std::path::Path;
 use uuid::Uuid;
 
 /// Columns that are filled here.
@@ -221,7 +220,7 @@ pub fn keep(folded: &mut Folded, context: &AssembleContext<'_>) -> Result<u64> {
     for result in context.results.get(PHOTOS).into_iter().flatten().filter(|result| !result.outcome.summary.is_null()) {
         let photo: Kept = serde_json::from_value(result.outcome.summary.clone()).map_err(failed)?;
         if context.wants("fotos") && written.insert(photo.file.clone()) {
-            write(&context.output.join(&photo.file), &result.pack()?.read(ENTRY)?)?;
+            atomic::write_unseen(&context.output.join(&photo.file), &result.pack()?.read(ENTRY)?)?;
         }
         kept.insert(photo.name.clone(), photo);
     }
@@ -247,13 +246,6 @@ pub fn keep(folded: &mut Folded, context: &AssembleContext<'_>) -> Result<u64> {
     }
     folded.tables.entry(NOTE).or_default().append(&mut notes.rows);
     Ok(written.len() as u64)
-}
-
-fn write(path: &Path, bytes: &[u8]) -> Result<()> {
-    if let Some(folder) = path.parent() {
-        atomic::create_dir_all(folder)?;
-    }
-    atomic::write_unseen(path, bytes)
 }
 
 #[cfg(test)]

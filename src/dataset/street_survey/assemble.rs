@@ -6,6 +6,7 @@ use super::model::{Arranged, Frame};
 use super::options::Options;
 use super::{ARRANGE, DERIVE, KIND, READ, arrange, coverage, maptiles, moment, page, read, stac};
 use crate::crs::{Bbox, Crs, Operation};
+use crate::dataset::city_model::VerticalOption;
 use crate::dataset::vector_tiles::MapHeader;
 use crate::dataset::{
     Artefact, ArtefactRole, AssembleContext, Assembly, Counts, Facts, Located, PortalLayer, Representation, UnitResult,
@@ -146,7 +147,7 @@ fn pictures(drives: &[Drive<'_>], made: &BTreeMap<Uuid, (Derived, &UnitResult)>,
             return Err(Error::new("mk::run::input", "a picture is no longer there").at(Place::file(&frame.picture)));
         };
         let jpeg = source.bytes(Limits { max_bytes: MAX_BYTES, ..Limits::default() })?;
-        write(context, &path, &bare(&jpeg, Some(XMP)).map_err(|error| error.in_file(&source.name))?)
+        atomic::write_unseen(&context.output.join(&path), &bare(&jpeg, Some(XMP)).map_err(|error| error.in_file(&source.name))?)
     })?;
     // Each pack is opened once.
     let mut packs: BTreeMap<&str, (&UnitResult, Vec<Uuid>)> = BTreeMap::new();
@@ -167,19 +168,19 @@ fn pictures(drives: &[Drive<'_>], made: &BTreeMap<Uuid, (Derived, &UnitResult)>,
         for (name, digest) in wanted {
             let path = format!("{PICTURES}/{name}");
             if !context.kept.is_kept(&path, [&digest.as_bytes()[..]]) {
-                write(context, &path, &pack.read(&name)?)?;
+                atomic::write_unseen(&context.output.join(&path), &pack.read(&name)?)?;
             }
         }
         Ok(())
     })
 }
 
-fn write(context: &AssembleContext<'_>, path: &str, bytes: &[u8]) -> Result<()> {
-    let path = context.output.join(path);
-    if let Some(folder) = path.parent() {
-        atomic::create_dir_all(folder)?;
+/// What published heights refer to. Ellipsoidal ones became heights above the sea by the geoid, whose surface is that of DHHN2016.
+fn height_system(delivered: Option<VerticalOption>) -> &'static str {
+    match delivered {
+        Some(VerticalOption::Dhhn92) => "DHHN92",
+        _ => "DHHN2016",
     }
-    atomic::write_unseen(&path, bytes)
 }
 
 fn facts(arranged: &Arranged, drives: &[Drive<'_>], context: &AssembleContext<'_>) -> Result<Facts> {
@@ -216,7 +217,7 @@ fn facts(arranged: &Arranged, drives: &[Drive<'_>], context: &AssembleContext<'_
     let heights = frames().any(|frame| frame.height.is_some());
     Ok(Facts {
         crs: arranged.crs,
-        vertical: heights.then(|| "DHHN2016".to_owned()),
+        vertical: heights.then(|| height_system(arranged.vertical).to_owned()),
         bbox,
         bbox_lonlat: crate::crs::lonlat(arranged.crs, bbox, &context.area.grids)?,
         representation: Representation::Grid,
