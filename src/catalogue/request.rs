@@ -4,22 +4,13 @@
 //! empty a catalogue.
 
 use super::options::Dialect;
-use crate::markup::url_path;
 use std::fmt::Write;
 use uuid::Uuid;
 
+pub use crate::io::http::with_parameters;
+
 /// The output schema of all reading requests.
 pub const GMD: &str = "http://www.isotc211.org/2005/gmd";
-
-/// Adds parameters to an address that may have some.
-pub fn with_parameters(address: &str, parameters: &[(&str, &str)]) -> String {
-    let mut url = address.trim_end_matches(['?', '&']).to_owned();
-    for (name, value) in parameters {
-        url.push(if url.contains('?') { '&' } else { '?' });
-        let _ = write!(url, "{name}={}", url_path(value));
-    }
-    url
-}
 
 /// Address of `GetCapabilities`.
 pub fn capabilities(endpoint: &str) -> String {

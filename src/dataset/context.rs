@@ -2,7 +2,7 @@
 
 use super::{Artefact, ArtefactRole, Facts, Kept, Outcome};
 use crate::crs::{Bbox, Crs};
-use crate::error::{Error, Exit, Result};
+use crate::error::{Error, Exit, Rejection, Result};
 use crate::io::{Digest, Pack, PackWriter, Source};
 use crate::pipeline::{Audience, DatasetConfig};
 use crate::plan::{Input, InputKind};
@@ -83,6 +83,27 @@ pub struct UsedDataset {
     pub files: BTreeMap<String, (PathBuf, Digest)>,
     /// Its facts.
     pub facts: Facts,
+}
+
+/// For fetching what a server has, before a night looks for its sources.
+pub struct FetchContext<'a> {
+    /// Folder that relative paths in options are relative to.
+    pub folder: &'a Path,
+    /// A folder of the dataset's own that stays from night to night.
+    pub keep: &'a Path,
+    /// True when nothing may be asked or written: what is kept counts.
+    pub look: bool,
+    /// Set when the night is to stop.
+    pub cancel: &'a AtomicBool,
+}
+
+/// What was fetched.
+#[derive(Debug, Default)]
+pub struct Fetched {
+    /// Sources: those of tonight, or those that are kept.
+    pub sources: Vec<Source>,
+    /// What could not be fetched.
+    pub refused: Vec<Rejection>,
 }
 
 /// For planning a stage.

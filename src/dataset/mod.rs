@@ -22,7 +22,7 @@ pub mod playground;
 pub mod street_survey;
 pub mod vector_theme;
 
-pub use context::{Area, AssembleContext, PlanContext, UnitContext, UnitResult, UsedDataset, check};
+pub use context::{Area, AssembleContext, FetchContext, Fetched, PlanContext, UnitContext, UnitResult, UsedDataset, check};
 pub use count::{Count, Counts};
 pub use facts::{Artefact, ArtefactRole, Assembly, Facts, PortalLayer, Representation};
 pub use kept::Kept;
@@ -53,6 +53,9 @@ pub struct Kind {
     pub open: fn(&DatasetConfig) -> Result<Box<dyn Dataset>>,
 }
 
+/// Options of kinds that name a server in the place of files.
+pub const REMOTE: &[&str] = &["endpoint"];
+
 /// All kinds.
 pub static KINDS: &[Kind] =
     &[orthophoto::KIND, cadastre::KIND, city_model::KIND, playground::KIND, street_survey::KIND, vector_theme::KIND];
@@ -80,6 +83,15 @@ pub struct Stage {
 pub trait Dataset: Send + Sync {
     /// The stages, in order. A later stage is planned when the earlier ones are done.
     fn stages(&self) -> &'static [Stage];
+
+    /// Fetches what a server has of the dataset, where the pipeline names one.
+    ///
+    /// # Errors
+    /// When what is kept cannot be read; a server that fails is no error but refused.
+    fn fetch(&self, context: &FetchContext<'_>) -> Result<Fetched> {
+        let _ = context;
+        Ok(Fetched::default())
+    }
 
     /// The units of a stage: the same for the same sources and earlier results, in a stable order. Reads headers at most.
     ///

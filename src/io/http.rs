@@ -170,6 +170,16 @@ pub fn check_address(address: &str) -> Result<()> {
     }
 }
 
+/// Adds parameters to an address that may have some.
+pub fn with_parameters(address: &str, parameters: &[(&str, &str)]) -> String {
+    let mut url = address.trim_end_matches(['?', '&']).to_owned();
+    for (name, value) in parameters {
+        url.push(if url.contains('?') { '&' } else { '?' });
+        url.push_str(&format!("{name}={}", crate::markup::url_path(value)));
+    }
+    url
+}
+
 impl Client {
     /// A client; nothing is sent yet.
     ///
@@ -236,7 +246,15 @@ impl Client {
     /// # Errors
     /// When no whole answer came.
     pub fn get(&self, url: &str) -> Result<Reply, Failure> {
-        let mut request = self.agent.get(url);
+        self.get_as(url, "*/*")
+    }
+
+    /// Asks for an answer of some media type.
+    ///
+    /// # Errors
+    /// When no whole answer came.
+    pub fn get_as(&self, url: &str, accept: &str) -> Result<Reply, Failure> {
+        let mut request = self.agent.get(url).header("Accept", accept);
         if let Some(value) = &self.authorization {
             request = request.header("Authorization", value);
         }

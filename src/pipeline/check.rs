@@ -260,6 +260,11 @@ fn circle(start: usize, needs: &[Vec<usize>], ordered: &[usize]) -> Vec<usize> {
 /// place, as `tiles[0].zoom`.
 pub(super) fn kind(table: &Node, config: &DatasetConfig, findings: &mut Vec<Finding>) {
     let Some(kind) = dataset::kind(&config.kind) else { return };
+    if config.source.is_empty() && !dataset::REMOTE.iter().any(|key| config.options.contains_key(*key)) {
+        let place = table.get("kind").map_or(&table.span, |node| &node.span);
+        let message = format!("`{}` has neither files nor a server: `source` or `{}`", config.id, dataset::REMOTE.join("` or `"));
+        findings.push(Finding::new("mk::config::source", place, message).hint("name files: source = [\"in/*.gpkg\"]"));
+    }
     if let Err(error) = (kind.open)(config) {
         adopt(table, &error, findings);
     }

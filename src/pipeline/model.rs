@@ -127,6 +127,7 @@ pub struct DatasetConfig {
     /// Kind of the dataset.
     pub kind: String,
     /// Files, globs or ZIP archives, relative to this file.
+    #[serde(default)]
     #[schemars(length(min = 1))]
     pub source: Vec<String>,
     /// What a whole delivery has; what is missing is reported.

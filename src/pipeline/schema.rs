@@ -1,7 +1,7 @@
 //! The JSON Schema of the pipeline file, made from the types: what the check, the reference and editors read.
 
 use super::model::{DatasetConfig, PipelineConfig, PublishConfig};
-use crate::dataset::KINDS;
+use crate::dataset::{KINDS, REMOTE};
 use crate::publish::PUBLISHERS;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -23,7 +23,7 @@ pub fn schema() -> Value {
     let mut definitions = generator.take_definitions(true);
 
     let kinds = KINDS.iter().map(|kind| Tagged { kind: kind.name, summary: kind.summary, options: (kind.options)() });
-    let datasets: Vec<Value> = kinds.map(|kind| branch(&dataset, kind, &mut definitions)).collect();
+    let datasets: Vec<Value> = kinds.map(|kind| sourced(branch(&dataset, kind, &mut definitions))).collect();
     let publishers = PUBLISHERS.iter().map(|kind| Tagged { kind: kind.name, summary: kind.summary, options: (kind.options)() });
     let publishers: Vec<Value> = publishers.map(|kind| branch(&publish, kind, &mut definitions)).collect();
 
@@ -77,6 +77,19 @@ fn branch(common: &Value, kind: Tagged, definitions: &mut Map<String, Value>) ->
         "required": required,
         "additionalProperties": false,
     })
+}
+
+/// A kind that no server can give anything needs files; of the others the check says what is missing.
+fn sourced(mut dataset: Value) -> Value {
+    let asks = REMOTE.iter().any(|key| dataset["properties"].get(key).is_some());
+    if let (false, Some(required)) = (asks, dataset["required"].as_array_mut()) {
+        required.push(Value::from("source"));
+    }
+    // No files are not what a pipeline may write.
+    if let Some(source) = dataset["properties"]["source"].as_object_mut() {
+        source.remove("default");
+    }
+    dataset
 }
 
 /// Moves the definitions of a kind's schema beside the others; one that has another's name takes its kind's in front.

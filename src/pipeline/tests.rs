@@ -458,3 +458,20 @@ proptest::proptest! {
         let _ = Pipeline::parse(&text[..text.floor_char_boundary(at)], "stadt.toml").map_err(|error| render(&error, Style::default()));
     }
 }
+
+#[test]
+fn neither_files_nor_a_server() {
+    let text = format!("{HEAD}[[dataset]]\nid = \"wald\"\nkind = \"vector_theme\"\n");
+    assert_snapshot!(message(&text), @r#"
+    error[mk::config::source] stadt.toml:6:8
+      × `wald` has neither files nor a server: `source` or `endpoint`
+       ╭─[stadt.toml:6:8]
+     5 │ id = "wald"
+     6 │ kind = "vector_theme"
+       ·        ──────────────
+       ╰────
+      hint: name files: source = ["in/*.gpkg"]
+    "#);
+    // A kind that no server gives anything has a key less.
+    assert!(message(&text.replace("vector_theme", "orthophoto")).contains("no key `source`"));
+}

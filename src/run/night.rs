@@ -2,7 +2,7 @@
 
 use super::work::Work;
 use super::{Engine, Event, Limits, Progress, Store};
-use crate::dataset::{Area, ObjectChanges, UsedDataset};
+use crate::dataset::{Area, FetchContext, ObjectChanges, UsedDataset};
 use crate::error::{Error, Exit, Result};
 use crate::io::discover::{self, Request};
 use crate::io::{Digest, atomic};
@@ -58,7 +58,7 @@ pub struct Night<'a> {
     pub(crate) catalogued: BTreeMap<String, Vec<FindingGroup>>,
     ledger: Mutex<Ledger>,
     /// Held to the end; a plan without side effects has none.
-    _lock: Option<Lock>,
+    lock: Option<Lock>,
 }
 
 /// Now, or the time that `SOURCE_DATE_EPOCH` fixes.
@@ -179,7 +179,7 @@ impl<'a> Night<'a> {
             object_changes: BTreeMap::new(),
             catalogued: BTreeMap::new(),
             ledger: Mutex::new(ledger),
-            _lock: lock,
+            lock,
         })
     }
 
@@ -214,7 +214,16 @@ impl<'a> Night<'a> {
         }
         let request =
             Request { folder, patterns: &work.config.source, kind_patterns: work.kind.patterns, settle: Duration::ZERO };
-        let found = discover::discover(&request, &mut *self.ledger())?;
+        let mut found = discover::discover(&request, &mut *self.ledger())?;
+        let fetched = work.dataset.fetch(&FetchContext {
+            folder,
+            keep: &self.workspace.join("fetched").join(&work.config.id),
+            look: self.lock.is_none(),
+            cancel: &self.options.cancel,
+        })?;
+        found.sources.extend(fetched.sources);
+        found.sources.sort_by(|a, b| a.name.cmp(&b.name));
+        found.refused.extend(fetched.refused);
         work.sources = found.sources;
         work.waiting = found.waiting;
         if let Some(expect) = &work.config.expect {

@@ -16,6 +16,7 @@ mod pycsw;
 mod secrets;
 mod serve;
 mod sync;
+mod themes;
 mod tls;
 mod traps;
 mod world;

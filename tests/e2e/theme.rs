@@ -1,6 +1,7 @@
 //! Themes of the demo town: what comes out is what the generator knows, the night after too; styles are valid and maps show them.
 
 use super::oracles;
+use super::served::{Part, Served};
 use super::town::{Release, Run, Town, write_demo};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -114,4 +115,65 @@ fn a_night_of_the_whole_town_has_its_themes() {
     }
     let found = town.call("explain", &["ZE-0001"]).expect(0);
     assert!(found.stdout.contains("zustand.csv"), "{}", found.stdout);
+}
+
+/// Features of a collection by key, with the numbers of their geometries.
+fn places(path: &Path, key: &str) -> BTreeMap<String, (Value, Vec<f64>)> {
+    fn numbers(value: &Value, into: &mut Vec<f64>) {
+        match value {
+            Value::Array(values) => values.iter().for_each(|value| numbers(value, into)),
+            value => into.extend(value.as_f64()),
+        }
+    }
+    let collection: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let feature = |feature: &Value| {
+        let mut all = Vec::new();
+        numbers(&feature["geometry"]["coordinates"], &mut all);
+        (feature["properties"][key].as_str().unwrap().to_owned(), (feature["properties"].clone(), all))
+    };
+    collection["features"].as_array().unwrap().iter().map(feature).collect()
+}
+
+#[test]
+fn a_theme_from_a_server_of_features_is_that_of_the_file() {
+    let part = Part::of(&["vector_theme"]);
+    let served = Served::start(&part.pipeline(), &[]);
+    let folder = tempfile::tempdir().unwrap();
+    let pipeline = folder.path().join("pipeline.toml");
+    // The demo's pipeline, with a server in the place of its files.
+    let mut text = String::new();
+    let mut id = String::new();
+    for line in std::fs::read_to_string(part.pipeline()).unwrap().lines() {
+        if let Some(name) = line.strip_prefix("id = ") {
+            name.trim_matches('"').clone_into(&mut id);
+        }
+        if line.starts_with("source = ") {
+            let url = format!("{}/collections/{id}", served.url);
+            text.push_str(&format!("endpoint = {{ protocol = \"oapif\", url = \"{url}\", page = 3 }}\n"));
+        } else if !["source_crs", "encoding", "decimal", "csv"].iter().any(|key| line.starts_with(key)) {
+            // Fields have the names there under which they are published.
+            let (before, after) = line.split_once("from = ").unwrap_or((line, ""));
+            text.push_str(before);
+            text.push_str(after.split_once(", ").map_or("", |(_, rest)| rest));
+            text.push('\n');
+        }
+    }
+    std::fs::write(&pipeline, text).unwrap();
+    let run = || Run::of(&["run".as_ref(), "--json".as_ref(), pipeline.as_os_str()]).expect(0).summary();
+    run();
+    for (dataset, key) in [("schutzgebiete", "nummer"), ("strassenzustand", "abschnitt")] {
+        let theme = |work: &Path| places(&work.join(format!("current/public/{dataset}/theme.geojson")), key);
+        let (file, server) = (theme(&part.work()), theme(&folder.path().join("work")));
+        assert!(file.len() > 3, "{dataset} has more than a page");
+        assert_eq!(file.keys().collect::<Vec<_>>(), server.keys().collect::<Vec<_>>(), "{dataset}");
+        for (key, (properties, numbers)) in &file {
+            let (theirs, others) = &server[key];
+            assert_eq!(theirs, properties, "{dataset} {key}");
+            assert_eq!(others.len(), numbers.len(), "{dataset} {key}");
+            // A server of features gives degrees with nine digits: a tenth of a millimetre.
+            let far = numbers.iter().zip(others).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
+            assert!(far < 2e-8, "{dataset} {key}: {far}");
+        }
+    }
+    assert_eq!(run().units("done"), 0, "the same theme again");
 }

@@ -7,6 +7,7 @@
 mod assemble;
 mod cells;
 mod changes;
+mod endpoint;
 mod mapping;
 mod options;
 mod read;
@@ -19,7 +20,10 @@ mod whole;
 
 pub use options::Options;
 
-use super::{AssembleContext, Assembly, Dataset, Kind, Located, ObjectChanges, Outcome, PlanContext, Stage, UnitContext};
+use super::{
+    AssembleContext, Assembly, Dataset, FetchContext, Fetched, Kind, Located, ObjectChanges, Outcome, PlanContext, Stage,
+    UnitContext,
+};
 use crate::error::Result;
 use crate::pipeline::DatasetConfig;
 use crate::plan::UnitSpec;
@@ -70,6 +74,9 @@ fn open(config: &DatasetConfig) -> Result<Box<dyn Dataset>> {
 impl Dataset for VectorTheme {
     fn stages(&self) -> &'static [Stage] {
         &[Stage { name: "read", version: 1 }, Stage { name: "tiles", version: 1 }]
+    }
+    fn fetch(&self, context: &FetchContext<'_>) -> Result<Fetched> {
+        self.options.endpoint.as_ref().map_or_else(|| Ok(Fetched::default()), |option| endpoint::fetch(option, context))
     }
     fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
         match stage {

@@ -1,5 +1,6 @@
 //! The options of the kind in the pipeline file.
 
+use super::endpoint::EndpointOption;
 use super::style::StyleOption;
 use crate::crs::Crs;
 use crate::dataset::features::{CsvOption, DayOption, DecimalOption, FieldOption, GeometryOption, Reading};
@@ -13,6 +14,9 @@ use std::collections::BTreeSet;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
+    /// A server that has the theme, instead of files or beside them. Needs `fields`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub endpoint: Option<EndpointOption>,
     /// The layer that is read where a file has several; defaults to its only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer: Option<String>,
@@ -80,6 +84,13 @@ pub fn read(config: &DatasetConfig) -> Result<Options> {
         let place = Place::default().object(key);
         Err(Error::new("mk::config::option", message).at(place).hint(hint).exit(Exit::Usage))
     };
+    if let Some(endpoint) = &options.endpoint {
+        endpoint.check()?;
+        if options.fields.is_empty() {
+            // Each page alone would tell other fields.
+            return wrong("endpoint", "an endpoint needs `fields`: its pages differ in what they show".to_owned(), "list them");
+        }
+    }
     let mut names = BTreeSet::new();
     for (index, field) in options.fields.iter().enumerate() {
         let key = format!("fields[{index}].name");

@@ -1,6 +1,7 @@
 //! Stage `read`: a file to rows by cell of the map.
 
 use super::cells::{CellInfo, Cells, Spot};
+use super::endpoint;
 use super::mapping::Mapping;
 use super::options::Options;
 use super::rows::{Builder, pack_schema};
@@ -22,7 +23,7 @@ use geo::{Coord, Geometry, MapCoordsInPlace};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::mpsc::sync_channel;
@@ -54,29 +55,40 @@ pub struct Summary {
 pub fn units(context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
     let mut finder = Finder::default();
     let mut units = Vec::new();
+    // All pages of a server are one unit: a feature more moves all others from page to page.
+    let mut pages: BTreeMap<&str, Vec<Source>> = BTreeMap::new();
     for main in context.sources.iter().filter(|source| !source::is_beside(source.file_name())) {
+        if let Some(name) = endpoint::unit_of(&main.name) {
+            pages.entry(name).or_default().push(main.clone());
+            continue;
+        }
         let mut files = vec![main.clone()];
         if !source::beside(main.file_name()).is_empty() {
             files.extend(finder.of(main, source::beside)?);
         }
-        let size: u64 = files.iter().map(|file| file.size).sum();
-        units.push(UnitSpec {
-            key: main.name.clone(),
-            inputs: files.iter().map(Input::source).collect(),
-            // Without a list of fields it decides what is taken.
-            params: serde_json::json!({ "audience": context.dataset.audience }),
-            bbox: None,
-            memory_mb: 320 + (size >> 20).min(64),
-            cost: size,
-        });
+        units.push(unit(main.name.clone(), &files, context));
     }
+    units.extend(pages.into_iter().map(|(name, pages)| unit(name.to_owned(), &pages, context)));
     Ok(units)
+}
+
+fn unit(key: String, files: &[Source], context: &PlanContext<'_>) -> UnitSpec {
+    let size: u64 = files.iter().map(|file| file.size).sum();
+    UnitSpec {
+        key,
+        inputs: files.iter().map(Input::source).collect(),
+        // Without a list of fields it decides what is taken.
+        params: serde_json::json!({ "audience": context.dataset.audience }),
+        bbox: None,
+        memory_mb: 320 + (size >> 20).min(64),
+        cost: size,
+    }
 }
 
 /// Reads the file.
 pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
     let files: Vec<Source> = unit.inputs.iter().filter_map(Input::as_source).collect();
-    let name = files.first().map(|file| file.name.clone()).unwrap_or_default();
+    let name = unit.key.clone();
     let UnitContext { dataset, area, scratch, pack, cancel, .. } = context;
     let office = dataset.audience == Audience::Internal;
     let mut work = Work::new(&name, options, area, scratch, cancel, office);
@@ -137,7 +149,20 @@ fn source_of(files: &[Source], options: &Options, scratch: &Path, work: &mut Wor
             }
             Ok(())
         });
-        let read = source::read(files, &options.reading(), scratch, &mut Handing { sender, answers });
+        let mut handing = Handing { sender, answers };
+        let (reading, paged) = (options.reading(), files.first().is_some_and(|file| endpoint::unit_of(&file.name).is_some()));
+        let read = if paged {
+            let page = |page: &Source| {
+                // Each page has a folder of its own: nothing lies beside it.
+                let folder = scratch.join(page.file_name());
+                source::read(std::slice::from_ref(page), &reading, &folder, &mut handing)
+                    .map_err(|error| error.in_file(&page.name))
+            };
+            files.iter().try_for_each(page)
+        } else {
+            source::read(files, &reading, scratch, &mut handing)
+        };
+        drop(handing);
         let worked = worker.join().unwrap_or_else(|_| Err(Error::new("mk::run::panic", "the work on the features panicked")));
         // A worker that stopped is the reason why the reader did.
         worked.and(read)
@@ -234,6 +259,15 @@ impl<'w> Work<'w> {
     fn begin(&mut self, head: &Head) -> Result<Vec<Option<usize>>> {
         let mapping = Mapping::new(&head.columns, &head.hidden, &self.options.fields, self.office)?;
         let crs = self.area.crs.unwrap_or(head.crs);
+        if let Some(reader) = &mut self.reader {
+            // Another page of the same theme.
+            if reader.operation.fact().from != head.crs {
+                let message = format!("the page is in {}, those before it in {}", head.crs, reader.operation.fact().from);
+                return Err(Error::new("mk::vector_theme::crs", message));
+            }
+            reader.mapping = mapping;
+            return Ok(reader.mapping.sources.clone());
+        }
         let schema = pack_schema(&mapping.fields);
         let sources = mapping.sources.clone();
         self.reader = Some(Reader {
