@@ -73,6 +73,7 @@ impl Store {
                 Error::new("mk::serve::edit", "cannot read an edit").at(Place::file(path.display().to_string())).because(error)
             };
             if std::fs::metadata(&path).map_err(failed)?.len() > MOST {
+                tracing::warn!("{name} is too large for a file of changes: it is not shown");
                 continue;
             }
             let bytes = std::fs::read(&path).map_err(failed)?;
