@@ -4,7 +4,7 @@ use super::derive::{self, Derived, MAX_BYTES};
 use super::drive::{self, Drive, Shown};
 use super::model::{Arranged, Frame};
 use super::options::Options;
-use super::{ARRANGE, DERIVE, KIND, READ, arrange, coverage, maptiles, moment, page, read, stac};
+use super::{ARRANGE, DERIVE, KIND, READ, arrange, coverage, maptiles, moment, page, preview, read, stac};
 use crate::crs::{Bbox, Crs, Operation};
 use crate::dataset::city_model::VerticalOption;
 use crate::dataset::vector_tiles::MapHeader;
@@ -24,6 +24,7 @@ const STAC: &str = "stac";
 const PICTURES: &str = "pictures";
 const PMTILES: &str = "street_survey.pmtiles";
 const COVERAGE: &str = "coverage.geojson";
+const PREVIEW: &str = "preview.png";
 
 /// What a picture says of itself when it is published: that it is a whole sphere.
 const XMP: &str = r#"<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" xmlns:GPano="http://ns.google.com/photos/1.0/panorama/" GPano:ProjectionType="equirectangular" GPano:UsePanoramaViewer="True"/></rdf:RDF></x:xmpmeta>"#;
@@ -91,12 +92,19 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
             facts.operations.push(Operation::between(Crs::WGS84, Crs::WEB_MERCATOR, &[])?.fact().clone());
         }
     }
-    if context.wants("coverage")
-        && let Some(wanted) = &options.streets
-        && let Some((streets, _)) = read::read_streets(&context.results[READ])?
-    {
-        let lines = coverage::in_crs(streets, arranged.crs, &context.area.grids)?;
-        let found = coverage::of(&lines, &arranged.been, wanted.reach_m);
+    let found = match (&options.streets, read::read_streets(&context.results[READ])?) {
+        (Some(wanted), Some((streets, _))) => {
+            let lines = coverage::in_crs(streets, arranged.crs, &context.area.grids)?;
+            Some(coverage::of(&lines, &arranged.been, wanted.reach_m))
+        }
+        _ => None,
+    };
+    if context.wants("preview") {
+        atomic::write_unseen(&output.join(PREVIEW), &preview::png(&drives, found.as_ref())?)?;
+        let picture = context.artefact(PREVIEW, "image/png", "PNG", &format!("{title}: befahrene Straßen"));
+        artefacts.push(Artefact { role: ArtefactRole::Preview, ..picture });
+    }
+    if let Some(found) = found.filter(|_| context.wants("coverage")) {
         coverage::write(&output.join(COVERAGE), &found, arranged.crs, &context.area.grids)?;
         let about = format!("{title}: befahrene und fehlende Straßen");
         artefacts.push(context.artefact(COVERAGE, "application/geo+json", "GeoJSON (RFC 7946)", &about));

@@ -28,6 +28,13 @@ pub struct Coverage {
     stretches: Vec<(String, bool, Vec<[f64; 2]>)>,
 }
 
+impl Coverage {
+    /// The stretches that were driven, or those that were not.
+    pub fn stretches(&self, driven: bool) -> Vec<Vec<[f64; 2]>> {
+        self.stretches.iter().filter(|stretch| stretch.1 == driven).map(|stretch| stretch.2.clone()).collect()
+    }
+}
+
 /// Places by squares as wide as the reach.
 struct Places {
     reach: f64,

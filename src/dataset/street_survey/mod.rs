@@ -21,6 +21,7 @@ mod north;
 mod options;
 mod page;
 mod place;
+mod preview;
 mod read;
 mod stac;
 mod table;
@@ -80,7 +81,7 @@ impl Dataset for StreetSurvey {
         }
     }
     fn assemble_version(&self) -> u32 {
-        1
+        2
     }
     fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {
         assemble::assemble(&self.options, context)

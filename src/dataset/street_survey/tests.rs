@@ -447,6 +447,13 @@ fn streets_without_a_picture_are_told() {
     let notes = &done.assembly.as_ref().unwrap().facts.notes;
     assert!(notes.contains(&("Straßen ohne Bild".to_owned(), "Hinterweg".to_owned())), "{notes:?}");
     assert!(notes.contains(&("Straßennetz befahren".to_owned(), "0,1 von 0,2 km (48 %)".to_owned())), "{notes:?}");
+    let file = std::io::BufReader::new(std::fs::File::open(done.output().join("preview.png")).unwrap());
+    let mut picture = png::Decoder::new(file).read_info().unwrap();
+    let mut pixels = vec![0; picture.output_buffer_size().unwrap()];
+    picture.next_frame(&mut pixels).unwrap();
+    let count = |colour: [u8; 3]| pixels.as_chunks::<3>().0.iter().filter(|pixel| **pixel == colour).count();
+    // The street lies under its pictures here and there; the other one is beyond the paper.
+    assert!(count([11, 92, 134]) >= 20 * 9 && count([58, 140, 92]) > 20, "pictures and what was driven");
 }
 
 #[test]

@@ -8,6 +8,8 @@ use crate::report::{DatasetReport, Language, MapUnit, UnitState};
 /// Width of the drawing in its own units; one is about a pixel on a desktop.
 const WIDTH: f64 = 640.0;
 const MAX_HEIGHT: f64 = 460.0;
+/// Scale bar and place stand side by side below the map.
+const MIN_WIDTH: f64 = 360.0;
 const MARGIN: f64 = 10.0;
 
 /// Hatchings that all maps share.
@@ -30,6 +32,8 @@ pub(super) fn patterns() -> Element {
 struct Frame {
     ground: Bbox,
     scale: f64,
+    /// Paper beside the ground, left and right.
+    left: f64,
     width: f64,
     height: f64,
 }
@@ -41,10 +45,11 @@ impl Frame {
             return None;
         }
         let scale = ((WIDTH - 2.0 * MARGIN) / w).min((MAX_HEIGHT - 2.0 * MARGIN) / h);
-        Some(Self { ground, scale, width: w * scale + 2.0 * MARGIN, height: h * scale + 2.0 * MARGIN })
+        let width = (w * scale + 2.0 * MARGIN).max(MIN_WIDTH);
+        Some(Self { ground, scale, left: (width - w * scale) / 2.0, width, height: h * scale + 2.0 * MARGIN })
     }
     fn x(&self, easting: f64) -> f64 {
-        MARGIN + (easting - self.ground.min[0]) * self.scale
+        self.left + (easting - self.ground.min[0]) * self.scale
     }
     fn y(&self, northing: f64) -> f64 {
         self.height - MARGIN - (northing - self.ground.min[1]) * self.scale
