@@ -19,6 +19,7 @@ pub mod cadastre;
 pub mod city_model;
 pub mod orthophoto;
 pub mod playground;
+pub mod remote;
 pub mod street_survey;
 pub mod vector_theme;
 
@@ -54,7 +55,7 @@ pub struct Kind {
 }
 
 /// Options of kinds that name a server in the place of files.
-pub const REMOTE: &[&str] = &["endpoint"];
+pub const REMOTE: &[&str] = &["endpoint", "postgis"];
 
 /// All kinds.
 pub static KINDS: &[Kind] =

@@ -190,6 +190,29 @@ impl<W: Write + Send> Writer<W> {
     }
 }
 
+/// Begins a file for rows as they are, whose geometries nobody looks at: with all types that there may be and without extents.
+///
+/// # Errors
+/// When the CRS has no definition, or the output fails.
+pub fn plain<W: Write + Send>(output: W, schema: &SchemaRef, geometry: Option<&str>, crs: Option<Crs>) -> Result<ArrowWriter<W>> {
+    let mut properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default()));
+    if let Some(name) = geometry {
+        let column = ColumnPath::new(vec![name.to_owned()]);
+        properties = properties
+            .set_column_dictionary_enabled(column.clone(), false)
+            .set_column_statistics_enabled(column, EnabledStatistics::None);
+    }
+    let arrow = ArrowWriterOptions::new().with_properties(properties.build());
+    let mut writer = ArrowWriter::try_new_with_options(output, Arc::clone(schema), arrow).map_err(failed)?;
+    if let Some(name) = geometry {
+        let crs = crs.map(crate::crs::projjson).transpose()?;
+        let columns = json!({ name: { "encoding": "WKB", "geometry_types": [], "crs": crs } });
+        let geo = json!({ "version": "1.1.0", "primary_column": name, "columns": columns });
+        writer.append_key_value_metadata(KeyValue::new("geo".to_owned(), geo.to_string()));
+    }
+    Ok(writer)
+}
+
 const CORNERS: [&str; 4] = ["xmin", "ymin", "xmax", "ymax"];
 
 fn corner_fields() -> Fields {

@@ -262,7 +262,10 @@ pub(super) fn kind(table: &Node, config: &DatasetConfig, findings: &mut Vec<Find
     let Some(kind) = dataset::kind(&config.kind) else { return };
     if config.source.is_empty() && !dataset::REMOTE.iter().any(|key| config.options.contains_key(*key)) {
         let place = table.get("kind").map_or(&table.span, |node| &node.span);
-        let message = format!("`{}` has neither files nor a server: `source` or `{}`", config.id, dataset::REMOTE.join("` or `"));
+        let options = (kind.options)().to_value();
+        let servers = dataset::REMOTE.iter().filter(|key| options["properties"].get(key).is_some());
+        let keys: Vec<&str> = std::iter::once("source").chain(servers.copied()).collect();
+        let message = format!("`{}` has neither files nor a server: `{}`", config.id, keys.join("` or `"));
         findings.push(Finding::new("mk::config::source", place, message).hint("name files: source = [\"in/*.gpkg\"]"));
     }
     if let Err(error) = (kind.open)(config) {

@@ -464,7 +464,7 @@ fn neither_files_nor_a_server() {
     let text = format!("{HEAD}[[dataset]]\nid = \"wald\"\nkind = \"vector_theme\"\n");
     assert_snapshot!(message(&text), @r#"
     error[mk::config::source] stadt.toml:6:8
-      × `wald` has neither files nor a server: `source` or `endpoint`
+      × `wald` has neither files nor a server: `source` or `endpoint` or `postgis`
        ╭─[stadt.toml:6:8]
      5 │ id = "wald"
      6 │ kind = "vector_theme"

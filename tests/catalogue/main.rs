@@ -16,6 +16,7 @@ mod pycsw;
 mod secrets;
 mod serve;
 mod sync;
+mod tables;
 mod themes;
 mod tls;
 mod traps;

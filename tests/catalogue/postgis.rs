@@ -2,7 +2,7 @@
 //! something new.
 
 #[path = "../validators/postgres.rs"]
-mod cluster;
+pub mod cluster;
 
 use cluster::Cluster;
 use messkette::io::postgres::{Connection, Settings};

@@ -5,6 +5,7 @@ pub mod csv_file;
 mod feature;
 mod ogr;
 mod options;
+mod parquet_file;
 pub mod source;
 
 pub use feature::{Column, Raw, Value, convert, date_text, number};

@@ -2,8 +2,9 @@
 
 use super::feature::{Column, Raw};
 use super::options::Reading;
-use super::{csv_file, ogr};
+use super::{csv_file, ogr, parquet_file};
 use crate::crs::Crs;
+use crate::dataset::remote::is_table;
 use crate::error::{Error, Place, Result};
 use crate::io::{Limits, Source, sniff::Content, source::read_error};
 use std::io::Read;
@@ -68,6 +69,11 @@ pub fn read(files: &[Source], reading: &Reading<'_>, scratch: &Path, sink: &mut 
     let content = main.content()?;
     if content == Content::Other && is_csv(main.file_name()) {
         return csv_file::read(main, reading, sink);
+    }
+    // Only what was written here: the reader panics over broken files of others.
+    if content == Content::Parquet && is_table(main) {
+        let (layer, _) = main.file_name().rsplit_once(".parquet").unwrap_or((main.file_name(), ""));
+        return parquet_file::read(&main.local(scratch)?, layer, reading, sink);
     }
     let folder = scratch.join("source");
     let placed = files.iter().map(|file| file.place(&folder)).collect::<Result<Vec<PathBuf>>>()?;

@@ -30,7 +30,9 @@ mod write;
 pub(crate) use changes::{Change, Method, changes_of};
 pub use options::Options;
 
-use super::{AssembleContext, Assembly, Dataset, Kind, Located, Outcome, PlanContext, Stage, UnitContext};
+use super::{
+    AssembleContext, Assembly, Dataset, FetchContext, Fetched, Kind, Located, Outcome, PlanContext, Stage, UnitContext, remote,
+};
 use crate::error::Result;
 use crate::pipeline::DatasetConfig;
 use crate::plan::UnitSpec;
@@ -99,6 +101,10 @@ fn open(config: &DatasetConfig) -> Result<Box<dyn Dataset>> {
 impl Dataset for Playground {
     fn stages(&self) -> &'static [Stage] {
         &[Stage { name: "read", version: 2 }, Stage { name: "photos", version: 1 }]
+    }
+    fn fetch(&self, context: &FetchContext<'_>) -> Result<Fetched> {
+        let tables = self.options.tables();
+        remote::fetch(&tables.iter().map(|tables| tables as &dyn remote::Remote).collect::<Vec<_>>(), context)
     }
     fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
         match stage {

@@ -3,6 +3,7 @@
 use super::model::{self, Column, DEVICE, INSPECTION, SITE, Table};
 use crate::crs::Crs;
 use crate::dataset::features::{CsvOption, DayOption, DecimalOption, FieldOption, FieldType, Reading};
+use crate::dataset::remote::{PostgisOption, Tables};
 use crate::error::{Error, Exit, Place, Result};
 use crate::pipeline::DatasetConfig;
 use globset::{Glob, GlobSet, GlobSetBuilder};
@@ -14,6 +15,9 @@ use std::collections::BTreeSet;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Options {
+    /// Tables of a database with PostGIS, instead of files or beside them; named by the same patterns as files.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postgis: Option<PostgisOption>,
     /// Files with sites. Defaults to all files that are of no other table.
     #[serde(default)]
     pub sites: TableOption,
@@ -218,6 +222,14 @@ impl TableOption {
 }
 
 impl Options {
+    /// The tables of the database, with the columns that are asked for.
+    pub fn tables(&self) -> Option<Tables<'_>> {
+        let wanted = |name: &&str| model::table(name).zip(self.of(name)).map(|(table, option)| option.wanted(table));
+        let tables = [SITE, DEVICE, INSPECTION];
+        let fields = tables.iter().filter_map(wanted).flatten();
+        let columns = fields.flat_map(|wanted| wanted.names).map(|name| name.to_lowercase()).collect();
+        self.postgis.as_ref().map(|option| Tables { option, columns: Some(columns) })
+    }
     /// The option of a table that is read from files.
     pub fn of(&self, table: &str) -> Option<&TableOption> {
         match table {
@@ -305,6 +317,9 @@ fn set(patterns: &[String]) -> Result<GlobSet> {
 pub fn read(config: &DatasetConfig) -> Result<Options> {
     let options: Options = crate::dataset::read_options(config)?;
     options.sorter()?;
+    if let Some(postgis) = &options.postgis {
+        postgis.check()?;
+    }
     for (key, table, option) in [
         ("sites", SITE, &options.sites),
         ("devices", DEVICE, &options.devices),

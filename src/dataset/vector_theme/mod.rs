@@ -7,7 +7,6 @@
 mod assemble;
 mod cells;
 mod changes;
-mod endpoint;
 mod mapping;
 mod options;
 mod read;
@@ -22,7 +21,7 @@ pub use options::Options;
 
 use super::{
     AssembleContext, Assembly, Dataset, FetchContext, Fetched, Kind, Located, ObjectChanges, Outcome, PlanContext, Stage,
-    UnitContext,
+    UnitContext, remote,
 };
 use crate::error::Result;
 use crate::pipeline::DatasetConfig;
@@ -76,7 +75,9 @@ impl Dataset for VectorTheme {
         &[Stage { name: "read", version: 1 }, Stage { name: "tiles", version: 1 }]
     }
     fn fetch(&self, context: &FetchContext<'_>) -> Result<Fetched> {
-        self.options.endpoint.as_ref().map_or_else(|| Ok(Fetched::default()), |option| endpoint::fetch(option, context))
+        let tables = self.options.tables();
+        let servers = self.options.endpoint.iter().map(|server| server as &dyn remote::Remote);
+        remote::fetch(&servers.chain(tables.iter().map(|tables| tables as &dyn remote::Remote)).collect::<Vec<_>>(), context)
     }
     fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
         match stage {

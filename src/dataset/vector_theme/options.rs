@@ -1,9 +1,9 @@
 //! The options of the kind in the pipeline file.
 
-use super::endpoint::EndpointOption;
 use super::style::StyleOption;
 use crate::crs::Crs;
 use crate::dataset::features::{CsvOption, DayOption, DecimalOption, FieldOption, GeometryOption, Reading};
+use crate::dataset::remote::{EndpointOption, PostgisOption, Tables};
 use crate::error::{Error, Exit, Place, Result};
 use crate::pipeline::DatasetConfig;
 use schemars::JsonSchema;
@@ -17,6 +17,9 @@ pub struct Options {
     /// A server that has the theme, instead of files or beside them. Needs `fields`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<EndpointOption>,
+    /// Tables of a database with PostGIS, instead of files or beside them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub postgis: Option<PostgisOption>,
     /// The layer that is read where a file has several; defaults to its only one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub layer: Option<String>,
@@ -54,6 +57,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// The tables of the database, with the columns that are asked for.
+    pub fn tables(&self) -> Option<Tables<'_>> {
+        let names: BTreeSet<String> = self.fields.iter().map(|field| field.source().to_lowercase()).collect();
+        self.postgis.as_ref().map(|option| Tables { option, columns: (!names.is_empty()).then_some(names) })
+    }
     /// How the files are read.
     pub fn reading(&self) -> Reading<'_> {
         Reading {
@@ -90,6 +98,9 @@ pub fn read(config: &DatasetConfig) -> Result<Options> {
             // Each page alone would tell other fields.
             return wrong("endpoint", "an endpoint needs `fields`: its pages differ in what they show".to_owned(), "list them");
         }
+    }
+    if let Some(postgis) = &options.postgis {
+        postgis.check()?;
     }
     let mut names = BTreeSet::new();
     for (index, field) in options.fields.iter().enumerate() {

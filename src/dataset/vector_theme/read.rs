@@ -1,7 +1,6 @@
 //! Stage `read`: a file to rows by cell of the map.
 
 use super::cells::{CellInfo, Cells, Spot};
-use super::endpoint;
 use super::mapping::Mapping;
 use super::options::Options;
 use super::rows::{Builder, pack_schema};
@@ -10,7 +9,7 @@ use crate::dataset::features::check::{self, Fault};
 use crate::dataset::features::source::{self, Head, Sink, place};
 use crate::dataset::features::{DecimalOption, FieldOption, GeometryOption, Raw, convert};
 use crate::dataset::vector_tiles::around;
-use crate::dataset::{Area, Counts, Outcome, PlanContext, UnitContext, check as check_cancel};
+use crate::dataset::{Area, Counts, Outcome, PlanContext, UnitContext, check as check_cancel, remote};
 use crate::error::{Error, Rejection, Result};
 use crate::format::wkb;
 use crate::io::Source;
@@ -58,7 +57,7 @@ pub fn units(context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
     // All pages of a server are one unit: a feature more moves all others from page to page.
     let mut pages: BTreeMap<&str, Vec<Source>> = BTreeMap::new();
     for main in context.sources.iter().filter(|source| !source::is_beside(source.file_name())) {
-        if let Some(name) = endpoint::unit_of(&main.name) {
+        if let Some(name) = remote::unit_of(&main.name) {
             pages.entry(name).or_default().push(main.clone());
             continue;
         }
@@ -150,7 +149,7 @@ fn source_of(files: &[Source], options: &Options, scratch: &Path, work: &mut Wor
             Ok(())
         });
         let mut handing = Handing { sender, answers };
-        let (reading, paged) = (options.reading(), files.first().is_some_and(|file| endpoint::unit_of(&file.name).is_some()));
+        let (reading, paged) = (options.reading(), files.first().is_some_and(|file| remote::unit_of(&file.name).is_some()));
         let read = if paged {
             let page = |page: &Source| {
                 // Each page has a folder of its own: nothing lies beside it.

@@ -547,3 +547,13 @@ fn changes_between_two_releases_are_listed_by_key_or_by_content() {
         assert!(dataset.object_changes(folder.path(), &after.output()).unwrap().is_none());
     }
 }
+
+#[test]
+fn a_parquet_file_of_others_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let made = run_kind("vector_theme", &reserves(), &[fixture("schutzgebiete.geojson")]);
+    let path = folder.path().join("gebiete.parquet");
+    std::fs::copy(made.output().join("theme.parquet"), &path).unwrap();
+    let harness = run_kind("vector_theme", &reserves(), &[path]);
+    assert!(harness.errors[0].2.message().contains("Parquet, which no reader of vector data takes"), "{:?}", harness.errors);
+}

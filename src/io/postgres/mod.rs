@@ -1,10 +1,14 @@
-//! A connection to PostgreSQL, as far as tables are written: statements of ours and `COPY` (protocol 3.0, PostgreSQL 10 or later).
+//! A connection to PostgreSQL, as far as tables are read and written: statements of ours and `COPY` (protocol 3.0, PostgreSQL 10 or
+//! later).
 //!
 //! Statements go as they are (simple query): names and texts in them are quoted by [`name`] and [`text`]. A password is sent by
 //! SCRAM or MD5, in the clear over TLS or a socket of this machine only. What a server says is shown without details: they can quote
 //! rows. `send` faults strike before and after each statement and each piece of rows.
 
+mod reach;
 mod stream;
+
+pub use reach::{Reach, TlsMode};
 
 use super::faults::{Operation, point};
 use crate::error::{Error, Exit, Result};
@@ -12,14 +16,14 @@ use crate::pipeline::Revealed;
 use bytes::BytesMut;
 use fallible_iterator::FallibleIterator;
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
-use postgres_protocol::message::backend::{ErrorResponseBody, Message};
+use postgres_protocol::message::backend::{ErrorResponseBody, Header, Message};
 use postgres_protocol::message::frontend;
 use std::io::{self, Read, Write};
 use std::time::Duration;
 use stream::Stream;
 
-/// Bytes of one message of a server, at most: we ask for little.
-const MOST_BYTES: usize = 16 << 20;
+/// Bytes of one message of a server, at most: a row with all its geometry.
+const MOST_BYTES: usize = 64 << 20;
 /// Bytes of rows that are sent at once.
 const PIECE: usize = 256 << 10;
 
@@ -68,6 +72,12 @@ pub fn text(text: &str) -> String {
 /// A row of an answer, as text.
 pub type Row = Vec<Option<String>>;
 
+/// A value of a row as the server writes it.
+pub type Value<'v> = Option<&'v [u8]>;
+
+/// Takes rows as they come.
+pub type Take<'t> = dyn FnMut(&[Value<'_>]) -> Result<()> + 't;
+
 /// A connection.
 pub struct Connection {
     stream: Stream,
@@ -108,18 +118,32 @@ impl Connection {
     /// # Errors
     /// When the server refuses one of them, or the line breaks.
     pub fn run(&mut self, statements: &str) -> Result<Vec<Row>> {
+        let mut rows = Vec::new();
+        self.each(statements, &mut |row| {
+            let value = |bytes: &Value<'_>| bytes.map(|bytes| String::from_utf8_lossy(bytes).into_owned());
+            rows.push(row.iter().map(value).collect());
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    /// Runs statements, and hands on each row of their answers as it comes: only one is in memory.
+    ///
+    /// # Errors
+    /// When the server refuses one of them, or the line breaks; those of `take`, after which the rest of the rows is still on the way
+    /// and the connection good for nothing but its end.
+    pub fn each(&mut self, statements: &str, take: &mut Take<'_>) -> Result<()> {
         sending()?;
         frontend::query(statements, &mut self.output).map_err(broken)?;
         self.flush()?;
-        let (mut rows, mut fault) = (Vec::new(), None);
+        let mut fault = None;
         loop {
             match self.next()? {
                 Message::DataRow(row) => {
                     let buffer = row.buffer();
-                    let value = |range: Option<std::ops::Range<usize>>| {
-                        Ok(range.and_then(|range| buffer.get(range)).map(|bytes| String::from_utf8_lossy(bytes).into_owned()))
-                    };
-                    rows.push(row.ranges().map(value).collect().map_err(broken)?);
+                    let value = |range: Option<std::ops::Range<usize>>| Ok(range.and_then(|range| buffer.get(range)));
+                    let values: Vec<Value<'_>> = row.ranges().map(value).collect().map_err(broken)?;
+                    take(&values)?;
                 }
                 Message::ErrorResponse(body) => fault = fault.or(Some(self.told(&body))),
                 Message::CopyInResponse(_) | Message::CopyOutResponse(_) => return Err(unexpected()),
@@ -128,7 +152,7 @@ impl Connection {
             }
         }
         sending()?;
-        fault.map_or(Ok(rows), Err)
+        fault.map_or(Ok(()), Err)
     }
 
     /// Runs a `COPY ... FROM STDIN`: `give` adds bytes to a buffer and says whether there is more to come. Gives the number of rows
@@ -254,11 +278,13 @@ impl Connection {
     fn next(&mut self) -> Result<Message> {
         let mut piece = [0; 16 << 10];
         loop {
+            // The parser makes room for as many bytes as a message says it has.
+            let header = Header::parse(&self.input).map_err(broken)?;
+            if header.is_some_and(|header| usize::try_from(header.len()).is_ok_and(|length| length > MOST_BYTES)) {
+                return Err(broken(io::Error::other("a message is larger than allowed")));
+            }
             if let Some(message) = Message::parse(&mut self.input).map_err(broken)? {
                 return Ok(message);
-            }
-            if self.input.len() > MOST_BYTES {
-                return Err(broken(io::Error::other("a message is larger than allowed")));
             }
             match self.stream.read(&mut piece) {
                 Ok(0) => return Err(broken(io::Error::from(io::ErrorKind::UnexpectedEof))),
@@ -309,7 +335,9 @@ impl Connection {
         let error = Error::new("mk::postgres::refused", format!("the database says: {message} (SQLSTATE {state})"));
         match state.get(..2).unwrap_or_default() {
             "28" => error.exit(Exit::Credentials).hint("check role and password, and what pg_hba.conf lets it do"),
-            "42" if state == "42501" => error.exit(Exit::Credentials).hint("the role needs CREATE on the database"),
+            "42" if state == "42501" => error
+                .exit(Exit::Credentials)
+                .hint("the role needs CREATE on the database to publish, USAGE of the schema and SELECT on the table to read"),
             "08" | "53" | "55" | "57" | "40" => error.exit(Exit::Unavailable),
             "3D" => error.exit(Exit::Usage).hint("create the database, with the extension postgis"),
             _ => error,

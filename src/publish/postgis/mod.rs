@@ -10,12 +10,11 @@ mod sync;
 
 use super::{Outside, OutsideInput, Phase, Publisher, read_options};
 use crate::error::{Error, Exit, Place, Result};
-use crate::io::postgres::{Connection, Settings, Tls, is_here};
+use crate::io::postgres::{Reach, TlsMode};
 use crate::pipeline::{Audience, PublishConfig, Secret};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::PathBuf;
 
 /// The publisher, as the table lists it.
 pub const PUBLISHER: Publisher = Publisher {
@@ -76,16 +75,6 @@ pub struct Options {
     pub timeout_s: u32,
 }
 
-/// How the line is sealed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum TlsMode {
-    /// TLS, with the certificate and the host name checked.
-    Verify,
-    /// An open line.
-    Off,
-}
-
 fn port() -> u16 {
     5432
 }
@@ -104,16 +93,7 @@ impl Options {
         let wrong = |code, key: &str, message: &str, hint: &str| {
             Err(Error::new(code, message).hint(hint).exit(Exit::Usage).at(Place::default().object(key)))
         };
-        if self.host.is_empty()
-            || self.host.contains(|letter: char| letter.is_whitespace() || letter.is_control() || "@?".contains(letter))
-        {
-            let hint = "name the host alone: user, database and password have keys of their own";
-            return wrong("mk::publish::host", "host", "this is no name of a host", hint);
-        }
-        if self.tls == Some(TlsMode::Off) && !is_here(&self.host) {
-            let hint = "leave tls out: the certificate is checked then; ca_file names the office's own authority";
-            return wrong("mk::publish::tls", "tls", "an open line is accepted on this machine only", hint);
-        }
+        self.reach().check()?;
         let plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '_';
         let begins = self.schema_prefix.starts_with(|letter: char| letter.is_ascii_lowercase() || letter == '_');
         if !self.schema_prefix.is_empty()
@@ -127,14 +107,22 @@ impl Options {
                 hint,
             );
         }
-        if self.tls() == TlsMode::Off && (self.ca_file.is_some() || self.client_certificate.is_some()) {
-            return wrong("mk::publish::tls", "tls", "certificates are of use with TLS only", "add tls = \"verify\"");
-        }
         Ok(())
     }
 
-    fn tls(&self) -> TlsMode {
-        self.tls.unwrap_or(if is_here(&self.host) { TlsMode::Off } else { TlsMode::Verify })
+    fn reach(&self) -> Reach<'_> {
+        Reach {
+            before: "",
+            host: &self.host,
+            port: self.port,
+            database: &self.database,
+            user: &self.user,
+            password: self.password.as_ref(),
+            tls: self.tls,
+            ca_file: self.ca_file.as_deref(),
+            client_certificate: self.client_certificate.as_ref(),
+            timeout_s: self.timeout_s,
+        }
     }
 
     fn folder(&self) -> &'static str {
@@ -142,33 +130,6 @@ impl Options {
             Audience::Public => "public",
             Audience::Internal => "internal",
         }
-    }
-
-    fn connect(&self, folder: &Path) -> Result<Connection> {
-        let reveal = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.reveal(folder)).transpose();
-        let authorities = self.ca_file.as_ref().map(|path| folder.join(path)).map(|path| {
-            std::fs::read(&path).map_err(|error| {
-                Error::new("mk::publish::ca_file", "cannot read the file of authorities")
-                    .at(Place::file(path.display().to_string()))
-                    .because(error)
-                    .exit(Exit::Usage)
-            })
-        });
-        let tls = match self.tls() {
-            TlsMode::Off => None,
-            TlsMode::Verify => {
-                Some(Tls { authorities: authorities.transpose()?, certificate: reveal(&self.client_certificate)? })
-            }
-        };
-        Connection::open(&Settings {
-            host: self.host.clone(),
-            port: self.port,
-            database: self.database.clone(),
-            user: self.user.clone(),
-            password: reveal(&self.password)?,
-            tls,
-            timeout: Duration::from_secs(u64::from(self.timeout_s)),
-        })
     }
 }
 
@@ -183,7 +144,7 @@ fn outside(config: &PublishConfig, input: &OutsideInput<'_>) -> Result<Option<Ou
 /// Before the catalogues the tables are there; after them goes what nobody links to any more.
 fn run(options: &Options, input: &OutsideInput<'_>, outside: &mut Outside) -> Result<()> {
     let wishes = sync::wishes(options, input)?;
-    let mut connection = options.connect(input.pipeline.folder())?;
+    let mut connection = options.reach().connect(input.pipeline.folder())?;
     let mut sync = sync::Sync::new(options, &input.pipeline.config.name, &mut connection);
     match input.phase {
         Phase::Before => wishes.iter().filter(|wish| wish.asked).try_for_each(|wish| sync.bring(wish, outside)),
@@ -212,10 +173,10 @@ mod tests {
             check(good).unwrap();
         }
         for (bad, code) in [
-            (json!({ "tls": "off" }), "mk::publish::tls"),
-            (json!({ "host": "localhost", "ca_file": "ca.pem" }), "mk::publish::tls"),
-            (json!({ "host": "user@db" }), "mk::publish::host"),
-            (json!({ "host": "" }), "mk::publish::host"),
+            (json!({ "tls": "off" }), "mk::postgres::tls"),
+            (json!({ "host": "localhost", "ca_file": "ca.pem" }), "mk::postgres::tls"),
+            (json!({ "host": "user@db" }), "mk::postgres::host"),
+            (json!({ "host": "" }), "mk::postgres::host"),
             (json!({ "schema_prefix": "pg_" }), "mk::publish::schema"),
             (json!({ "schema_prefix": "a\"; DROP" }), "mk::publish::schema"),
         ] {

@@ -1,12 +1,12 @@
-//! Themes that a server has: WFS 2.0 and OGC API Features, fetched page by page before a night reads them.
+//! Features of a WFS 2.0 or an OGC API Features server, fetched page by page.
 //!
-//! The pages are files like any other, kept in the workspace; only a whole delivery takes the place of the last one. What a server
-//! changes in every answer (time stamps, links) is left out, so that an unchanged theme is an unchanged source.
+//! What a server changes in every answer (time stamps, links) is left out, so that an unchanged theme is an unchanged source.
 
-use crate::dataset::{FetchContext, Fetched};
-use crate::error::{Error, Exit, Place, Rejection, Result};
+use super::Remote;
+use crate::dataset::FetchContext;
+use crate::error::{Error, Exit, Place, Result};
 use crate::io::http::{self, Auth, Client, Failure, Reach, Reply, Settings, with_parameters};
-use crate::io::{Digest, Source, atomic};
+use crate::io::{Digest, atomic};
 use crate::pipeline::Secret;
 use quick_xml::events::{BytesStart, Event};
 use schemars::JsonSchema;
@@ -97,12 +97,6 @@ impl EndpointOption {
         }
     }
 
-    /// What its pages are called before the `!`: the address without what stands behind the `?`.
-    fn name(&self) -> String {
-        let address = self.url.split('?').next().unwrap_or_default().trim_end_matches('/');
-        self.type_name.as_ref().map_or_else(|| address.to_owned(), |name| format!("{address} {name}"))
-    }
-
     fn ending(&self) -> &'static str {
         match self.protocol {
             Protocol::Wfs => "gml",
@@ -116,91 +110,39 @@ pub fn unit_of(source: &str) -> Option<&str> {
     source.split_once("!seite-").map(|(name, _)| name)
 }
 
-/// Fetches the theme, or takes what was fetched last.
-///
-/// # Errors
-/// Only when what is kept cannot be read; a server that fails is a refused source.
-pub fn fetch(option: &EndpointOption, context: &FetchContext<'_>) -> Result<Fetched> {
-    let (kept, aside) = (context.keep.to_owned(), context.keep.with_extension("alt"));
-    // A crash between two renames left the last delivery aside.
-    if !kept.is_dir() && aside.is_dir() && !context.look {
-        atomic::rename(&aside, &kept)?;
+impl Remote for EndpointOption {
+    /// The address without what stands behind the `?`.
+    fn name(&self) -> String {
+        let address = self.url.split('?').next().unwrap_or_default().trim_end_matches('/');
+        self.type_name.as_ref().map_or_else(|| address.to_owned(), |name| format!("{address} {name}"))
     }
-    let mut refused = Vec::new();
-    if !context.look {
-        let new = context.keep.with_extension("neu");
-        match pages(option, context, &new) {
-            Ok(pages) => take_over(&pages, option.ending(), &kept, &aside, &new)?,
-            Err(error) if error.exit_code() == Exit::Cancelled => return Err(error),
-            Err(error) => refused.push(Rejection::of("file", &error.in_file(&option.name()))),
+
+    fn identity(&self) -> String {
+        format!("{:?} {} {:?}", self.protocol, self.url, self.type_name)
+    }
+
+    /// One page at a time is in memory.
+    fn bring(&self, context: &FetchContext<'_>, folder: &Path) -> Result<()> {
+        let reach = Reach {
+            credentials: self.credentials.as_ref(),
+            auth: self.auth,
+            client_certificate: None,
+            ca_file: self.ca_file.as_deref(),
+            proxy: self.proxy.as_deref(),
+            timeout_s: self.timeout_s,
+        };
+        let client = Client::new(&Settings::gather(&reach, context.folder)?)?;
+        let (seen, addresses) = (BTreeSet::new(), BTreeSet::new());
+        let mut walk = Walk { client, option: self, context, folder, seen, addresses, bytes: 0, count: 0 };
+        match self.protocol {
+            Protocol::Wfs => walk.wfs()?,
+            Protocol::Oapif => walk.oapif()?,
         }
-        atomic::remove_tree(&new)?;
+        if walk.count == 0 {
+            return Err(told("the server has no feature of this theme").hint("an empty delivery never removes what is published"));
+        }
+        Ok(())
     }
-    let mut names: Vec<String> = std::fs::read_dir(&kept)
-        .into_iter()
-        .flatten()
-        .flatten()
-        .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| name.starts_with("seite-"))
-        .collect();
-    names.sort();
-    let sources = names.iter().map(|name| Source::of_file(&kept.join(name), &format!("{}!{name}", option.name())));
-    Ok(Fetched { sources: sources.collect::<Result<_>>()?, refused })
-}
-
-/// The file of a page.
-fn page_file(folder: &Path, index: usize, ending: &str) -> PathBuf {
-    folder.join(format!("seite-{:05}.{ending}", index + 1))
-}
-
-/// Puts a whole delivery in the place of the last one; one that is the same leaves it.
-fn take_over(pages: &[Digest], ending: &str, kept: &Path, aside: &Path, new: &Path) -> Result<()> {
-    let is = |(index, page): (usize, &Digest)| Digest::of_file(&page_file(kept, index, ending)).ok() == Some(*page);
-    if pages.iter().enumerate().all(is) && !page_file(kept, pages.len(), ending).exists() {
-        return Ok(());
-    }
-    atomic::sync_dir(new)?;
-    atomic::remove_tree(aside)?;
-    if kept.is_dir() {
-        atomic::rename(kept, aside)?;
-    }
-    atomic::rename(new, kept)?;
-    atomic::remove_tree(aside)
-}
-
-/// Writes all pages of the theme into a folder, without what changes in every answer; one page at a time is in memory. Gives their
-/// digests.
-fn pages(option: &EndpointOption, context: &FetchContext<'_>, folder: &Path) -> Result<Vec<Digest>> {
-    let reach = Reach {
-        credentials: option.credentials.as_ref(),
-        auth: option.auth,
-        client_certificate: None,
-        ca_file: option.ca_file.as_deref(),
-        proxy: option.proxy.as_deref(),
-        timeout_s: option.timeout_s,
-    };
-    let client = Client::new(&Settings::gather(&reach, context.folder)?)?;
-    atomic::remove_tree(folder)?;
-    atomic::create_dir_all(folder)?;
-    let mut walk = Walk {
-        client,
-        option,
-        context,
-        folder,
-        seen: BTreeSet::new(),
-        addresses: BTreeSet::new(),
-        pages: Vec::new(),
-        bytes: 0,
-        count: 0,
-    };
-    match option.protocol {
-        Protocol::Wfs => walk.wfs()?,
-        Protocol::Oapif => walk.oapif()?,
-    }
-    if walk.count == 0 {
-        return Err(told("the server has no feature of this theme").hint("an empty delivery never removes what is published"));
-    }
-    Ok(walk.pages)
 }
 
 fn told(message: impl Into<String>) -> Error {
@@ -215,9 +157,8 @@ struct Walk<'w> {
     /// Digests of the pages: a server that gives one twice goes round in a circle.
     seen: BTreeSet<Digest>,
     addresses: BTreeSet<String>,
-    /// Where the pages are written, and their digests.
+    /// Where the pages are written.
     folder: &'w Path,
-    pages: Vec<Digest>,
     bytes: u64,
     count: u64,
 }
@@ -289,20 +230,19 @@ impl Walk<'_> {
         if features == 0 {
             return Ok(());
         }
-        let digest = Digest::of(page);
-        if !self.seen.insert(digest) {
+        if !self.seen.insert(Digest::of(page)) {
             return Err(told("the server gives the same page again"));
         }
         self.bytes += page.len() as u64;
         if self.bytes > MAX_BYTES {
             return Err(told("the theme has more than 64 GiB"));
         }
-        if self.pages.len() >= MAX_PAGES {
+        let index = self.seen.len();
+        if index > MAX_PAGES {
             return Err(told(format!("the theme has more than {MAX_PAGES} pages")).hint("ask for larger ones: page = 10000"));
         }
-        atomic::write_new(&page_file(self.folder, self.pages.len(), self.option.ending()), page)?;
+        atomic::write_new(&self.folder.join(format!("seite-{index:05}.{}", self.option.ending())), page)?;
         self.count += features;
-        self.pages.push(digest);
         Ok(())
     }
 
