@@ -31,6 +31,7 @@ pub use made::Made;
 
 use crate::crs::Bbox;
 use crate::error::{Rejection, Result};
+use crate::io::Source;
 use crate::pipeline::DatasetConfig;
 use crate::plan::UnitSpec;
 use serde::{Deserialize, Serialize};
@@ -120,6 +121,12 @@ pub trait Dataset: Send + Sync {
     /// # Errors
     /// When an artefact cannot be made; then nothing of this night is released.
     fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly>;
+
+    /// True when everybody may read the name of a source: the public record names what the dataset was made of.
+    fn names_publicly(&self, source: &Source) -> bool {
+        let _ = source;
+        true
+    }
 
     /// Identifiers of the objects that are personal and must not be named in anything public, whether they were dropped or kept.
     ///

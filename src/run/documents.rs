@@ -4,7 +4,7 @@ use super::night::{Night, now};
 use super::work::Work;
 use crate::dataset::ArtefactRole;
 use crate::error::{Error, Exit, Place, Result};
-use crate::io::{Digest, atomic};
+use crate::io::{Digest, Source, atomic};
 use crate::ledger::{AssemblyRow, StoredFile};
 use crate::metadata::{self, CatalogueLock, Existing, PublishedArtefact, RecordInput, RenderedRecord};
 use crate::pipeline::{Audience, DatasetConfig};
@@ -56,9 +56,14 @@ impl Night<'_> {
                 (!artefacts.is_empty()).then_some((work, row, artefacts))
             })
             .collect();
+        let named = |(work, row, _): &(&Work, &AssemblyRow, Vec<PublishedArtefact>)| -> Vec<Source> {
+            let told = |source: &&Source| audience == Audience::Internal || work.dataset.names_publicly(source);
+            row.sources.iter().filter(told).cloned().collect()
+        };
+        let named: Vec<Vec<Source>> = seen.iter().map(named).collect();
         let mut records: Vec<RenderedRecord> = Vec::new();
         let series = &self.pipeline.config.series;
-        for (work, row, artefacts) in &seen {
+        for ((work, row, artefacts), sources) in seen.iter().zip(&named) {
             let (config, existing) = self.with_existing(&work.config)?;
             let belongs = config.metadata.series.as_deref().and_then(|name| Some((name, series.get(name)?)));
             let input = RecordInput {
@@ -67,7 +72,7 @@ impl Night<'_> {
                 kind: work.kind,
                 facts: &row.assembly.facts,
                 artefacts,
-                sources: &row.sources,
+                sources,
                 stale_units: work.tally.stale,
                 audience,
                 existing: existing.as_ref(),

@@ -12,6 +12,7 @@
 )]
 
 mod cadastre;
+mod canary;
 mod cesium;
 mod completeness;
 mod demo;

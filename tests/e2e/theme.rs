@@ -177,3 +177,58 @@ fn a_theme_from_a_server_of_features_is_that_of_the_file() {
     }
     assert_eq!(run().units("done"), 0, "the same theme again");
 }
+
+/// The schema of SLD 1.1 with all that it imports, as in the schema repository of the OGC.
+fn schema_of_sld() -> Option<std::path::PathBuf> {
+    let folder = std::env::var_os("MESSKETTE_OGC_SCHEMAS")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data/metadata/xsd"), std::path::PathBuf::from);
+    let schema = folder.join("sld/1.1.0/StyledLayerDescriptor.xsd");
+    if !schema.exists() {
+        println!("skipped: {} is not there; MESSKETTE_OGC_SCHEMAS names a folder as schemas.opengis.net", schema.display());
+        return None;
+    }
+    Some(schema)
+}
+
+#[test]
+fn styles_are_valid_sld() {
+    let Some(schema) = schema_of_sld() else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let feature = |kind: &str, coordinates: Value, class: Value| serde_json::json!({ "type": "Feature", "properties": { "art": class, "wert": 2.5 }, "geometry": { "type": kind, "coordinates": coordinates } });
+    let features = [
+        feature("Point", serde_json::json!([10.0, 53.7]), "a & <b>".into()),
+        feature("LineString", serde_json::json!([[10.0, 53.7], [10.001, 53.7]]), "b".into()),
+        feature("Polygon", serde_json::json!([[[10.0, 53.7], [10.001, 53.7], [10.001, 53.701], [10.0, 53.7]]]), Value::Null),
+    ];
+    let text = serde_json::json!({ "type": "FeatureCollection", "features": features }).to_string();
+    std::fs::write(folder.path().join("a.geojson"), text).unwrap();
+    let styles = [
+        "{}",
+        "{ by = \"art\", classes = [{ value = \"a & <b>\", colour = \"#2e7d32\" }] }",
+        "{ by = \"art\", classes = [{ value = \"a\", colour = \"#2e7d32\" }, { value = \"b\", title = \"B\", colour = \"#9ccc65\" }], width = 0, radius = 0.5 }",
+        "{ by = \"wert\", classes = [{ max = 2.0, colour = \"#2e7d32\" }, { min = 2.0, max = 3.5, colour = \"#9ccc65\" }, { min = 3.5, colour = \"#d73027\" }] }",
+        "{ by = \"wert\", fill_opacity = 0.0, classes = [{ value = \"1e-9\", colour = \"#2e7d32\" }] }",
+    ];
+    let mut text = "[pipeline]\nname = \"a\"\ncrs = \"EPSG:25832\"\n".to_owned();
+    for (index, style) in styles.iter().enumerate() {
+        text.push_str(&format!(
+            "[[dataset]]\nid = \"d{index}\"\nkind = \"vector_theme\"\nsource = [\"a.geojson\"]\naudience = \"public\"\nzoom = [10, 10]\nstyle = {style}\n\
+             fields = [{{ name = \"art\" }}, {{ name = \"wert\", type = \"number\" }}]\n"
+        ));
+    }
+    let pipeline = folder.path().join("pipeline.toml");
+    std::fs::write(&pipeline, text).unwrap();
+    Run::of(&["run".as_ref(), pipeline.as_os_str()]).expect(0);
+    let made = |index| folder.path().join(format!("work/current/public/d{index}/style.sld"));
+    let lint = |files: &[std::path::PathBuf]| {
+        let mut command = std::process::Command::new("xmllint");
+        command.args(["--noout", "--nonet", "--schema"]).arg(&schema).args(files).output()
+    };
+    let files: Vec<_> = (0..styles.len()).map(made).collect();
+    let Ok(output) = lint(&files) else { return println!("skipped: xmllint is not there") };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // The schema tells a style that is none.
+    let broken = folder.path().join("broken.sld");
+    std::fs::write(&broken, std::fs::read_to_string(&files[1]).unwrap().replace("se:Rule>", "se:Regel>")).unwrap();
+    assert!(!lint(&[broken]).unwrap().status.success());
+}

@@ -28,12 +28,14 @@ mod tests;
 mod write;
 
 pub(crate) use changes::{Change, Method, changes_of};
+use options::Content;
 pub use options::Options;
 
 use super::{
     AssembleContext, Assembly, Dataset, FetchContext, Fetched, Kind, Located, Outcome, PlanContext, Stage, UnitContext, remote,
 };
 use crate::error::Result;
+use crate::io::Source;
 use crate::pipeline::DatasetConfig;
 use crate::plan::UnitSpec;
 use std::collections::{BTreeMap, BTreeSet};
@@ -123,6 +125,11 @@ impl Dataset for Playground {
     }
     fn follows_the_day(&self) -> bool {
         self.options.as_of.is_none()
+    }
+    /// What comes from the field is for the office, down to the names of its files.
+    fn names_publicly(&self, source: &Source) -> bool {
+        let content = self.options.sorter().ok().and_then(|sorter| sorter.content(source.file_name()));
+        matches!(content, Some(Content::Rows(model::SITE | model::DEVICE)))
     }
     fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {
         assemble::assemble(&self.options, context)
