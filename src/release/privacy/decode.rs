@@ -1,6 +1,6 @@
 //! What the bytes of an artefact stand for.
 
-use super::Watch;
+use super::{Watch, pages};
 use crate::error::{Error, Place, Result};
 use crate::format::pmtiles;
 use arrow::array::{Array, ArrayRef, AsArray};
@@ -14,7 +14,7 @@ use std::path::Path;
 
 /// Bytes read at once, and of the block before that are looked at again: longer than any word.
 pub(super) const BLOCK: usize = 1 << 20;
-const OVERLAP: usize = 4096;
+pub(super) const OVERLAP: usize = 4096;
 /// An entry of an archive, unpacked, is looked through up to this size; our own are far smaller.
 const MAX_ENTRY: u64 = 4 << 30;
 
@@ -22,6 +22,11 @@ const MAX_ENTRY: u64 = 4 << 30;
 pub fn look(file: &Path, name: &str, watch: &Watch) -> Result<Option<String>> {
     let failed = |error: Error| error.at(Place::file(name));
     let extension = Path::new(name).extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    // Only where something is found it is asked of SQLite, which knows the table and the column.
+    let is_sqlite = matches!(extension.as_deref(), Some("gpkg" | "sqlite"));
+    if is_sqlite && pages::are_clean(file, watch).map_err(unreadable).map_err(failed)? {
+        return Ok(None);
+    }
     let decoded = || match extension.as_deref() {
         Some("parquet") => parquet(file, watch),
         Some("gpkg" | "sqlite") => sqlite(file, watch),

@@ -6,6 +6,7 @@
 
 mod decode;
 mod identifiers;
+mod pages;
 
 use super::Content;
 use crate::error::{Error, Place, Result};
