@@ -12,6 +12,9 @@ use std::str::FromStr;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Digest([u8; 32]);
 
+/// Bytes of a file that are summed up at once.
+const STEP: u64 = 2 << 20;
+
 impl Digest {
     /// The digest of bytes in memory.
     pub fn of(bytes: &[u8]) -> Self {
@@ -31,7 +34,7 @@ impl Digest {
     /// # Errors
     /// When the file cannot be read.
     pub fn of_file(path: &Path) -> Result<Self> {
-        File::open(path).and_then(Self::of_reader).map(|(digest, _)| digest).map_err(|error| {
+        File::open(path).and_then(|file| Self::of_open(&file)).map(|(digest, _)| digest).map_err(|error| {
             Error::new("mk::io::read", "cannot read the file").at(Place::file(path.display().to_string())).because(error)
         })
     }
@@ -54,6 +57,32 @@ impl Digest {
                 Err(error) => return Err(error),
             }
         }
+    }
+    /// As [`Digest::of_reader`], of a file from its begin: while some of it is read, what was read before is summed up, on all threads.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn of_open(mut file: &File) -> io::Result<(Self, u64)> {
+        if file.metadata()?.len() <= STEP {
+            return Self::of_reader(file);
+        }
+        let mut hasher = blake3::Hasher::new();
+        let (mut now, mut next) = (Vec::with_capacity(STEP as usize), Vec::with_capacity(STEP as usize));
+        let mut size = 0;
+        file.by_ref().take(STEP).read_to_end(&mut now)?;
+        while !now.is_empty() {
+            size += now.len() as u64;
+            next.clear();
+            let mut rest = file.by_ref().take(STEP);
+            let (_, read) = rayon::join(|| hasher.update_rayon(&now).count(), || rest.read_to_end(&mut next));
+            read?;
+            std::mem::swap(&mut now, &mut next);
+        }
+        Ok((Self(*hasher.finalize().as_bytes()), size))
+    }
+    /// A digest by its 32 bytes.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
     /// The 32 bytes.
     pub fn as_bytes(&self) -> &[u8; 32] {
@@ -102,5 +131,22 @@ impl<'de> Deserialize<'de> for Digest {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_the_digest_of_its_bytes() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        for size in [0, 1, STEP as usize, STEP as usize + 1, 3 * STEP as usize - 7] {
+            let bytes: Vec<u8> = (0..size).map(|index| (index % 251) as u8).collect();
+            std::fs::write(&path, &bytes).unwrap();
+            assert_eq!(Digest::of_open(&File::open(&path).unwrap()).unwrap(), (Digest::of(&bytes), size as u64));
+            assert_eq!(Digest::of_file(&path).unwrap(), Digest::of(&bytes));
+        }
     }
 }

@@ -49,7 +49,8 @@ impl Source {
     /// # Errors
     /// When it cannot be read.
     pub fn of_file(path: &Path, name: &str) -> Result<Self> {
-        let (digest, size) = File::open(path).and_then(Digest::of_reader).map_err(|error| read_error(name, &error))?;
+        let (digest, size) =
+            File::open(path).and_then(|file| Digest::of_open(&file)).map_err(|error| read_error(name, &error))?;
         Ok(Self { name: name.to_owned(), path: path.to_owned(), member: None, size, digest })
     }
     /// The last part of the name: the file's or the member's own.
