@@ -77,10 +77,14 @@ impl Work {
             Self::Parquet(table) => write_parquet(TABLES[table], &spools[table], summary.crs, context),
             Self::FlatGeobuf(table) => write_flatgeobuf(TABLES[table], &spools[table], summary.crs, context),
             Self::Preview => {
+                let picture = context.artefact("preview.png", "image/png", "PNG", "Übersicht");
+                let picture = vec![Artefact { role: ArtefactRole::Preview, ..picture }];
+                if context.kept.is_kept("preview.png", [&preview::content(&by_name())?.as_bytes()[..]]) {
+                    return Ok(picture);
+                }
                 let Some(bytes) = preview::png(&by_name())? else { return Ok(Vec::new()) };
                 atomic::write_new(&context.output.join("preview.png"), &bytes)?;
-                let picture = context.artefact("preview.png", "image/png", "PNG", "Übersicht");
-                Ok(vec![Artefact { role: ArtefactRole::Preview, ..picture }])
+                Ok(picture)
             }
             Self::Addresses => match by_name().get("adresse") {
                 Some(spool) => write_addresses(spool, summary.crs, context),
@@ -92,13 +96,14 @@ impl Work {
 
 /// The rows of all tables: cell by cell along the Hilbert curve, and so within each.
 fn spooled(options: &Options, context: &AssembleContext<'_>, state: &UnitResult) -> Result<Vec<Spool>> {
-    let as_of = options.moment();
     let mut lookups = Lookups::default();
-    store::each_cell(
+    store::each_names(
         state,
-        |entries| Lookups::of_cell(entries, as_of.as_deref()),
+        |said| said.iter().map(|bytes| Lookups::from_bytes(bytes)).collect::<Result<Vec<_>>>(),
         |more| {
-            lookups.add(more);
+            for more in more {
+                lookups.add(more);
+            }
             Ok(())
         },
     )?;
@@ -110,7 +115,7 @@ fn spooled(options: &Options, context: &AssembleContext<'_>, state: &UnitResult)
             let texts: BTreeMap<String, String> = serde_json::from_slice(&pack.read(areas::TEXTS)?)
                 .map_err(|error| Error::new("mk::run::result", "the result of a unit is not as expected").because(error))?;
             lookups.uses.extend(texts);
-            spools.add(PIECES, sorted(&pieces(&from_ipc(&pack.read(areas::PIECES)?)?)?, GEOMETRY)?)?;
+            spools.add(PIECES, sorted(&pieces(&from_ipc(pack.read(areas::PIECES)?)?)?, GEOMETRY)?)?;
         }
     }
     store::each_cell(

@@ -18,6 +18,7 @@ mod preview;
 mod quality_list;
 mod read;
 mod row;
+mod said;
 mod spool;
 mod tables;
 #[cfg(test)]
@@ -125,9 +126,9 @@ impl Dataset for Cadastre {
     fn stages(&self) -> &'static [Stage] {
         &[
             Stage { name: "read", version: 4 },
-            Stage { name: "state", version: 6 },
-            Stage { name: "areas", version: 4 },
-            Stage { name: "tiles", version: 5 },
+            Stage { name: "state", version: 7 },
+            Stage { name: "areas", version: 5 },
+            Stage { name: "tiles", version: 6 },
             Stage { name: "owners", version: 1 },
         ]
     }
@@ -150,7 +151,7 @@ impl Dataset for Cadastre {
         }
     }
     fn assemble_version(&self) -> u32 {
-        4
+        5
     }
     fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {
         assemble::assemble(&self.options, context)

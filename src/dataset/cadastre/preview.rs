@@ -1,31 +1,55 @@
 //! A small picture of the cadastre: land use, parcels, buildings.
 
-use super::spool::Spool;
+use super::spool::{self, Spool};
 use super::tables::GEOMETRY;
 use crate::crs::Bbox;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::canvas::{Frame, Rings};
 use crate::format::wkb;
+use crate::io::Digest;
 use arrow::array::{Array, AsArray, RecordBatch};
 use geo::{Geometry, Polygon};
 use std::collections::BTreeMap;
+
+/// The column with the kind of land use, where a table has one.
+const KIND: &str = "nutzart";
+/// The tables that are drawn, from the bottom to the top.
+const DRAWN: [&str; 3] = ["nutzung", "flurstueck", "gebaeude_bauwerk"];
+
+/// The digest of all that is drawn.
+///
+/// # Errors
+/// When the rows of a table cannot be read.
+pub fn content(tables: &BTreeMap<&str, &Spool>) -> Result<Digest> {
+    let mut content = blake3::Hasher::new();
+    for spool in DRAWN.iter().filter_map(|name| tables.get(name)) {
+        let drawn: Vec<usize> = [KIND, GEOMETRY].iter().filter_map(|name| spool.schema().index_of(name).ok()).collect();
+        for rows in spool.batches()? {
+            let drawn = rows?.project(&drawn);
+            spool::note(
+                &mut content,
+                &drawn.map_err(|error| Error::new("mk::cadastre::table", "a table has no geometry").because(error))?,
+            );
+        }
+    }
+    Ok(content.finalize().into())
+}
 
 /// The picture as PNG, from the tables by their names as files; `None` when nothing has a place.
 ///
 /// # Errors
 /// When the rows of a table or a geometry cannot be read.
 pub fn png(tables: &BTreeMap<&str, &Spool>) -> Result<Option<Vec<u8>>> {
-    let drawn = ["nutzung", "flurstueck", "gebaeude_bauwerk"];
     let batches = |name: &str| tables.get(name).map(|spool| spool.batches()).into_iter().flatten().flatten();
     let mut bbox = Bbox::EMPTY;
-    for name in drawn {
+    for name in DRAWN {
         for batch in batches(name) {
             bbox = extent(&batch?)?.iter().fold(bbox, |whole, bbox| whole.union(*bbox));
         }
     }
     let Some(frame) = Frame::around(bbox) else { return Ok(None) };
     let mut canvas = frame.canvas();
-    for name in drawn {
+    for name in DRAWN {
         for batch in batches(name) {
             for (kind, rings) in polygons(&batch?)? {
                 match name {
@@ -63,7 +87,7 @@ fn polygons(table: &RecordBatch) -> Result<Vec<(Option<String>, Rings)>> {
     let Some(shapes) = table.column_by_name(GEOMETRY).and_then(|column| column.as_binary_opt::<i32>()) else {
         return Ok(Vec::new());
     };
-    let kinds = table.column_by_name("nutzart").and_then(|column| column.as_string_opt::<i32>());
+    let kinds = table.column_by_name(KIND).and_then(|column| column.as_string_opt::<i32>());
     let rings = |polygon: &Polygon<f64>| -> Rings {
         let ring = |line: &geo::LineString<f64>| line.0.iter().map(|at| [at.x, at.y]).collect();
         std::iter::once(polygon.exterior()).chain(polygon.interiors()).map(ring).collect()

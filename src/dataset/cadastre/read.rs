@@ -31,7 +31,7 @@ pub fn each_batch(input: &Input, mut each: impl FnMut(Vec<Row>) -> Result<()> + 
     let mut pack = Pack::open(&input.path)?;
     let names: Vec<String> = pack.entries().keys().filter(|name| name.starts_with(ROWS)).cloned().collect();
     let mut names = names.into_iter();
-    let mut next = || names.next().map(|name| from_ipc(&pack.read(&name)?)).transpose();
+    let mut next = || names.next().map(|name| from_ipc(pack.read(&name)?)).transpose();
     let mut rows = next()?;
     while let Some(some) = rows.take() {
         // The next are read while these go their way.

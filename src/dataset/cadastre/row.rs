@@ -2,9 +2,12 @@
 
 use super::attributes::Attributes;
 use crate::error::{Error, Result};
-use arrow::array::{Array, AsArray, BinaryBuilder, RecordBatch, StringBuilder, UInt64Builder};
+use arrow::array::{Array, AsArray, BinaryArray, BinaryBuilder, RecordBatch, StringArray, StringBuilder, UInt64Builder};
+use arrow::buffer::Buffer;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type};
-use arrow::ipc::reader::FileReader;
+use arrow::ipc::convert::fb_to_schema;
+use arrow::ipc::reader::{FileDecoder, read_footer_length};
+use arrow::ipc::root_as_footer;
 use arrow::ipc::writer::FileWriter;
 use serde_json::{Map, Value};
 use std::borrow::Borrow;
@@ -170,37 +173,49 @@ impl Look<'_> {
 ///
 /// # Errors
 /// When it is none, or not of these columns.
-pub fn from_ipc(bytes: &[u8]) -> Result<Vec<Row>> {
+pub fn from_ipc(bytes: impl Into<Buffer>) -> Result<Vec<Row>> {
     from_ipc_where(bytes, |_| true)
+}
+
+/// The batches of an Arrow IPC file ("Columnar Format", "IPC File Format"), which lie in its bytes: a reader of streams would copy them.
+fn batches(file: &Buffer) -> Result<Vec<RecordBatch>> {
+    let short = || broken("the file ends early");
+    let trailer: [u8; 10] = *file.last_chunk().ok_or_else(short)?;
+    let end = file.len() - trailer.len();
+    let length = read_footer_length(trailer).map_err(broken)?;
+    let footer = file.get(end.checked_sub(length).ok_or_else(short)?..end).ok_or_else(short)?;
+    let footer = root_as_footer(footer).map_err(|error| broken(error.to_string()))?;
+    let columns = footer.schema().map(fb_to_schema).ok_or_else(|| broken("the file names no columns"))?;
+    if columns.fields() != schema().fields() {
+        return Err(broken("other columns than expected"));
+    }
+    let decoder = FileDecoder::new(Arc::new(columns), footer.version());
+    let mut batches = Vec::new();
+    for block in footer.recordBatches().into_iter().flatten() {
+        let (begin, head) =
+            (usize::try_from(block.offset()).map_err(broken)?, usize::try_from(block.metaDataLength()).map_err(broken)?);
+        let size = head.checked_add(usize::try_from(block.bodyLength()).map_err(broken)?).ok_or_else(short)?;
+        begin.checked_add(size).filter(|end| head >= 8 && *end <= file.len()).ok_or_else(short)?;
+        batches.extend(decoder.read_record_batch(block, &file.slice_with_length(begin, size)).map_err(broken)?);
+    }
+    Ok(batches)
 }
 
 /// The rows of an Arrow IPC file that are wanted: making a row costs more than looking at it.
 ///
 /// # Errors
 /// When it is none, or not of these columns.
-pub fn from_ipc_where(bytes: &[u8], mut wanted: impl FnMut(Look<'_>) -> bool) -> Result<Vec<Row>> {
-    let reader = FileReader::try_new(std::io::Cursor::new(bytes), None).map_err(broken)?;
-    if reader.schema().fields() != schema().fields() {
-        return Err(broken("other columns than expected"));
-    }
+pub fn from_ipc_where(bytes: impl Into<Buffer>, mut wanted: impl FnMut(Look<'_>) -> bool) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for batch in reader {
-        let batch = batch.map_err(broken)?;
-        let text = |column: usize, row: usize| batch.column(column).as_string::<i32>().value(row).to_owned();
-        let text_or = |column: usize, row: usize| {
-            let column = batch.column(column).as_string::<i32>();
-            column.is_valid(row).then(|| column.value(row).to_owned())
-        };
-        let bytes_or = |column: usize, row: usize| {
-            let column = batch.column(column).as_binary::<i32>();
-            column.is_valid(row).then(|| column.value(row).to_vec())
-        };
-        let (classes, oids, begins, ends) = (
-            batch.column(1).as_string::<i32>(),
-            batch.column(2).as_string::<i32>(),
-            batch.column(3).as_string::<i32>(),
-            batch.column(4).as_string::<i32>(),
-        );
+    for batch in batches(&bytes.into())? {
+        // Which type a column is of is asked once, not for each value.
+        let text = |column: usize| batch.column(column).as_string::<i32>();
+        let bytes = |column: usize| batch.column(column).as_binary::<i32>();
+        let (operations, classes, oids, begins, ends) = (text(0), text(1), text(2), text(3), text(4));
+        let (attributes, geometries, systems, locals, deliveries) = (text(5), bytes(6), text(7), bytes(8), text(9));
+        let offsets = batch.column(10).as_primitive::<UInt64Type>();
+        let text_or = |column: &StringArray, row: usize| column.is_valid(row).then(|| column.value(row).to_owned());
+        let bytes_or = |column: &BinaryArray, row: usize| column.is_valid(row).then(|| column.value(row).to_vec());
         let look = |row: usize| Look {
             class: classes.value(row),
             oid: oids.value(row),
@@ -209,17 +224,17 @@ pub fn from_ipc_where(bytes: &[u8], mut wanted: impl FnMut(Look<'_>) -> bool) ->
         };
         let (mut class_of, mut delivery_of) = (shared(), shared());
         rows.extend((0..batch.num_rows()).filter(|row| wanted(look(*row))).map(|row| Row {
-            operation: Operation::parse(batch.column(0).as_string::<i32>().value(row)),
+            operation: Operation::parse(operations.value(row)),
             class: class_of(classes.value(row)),
-            oid: text(2, row),
-            beginnt: text(3, row),
-            endet: text_or(4, row),
-            attributes: text(5, row),
-            geometry: bytes_or(6, row),
-            srs: text_or(7, row),
-            local: bytes_or(8, row),
-            delivery: delivery_of(batch.column(9).as_string::<i32>().value(row)),
-            byte: batch.column(10).as_primitive::<UInt64Type>().value(row),
+            oid: oids.value(row).to_owned(),
+            beginnt: begins.value(row).to_owned(),
+            endet: text_or(ends, row),
+            attributes: attributes.value(row).to_owned(),
+            geometry: bytes_or(geometries, row),
+            srs: text_or(systems, row),
+            local: bytes_or(locals, row),
+            delivery: delivery_of(deliveries.value(row)),
+            byte: offsets.value(row),
         }));
     }
     Ok(rows)
@@ -262,12 +277,17 @@ mod tests {
         let rows = vec![row("A"), Row { endet: Some("2025".into()), local: Some(vec![9]), geometry: None, ..row("B") }];
         let bytes = to_ipc(&rows).unwrap();
         assert_eq!(bytes, to_ipc(&rows).unwrap());
-        assert_eq!(from_ipc(&bytes).unwrap(), rows);
-        assert_eq!(from_ipc_where(&bytes, |look| look.holds(None)).unwrap(), rows[..1]);
-        assert_eq!(from_ipc_where(&bytes, |look| look.holds(Some("2024-06"))).unwrap(), rows);
-        assert_eq!(from_ipc_where(&bytes, |look| look.holds(Some("2023"))).unwrap(), []);
+        assert_eq!(from_ipc(bytes.clone()).unwrap(), rows);
+        assert_eq!(from_ipc_where(bytes.clone(), |look| look.holds(None)).unwrap(), rows[..1]);
+        assert_eq!(from_ipc_where(bytes.clone(), |look| look.holds(Some("2024-06"))).unwrap(), rows);
+        assert_eq!(from_ipc_where(bytes.clone(), |look| look.holds(Some("2023"))).unwrap(), []);
         assert_eq!(rows[0].properties()["flurnummer"], "07");
-        assert!(from_ipc(b"no").is_err());
-        assert_eq!(from_ipc(&to_ipc::<Row>(&[]).unwrap()).unwrap(), []);
+        for length in [0, 2, 9, 10, 40, bytes.len() - 1] {
+            assert!(from_ipc(bytes[..length].to_vec()).is_err(), "{length}");
+        }
+        // It need not lie where numbers can be read in place.
+        let moved = Buffer::from_vec([&b"x"[..], &bytes].concat()).slice(1);
+        assert_eq!(from_ipc(moved).unwrap(), rows);
+        assert_eq!(from_ipc(to_ipc::<Row>(&[]).unwrap()).unwrap(), []);
     }
 }

@@ -142,7 +142,7 @@ impl Spool {
 }
 
 /// Adds rows to a digest: which values are missing, and the bytes of all.
-fn note(content: &mut blake3::Hasher, rows: &RecordBatch) {
+pub fn note(content: &mut blake3::Hasher, rows: &RecordBatch) {
     for column in rows.columns() {
         let data = column.to_data();
         content.update(&(data.len() as u64).to_le_bytes());

@@ -184,7 +184,7 @@ fn shown_of(
         if !visible(&world, matches!(summary.kind, 1 | 4)) {
             return Ok(None);
         }
-        let digest = Digest::of(&digests.value(row).to_le_bytes());
+        let digest = Thing::mark(Digest::of(&digests.value(row).to_le_bytes()));
         Ok(Some(Shown { thing: Thing { world, digest, low: 0 }, batch, row }))
     };
     let all: Vec<Option<Shown>> = (0..rows.num_rows()).into_par_iter().map(of).collect::<Result<_>>()?;

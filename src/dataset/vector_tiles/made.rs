@@ -47,10 +47,22 @@ impl Pyramid {
 pub struct Thing {
     /// Around it, in the unit square; see [`super::around`].
     pub world: Bbox,
-    /// Of all that is drawn of it.
-    pub digest: Digest,
+    /// Of all that is drawn of it; see [`Thing::mark`].
+    pub digest: Mark,
     /// Lowest zoom at which it is drawn.
     pub low: u8,
+}
+
+/// The begin of a digest: enough to tell what is drawn in a tile apart.
+pub type Mark = [u8; 16];
+
+impl Thing {
+    /// What a digest is known by.
+    pub fn mark(digest: Digest) -> Mark {
+        let mut mark = [0; 16];
+        mark.copy_from_slice(&digest.as_bytes()[..16]);
+        mark
+    }
 }
 
 /// Of what the tiles of a unit are made.
@@ -58,7 +70,7 @@ pub struct Made {
     pyramid: Pyramid,
     /// Around each thing, in the unit square.
     boxes: Vec<Bbox>,
-    tiles: BTreeMap<Tile, [u8; 16]>,
+    tiles: BTreeMap<Tile, Mark>,
 }
 
 impl Made {
@@ -72,14 +84,10 @@ impl Made {
                     hasher.update(how);
                     hasher
                 });
-                hasher.update(thing.digest.as_bytes());
+                hasher.update(&thing.digest);
             }
         }
-        let tiles = hashers.into_iter().map(|(tile, hasher)| {
-            let mut digest = [0; 16];
-            digest.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
-            (tile, digest)
-        });
+        let tiles = hashers.into_iter().map(|(tile, hasher)| (tile, Thing::mark(hasher.finalize().into())));
         Self { pyramid, tiles: tiles.collect(), boxes: things.iter().map(|thing| thing.world).collect() }
     }
 
@@ -184,7 +192,7 @@ mod tests {
         let (x, side) = (0.527_75 + east / 23_800_000.0, 20.0 / 23_800_000.0);
         Thing {
             world: Bbox::new([x, 0.322_1], [x + side, 0.322_1 + side]),
-            digest: Digest::of(format!("{name} {east}").as_bytes()),
+            digest: Thing::mark(Digest::of(format!("{name} {east}").as_bytes())),
             low: 13,
         }
     }

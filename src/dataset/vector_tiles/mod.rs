@@ -48,14 +48,23 @@ pub fn touched(world: &Bbox, zoom: u8) -> [u32; 4] {
 /// # Errors
 /// When it cannot be transformed.
 pub fn around(bbox: Bbox, operation: &Operation) -> Result<Bbox> {
-    if bbox.is_empty() {
-        return Ok(bbox);
+    around_all(&[bbox], operation).map(|boxes| boxes.first().copied().unwrap_or(Bbox::EMPTY))
+}
+
+/// As [`around`], of many; empty ones stay empty.
+///
+/// # Errors
+/// As there.
+pub fn around_all(boxes: &[Bbox], operation: &Operation) -> Result<Vec<Bbox>> {
+    let mut corners = Vec::with_capacity(boxes.len() * 4);
+    for bbox in boxes.iter().filter(|bbox| !bbox.is_empty()) {
+        let bend = BEND * bbox.width().max(bbox.height());
+        let (min, max) = ([bbox.min[0] - bend, bbox.min[1] - bend], [bbox.max[0] + bend, bbox.max[1] + bend]);
+        corners.extend([min, max, [min[0], max[1]], [max[0], min[1]]]);
     }
-    let bend = BEND * bbox.width().max(bbox.height());
-    let (min, max) = ([bbox.min[0] - bend, bbox.min[1] - bend], [bbox.max[0] + bend, bbox.max[1] + bend]);
-    let mut corners = vec![min, max, [min[0], max[1]], [max[0], min[1]]];
     operation.forward(&mut corners)?;
-    Ok(Bbox::around(corners.into_iter().map(to_world)))
+    let mut found = corners.chunks(4).map(|corners| Bbox::around(corners.iter().copied().map(to_world)));
+    Ok(boxes.iter().map(|bbox| if bbox.is_empty() { None } else { found.next() }.unwrap_or(Bbox::EMPTY)).collect())
 }
 
 /// The square that a key `zoom/x/y` names.

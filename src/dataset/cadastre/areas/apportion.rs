@@ -1,6 +1,7 @@
 //! `NutzungFlurstueck`: land use cut by parcels, with the official area shared out.
 
-use super::{Index, Lot, PIECES, TEXTS};
+use super::lots::Mark;
+use super::{Ground, Index, Lot, PIECES, TEXTS};
 use crate::dataset::UnitResult;
 use crate::dataset::cadastre::row::{Operation, Row, from_ipc, to_ipc};
 use crate::dataset::cadastre::tables::labels;
@@ -13,7 +14,7 @@ use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// Pieces thinner than this on average (metres) are two lines that should be one.
 const SLIVER_M: f64 = 0.02;
@@ -27,25 +28,82 @@ struct Share {
     /// Of the parcel and of all land use that touches the rectangle around it.
     made_of: Digest,
     parcel: String,
-    text: Option<String>,
-    pieces: Vec<Row>,
+    made: Made,
 }
 
-/// The shares of all parcels of a block, by parcel.
+/// The text that a parcel carries, and the pieces.
+type Pieces = (Option<String>, Vec<Row>);
+
+/// Pieces as an earlier night made them, or what to make them of: the parcel, and the land use that may touch it.
+enum Made {
+    Known(Pieces),
+    Of(Digest, Vec<Digest>),
+}
+
+/// The shares of all parcels of a block, by parcel, then land use.
 pub struct Shares(Vec<Share>);
 
 impl Shares {
+    /// What is taken over, and what is to be cut.
+    pub fn begin(ground: &Ground<'_>, mut earlier: Earlier) -> Self {
+        let index = Index::new(ground.uses.iter().map(|mark| mark.bbox));
+        let ours: Vec<&Mark> = ground.parcels.iter().filter(|mark| ground.is_ours(mark)).collect();
+        let touched = |parcel: &&Mark| -> (Digest, Vec<Digest>) {
+            let candidates = index.touched(&parcel.bbox).into_iter().map(|index| ground.uses[index].digest).collect::<Vec<_>>();
+            let all = std::iter::once(&parcel.digest).chain(&candidates);
+            (Digest::of_parts(all.map(|digest| &digest.as_bytes()[..])), candidates)
+        };
+        let touched: Vec<(Digest, Vec<Digest>)> = ours.par_iter().map(touched).collect();
+        let shares = ours.into_iter().zip(touched).map(|(parcel, (made_of, candidates))| {
+            let known = earlier.0.remove(&made_of);
+            let made = known.map_or_else(|| Made::Of(parcel.digest, candidates), Made::Known);
+            Share { made_of, parcel: parcel.oid.clone(), made }
+        });
+        Self(shares.collect())
+    }
+
+    /// The areas that are to be cut.
+    pub fn needed(&self) -> HashSet<Digest> {
+        let mut needed = HashSet::new();
+        for share in &self.0 {
+            if let Made::Of(parcel, candidates) = &share.made {
+                needed.extend(std::iter::once(parcel).chain(candidates));
+            }
+        }
+        needed
+    }
+
+    /// Cuts them.
+    ///
+    /// # Errors
+    /// When one is not there.
+    pub fn cut(&mut self, lots: &HashMap<Digest, Lot>) -> Result<()> {
+        let lot = |digest: &Digest| {
+            lots.get(digest)
+                .ok_or_else(|| Error::new("mk::cadastre::store", "an area is not as was said when its cell was folded"))
+        };
+        self.0.par_iter_mut().try_for_each(|share| {
+            if let Made::Of(parcel, candidates) = &share.made {
+                let candidates = candidates.iter().map(lot).collect::<Result<Vec<_>>>()?;
+                share.made = Made::Known(cut(lot(parcel)?, &candidates));
+            }
+            Ok(())
+        })
+    }
+
     /// Writes them.
     ///
     /// # Errors
     /// When the pack cannot be written.
     pub fn write(self, pack: &mut PackWriter) -> Result<()> {
         let json = |value: Value| value.to_string().into_bytes();
-        let made: Vec<Value> =
-            self.0.iter().map(|share| serde_json::json!([share.made_of, share.parcel, share.pieces.len()])).collect();
-        let texts: Map<String, Value> =
-            self.0.iter().filter_map(|share| Some((share.parcel.clone(), share.text.clone()?.into()))).collect();
-        let pieces: Vec<Row> = self.0.into_iter().flat_map(|share| share.pieces).collect();
+        let (mut made, mut texts, mut pieces) = (Vec::new(), Map::new(), Vec::new());
+        for Share { made_of, parcel, made: known } in self.0 {
+            let Made::Known((text, some)) = known else { continue };
+            made.push(serde_json::json!([made_of, parcel, some.len()]));
+            texts.extend(text.map(|text| (parcel, text.into())));
+            pieces.extend(some);
+        }
         pack.add(PIECES, &to_ipc(&pieces)?)?;
         pack.add(TEXTS, &json(texts.into()))?;
         pack.add(MADE, &json(made.into()))
@@ -54,7 +112,7 @@ impl Shares {
 
 /// What an earlier night made, by what it was made of.
 #[derive(Default)]
-pub struct Earlier(HashMap<Digest, (Option<String>, Vec<Row>)>);
+pub struct Earlier(HashMap<Digest, Pieces>);
 
 impl Earlier {
     /// From the unit's last result; what cannot be read is made again.
@@ -70,7 +128,7 @@ impl Earlier {
         let mut pack = previous.pack()?;
         let made: Vec<(Digest, String, usize)> = json(&pack.read(MADE)?)?;
         let mut texts: BTreeMap<String, String> = json(&pack.read(TEXTS)?)?;
-        let mut pieces = from_ipc(&pack.read(PIECES)?)?.into_iter();
+        let mut pieces = from_ipc(pack.read(PIECES)?)?.into_iter();
         let known = made
             .into_iter()
             .map(|(made_of, parcel, count)| (made_of, (texts.remove(&parcel), pieces.by_ref().take(count).collect())));
@@ -78,30 +136,11 @@ impl Earlier {
     }
 }
 
-/// What each parcel of this block shares with land use, by parcel, then land use.
-pub fn shares(parcels: &[Lot], uses: &[Lot], earlier: &Earlier) -> Shares {
-    // What lies on top of another use is no share of the ground (GeoInfoDok 7, istWeitereNutzung).
-    let uses: Vec<&Lot> = uses.iter().filter(|lot| !is_further_use(lot)).collect();
-    let index = Index::new(uses.iter().map(|lot| lot.bbox));
-    let of_parcel = |parcel: &Lot| -> Share {
-        let candidates: Vec<&Lot> = index.touched(&parcel.bbox).into_iter().map(|index| uses[index]).collect();
-        let made_of = digest(parcel, &candidates);
-        let (text, pieces) = earlier.0.get(&made_of).cloned().unwrap_or_else(|| cut(parcel, &candidates));
-        Share { made_of, parcel: parcel.row.oid.clone(), text, pieces }
-    };
-    Shares(parcels.par_iter().filter(|parcel| parcel.ours).map(of_parcel).collect())
-}
-
-/// Of everything that a share is made of.
-fn digest(parcel: &Lot, candidates: &[&Lot]) -> Digest {
-    Digest::of_parts(std::iter::once(parcel).chain(candidates.iter().copied()).map(|lot| &lot.digest.as_bytes()[..]))
-}
-
 /// Cuts the land use that may touch a parcel: the text that the parcel carries, and the pieces.
-fn cut(parcel: &Lot, candidates: &[&Lot]) -> (Option<String>, Vec<Row>) {
+fn cut(parcel: &Lot, candidates: &[&Lot]) -> Pieces {
     let mut found: Vec<(&Lot, MultiPolygon<f64>, f64)> = Vec::new();
     for candidate in candidates {
-        let shared = overlay::intersection(&parcel.area, &candidate.area);
+        let shared = overlay::intersection(&parcel.shape.area, &candidate.shape.area);
         let size = shared.unsigned_area();
         if size > 0.0 && overlay::width(&shared) > SLIVER_M {
             found.push((candidate, shared, size));
@@ -109,7 +148,7 @@ fn cut(parcel: &Lot, candidates: &[&Lot]) -> (Option<String>, Vec<Row>) {
     }
     let sizes: Vec<f64> = found.iter().map(|(_, _, size)| *size).collect();
     let official = official_area(&parcel.row);
-    let shares = official.map(|official| apportion(official, parcel.area.unsigned_area(), &sizes));
+    let shares = official.map(|official| apportion(official, parcel.shape.area.unsigned_area(), &sizes));
     let key: Value = parcel.row.fields().text(&["flurstueckskennzeichen"]).map(Cow::into_owned).into();
     let mut named = Vec::new();
     let mut pieces = Vec::new();
@@ -157,9 +196,10 @@ pub fn official_area(parcel: &Row) -> Option<f64> {
     (area.is_finite() && area > 0.0 && area < 1e12).then_some(area)
 }
 
-fn is_further_use(lot: &Lot) -> bool {
-    lot.row.attributes.contains("istWeitereNutzung")
-        && !matches!(lot.row.fields().text(&["istWeitereNutzung"]).as_deref(), None | Some("" | "false"))
+/// Land use that lies on top of another.
+pub fn is_further_use(row: &Row) -> bool {
+    row.attributes.contains("istWeitereNutzung")
+        && !matches!(row.fields().text(&["istWeitereNutzung"]).as_deref(), None | Some("" | "false"))
 }
 
 /// Shares the official area out by the sizes of the pieces, in whole square metres where it is whole, so that the shares sum to
@@ -187,11 +227,13 @@ fn apportion(official: f64, whole: f64, sizes: &[f64]) -> Vec<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crs::Bbox;
+    use crate::crs::{Bbox, Crs};
+    use crate::dataset::cadastre::areas::{Lots, Shape};
+    use crate::dataset::cadastre::tiles::Blocks;
     use geo::Rect;
     use proptest::prelude::*;
 
-    fn lot(class: &str, oid: &str, east: f64, side: f64) -> Lot {
+    fn lot(class: &str, oid: &str, east: f64, side: f64) -> (Mark, Lot) {
         let area = MultiPolygon(vec![Rect::new((east, 0.0), (east + side, side)).to_polygon()]);
         let attributes = serde_json::json!({ "amtlicheFlaeche": (side * side).to_string() }).to_string();
         let row = Row {
@@ -207,27 +249,45 @@ mod tests {
             delivery: "".into(),
             byte: 0,
         };
-        let (_, lot) = Lot::of(row).unwrap().unwrap();
-        assert_eq!(lot.bbox, Bbox::new([east, 0.0], [east + side, side]));
-        Lot { ours: true, ..lot }
+        let blocks = Blocks::new(Crs::UTM32, &[]).unwrap();
+        let mut lots = Lots::of([&row].into_iter(), &blocks, None).unwrap();
+        let shape = Shape::of(&row).unwrap().unwrap();
+        assert_eq!(shape.bbox, Bbox::new([east, 0.0], [east + side, side]));
+        (Mark { block: (0, 0), ..lots.marks.remove(0) }, Lot { row, shape })
     }
 
-    /// What has not changed is taken from the earlier night, whatever it says; what has is cut again.
+    /// The shares of all parcels, how many of them were taken over.
+    fn shares(parcels: &[(Mark, Lot)], uses: &[(Mark, Lot)], earlier: Earlier) -> (Shares, usize) {
+        let marks = |lots: &[(Mark, Lot)]| lots.iter().map(|(mark, _)| mark.clone()).collect::<Vec<_>>();
+        let ground = Ground { block: (0, 0), parcels: marks(parcels), uses: marks(uses), cells: Vec::new() };
+        let mut shares = Shares::begin(&ground, earlier);
+        let needed = shares.needed();
+        let copy = |(mark, lot): &(Mark, Lot)| {
+            (mark.digest, Lot { row: lot.row.clone(), shape: Shape { area: lot.shape.area.clone(), bbox: lot.shape.bbox } })
+        };
+        let lots = parcels.iter().chain(uses).filter(|(mark, _)| needed.contains(&mark.digest)).map(copy).collect();
+        let known = shares.0.iter().filter(|share| matches!(share.made, Made::Known(_))).count();
+        shares.cut(&lots).unwrap();
+        (shares, known)
+    }
+
+    fn pieces(share: &Share) -> &Pieces {
+        let Made::Known(pieces) = &share.made else { unreachable!("all are cut") };
+        pieces
+    }
+
+    /// What has not changed is taken from the earlier night, whatever it says; what has is cut again, and nothing else is read.
     #[test]
     fn parcels_that_lie_as_they_lay_are_not_cut_again() {
         let parcels = [lot("AX_Flurstueck", "P", 0.0, 10.0), lot("AX_Flurstueck", "Q", 20.0, 10.0)];
-        let uses = |side: f64| [lot("AX_Wald", "W", 0.0, 15.0), lot("AX_Weg", "X", 20.0, side)];
-        let told = |shares: &Shares| -> Vec<(String, Option<String>)> {
-            shares.0.iter().map(|share| (share.parcel.clone(), share.text.clone())).collect()
-        };
-        let first = shares(&parcels, &uses(5.0), &Earlier::default());
-        assert_eq!(told(&first)[1].1.as_deref(), Some("Weg;25"));
-        let known = |share: &Share| (share.made_of, (Some("as it was".to_owned()), share.pieces.clone()));
-        let earlier = Earlier(first.0.iter().map(known).collect());
-        let second = shares(&parcels, &uses(7.0), &earlier);
-        let texts: Vec<Option<String>> = told(&second).into_iter().map(|(_, text)| text).collect();
-        assert_eq!(texts, [Some("as it was".to_owned()), Some("Weg;49".to_owned())]);
-        assert_eq!(second.0[0].pieces, first.0[0].pieces);
+        let uses = |side: f64| vec![lot("AX_Wald", "W", 0.0, 15.0), lot("AX_Weg", "X", 20.0, side)];
+        let (first, known) = shares(&parcels, &uses(5.0), Earlier::default());
+        assert_eq!((pieces(&first.0[1]).0.as_deref(), known), (Some("Weg;25"), 0));
+        let as_it_was = |share: &Share| (share.made_of, (Some("as it was".to_owned()), pieces(share).1.clone()));
+        let (second, known) = shares(&parcels, &uses(7.0), Earlier(first.0.iter().map(as_it_was).collect()));
+        let texts: Vec<Option<&str>> = second.0.iter().map(|share| pieces(share).0.as_deref()).collect();
+        assert_eq!((texts, known), (vec![Some("as it was"), Some("Weg;49")], 1));
+        assert_eq!(pieces(&second.0[0]).1, pieces(&first.0[0]).1);
     }
 
     proptest! {

@@ -1,9 +1,11 @@
 //! Stage `areas`: what parcels and land use share, and whether both are whole. A unit for each block of tiles, and one for the
 //! references between all objects.
 //!
-//! A block that was done before is gone on from: what of its parcels and the land use on them is as it was is taken over.
+//! A block that was done before is gone on from: what of its parcels and the land use on them is as it was is taken over. Which that
+//! is, what is said of each area beside the rows of its cell tells ([`lots`]): the rows themselves are read only of what has changed.
 
 mod apportion;
+mod lots;
 mod quality;
 mod references;
 
@@ -12,7 +14,7 @@ use super::history::{StateSummary, store};
 use super::row::Row;
 use super::tiles::{BLOCK_ZOOM, Blocks, block_of};
 use super::{Options, STATE};
-use crate::crs::{Bbox, Crs};
+use crate::crs::Bbox;
 use crate::dataset::{Outcome, PlanContext, UnitContext};
 use crate::error::{Error, Rejection, Result};
 use crate::format::wkb;
@@ -23,11 +25,13 @@ use apportion::Earlier;
 use geo::{Geometry, MultiPolygon};
 use geo_index::rtree::sort::HilbertSort;
 use geo_index::rtree::{RTree, RTreeBuilder, RTreeIndex};
+pub use lots::Lots;
+use lots::Mark;
 use rayon::prelude::*;
 pub use references::Links;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
-use store::Need;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use store::{Need, RowReader, RowsAt};
 
 /// The entry of a unit's pack with the pieces of land use in each parcel.
 pub const PIECES: &str = "pieces.arrow";
@@ -38,7 +42,7 @@ const REFERENCES: &str = "references";
 
 /// What a row is to this stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+pub enum Part {
     Parcel,
     Use,
     Building,
@@ -113,7 +117,7 @@ pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpe
         let (pack, cells) = (state.pack()?, store::cells(state)?);
         let inputs = |key: &str, need: Need| store::inputs_of(state, &pack, key, need);
         if quality {
-            units.push(unit(REFERENCES.to_owned(), cells.keys().flat_map(|key| inputs(key, Need::All)).collect()));
+            units.push(unit(REFERENCES.to_owned(), cells.keys().flat_map(|key| inputs(key, Need::Links)).collect()));
         }
         let mut blocks: BTreeMap<(u32, u32), Bbox> = BTreeMap::new();
         for (block, extent) in cells.values().flat_map(|cell| &cell.areas.blocks) {
@@ -132,32 +136,30 @@ pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpe
     Ok(units)
 }
 
-/// A parcel, an area of land use or a building.
-struct Lot {
-    /// Without its geometry, which is in `area`.
-    row: Row,
+/// The ground of a row.
+struct Shape {
     area: MultiPolygon<f64>,
     bbox: Bbox,
-    /// Of everything that tells it apart from others.
-    digest: Digest,
-    /// True when it begins in the unit's block: what is said of it is said there.
-    ours: bool,
 }
 
-impl Lot {
-    /// Of a row with ground.
-    fn of(mut row: Row) -> Result<Option<(Part, Self)>> {
-        let (Some(part), Some(bytes)) = (part_of(&row.class), row.geometry.take()) else { return Ok(None) };
-        let area = match wkb::decode(&bytes)? {
+impl Shape {
+    /// `None` for a row without ground.
+    fn of(row: &Row) -> Result<Option<Self>> {
+        let Some(bytes) = &row.geometry else { return Ok(None) };
+        let area = match wkb::decode(bytes)? {
             Geometry::Polygon(polygon) => MultiPolygon(vec![polygon]),
             Geometry::MultiPolygon(polygons) => polygons,
             _ => return Ok(None),
         };
-        let Some(bbox) = overlay::bbox(&area) else { return Ok(None) };
-        let texts: [&str; 5] = [&row.class, &row.oid, &row.beginnt, &row.delivery, &row.attributes];
-        let digest = Digest::of_parts(texts.into_iter().map(str::as_bytes).chain([&row.byte.to_le_bytes()[..], &bytes[..]]));
-        Ok(Some((part, Self { row, area, bbox, digest, ours: false })))
+        Ok(overlay::bbox(&area).map(|bbox| Self { area, bbox }))
     }
+}
+
+/// A parcel or an area of land use.
+struct Lot {
+    /// Without its geometry.
+    row: Row,
+    shape: Shape,
 }
 
 /// Intersects and looks at the areas of a block.
@@ -166,63 +168,88 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
         let findings = references::dangling(&unit.inputs, options.moment().as_deref())?;
         return Ok(Outcome { findings, ..Outcome::default() });
     }
-    let quality = unit.params["quality"] == true;
-    let crs: Crs = serde_json::from_value(unit.params["crs"].clone())
-        .map_err(|error| Error::new("mk::run::params", "the parameters of the unit are not as expected").because(error))?;
-    let Ground { parcels, uses, rings } = Ground::of(options, unit, quality, crs, context)?;
+    let (quality, block) = (unit.params["quality"] == true, block_of(&unit.key)?);
+    let (ground, mut findings) = Ground::of(&unit.inputs, block)?;
     context.check()?;
-    let shares = apportion::shares(&parcels, &uses, &Earlier::of(context.previous));
-    context.check()?;
-    let mut findings = Vec::new();
-    if quality {
-        let ours = parcels.par_iter().chain(&uses).filter(|lot| lot.ours);
-        findings = ours.filter_map(quality::ring).collect();
-        findings.extend(rings);
-        findings.extend(quality::parcels(&parcels, crs));
+    let mut shares = apportion::Shares::begin(&ground, Earlier::of(context.previous));
+    let lines = quality.then(|| quality::Lines::begin(&ground, context.previous));
+    // Only what is cut or compared anew is needed whole.
+    let mut needed = shares.needed();
+    if lines.as_ref().is_some_and(quality::Lines::are_new) {
+        needed.extend(ground.parcels.iter().map(|mark| mark.digest));
     }
+    let lots = ground.lots(&needed, options.moment().as_deref(), context)?;
+    context.check()?;
+    shares.cut(&lots)?;
     shares.write(context.pack)?;
+    if let Some(lines) = lines {
+        findings.extend(lines.finish(&ground, &lots, context.pack)?);
+    }
     Ok(Outcome { findings, ..Outcome::default() })
 }
 
-/// What lies in a block or reaches into it.
-#[derive(Default)]
-struct Ground {
-    parcels: Vec<Lot>,
-    uses: Vec<Lot>,
-    /// Of buildings: they share nothing, only their rings are looked at, and none is kept for it.
-    rings: Vec<Rejection>,
+/// What lies in a block or reaches into it, ordered by class and object.
+struct Ground<'i> {
+    block: (u32, u32),
+    parcels: Vec<Mark>,
+    uses: Vec<Mark>,
+    cells: Vec<(RowsAt<'i>, HashSet<Digest>)>,
 }
 
-impl Ground {
-    /// From the inputs of a unit, some cells at a time.
-    fn of(options: &Options, unit: &UnitSpec, quality: bool, crs: Crs, context: &UnitContext<'_>) -> Result<Self> {
-        let wanted = |class: &str| part_of(class).is_some_and(|part| quality || part != Part::Building);
-        let (block, blocks) = (block_of(&unit.key)?, Blocks::new(crs, &context.area.grids)?);
-        let mut ground = Self::default();
-        store::each_shown_cells(&unit.inputs, options.moment().as_deref(), wanted, |_, rows| {
-            context.check()?;
-            let lots = rows.into_par_iter().map(Lot::of).collect::<Result<Vec<_>>>()?;
-            let mut lots: Vec<(Part, Lot)> = lots.into_iter().flatten().collect();
-            let anchors = blocks.at(lots.iter().map(|(_, lot)| lot.bbox.min).collect())?;
-            for ((_, lot), anchor) in lots.iter_mut().zip(anchors) {
-                lot.ours = anchor == block;
-            }
-            let rings = lots.par_iter().filter(|(part, lot)| *part == Part::Building && lot.ours);
-            ground.rings.par_extend(rings.filter_map(|(_, lot)| quality::ring(lot)));
-            for (part, lot) in lots {
-                match part {
-                    Part::Parcel => ground.parcels.push(lot),
-                    Part::Use => ground.uses.push(lot),
-                    Part::Building => {}
-                }
-            }
+impl<'i> Ground<'i> {
+    /// From the inputs of a unit; with what was found when their cells were folded.
+    fn of(inputs: &'i [Input], block: (u32, u32)) -> Result<(Self, Vec<Rejection>)> {
+        let mut ground = Self { block, parcels: Vec::new(), uses: Vec::new(), cells: Vec::new() };
+        let mut findings = Vec::new();
+        store::each_lots(inputs, |rows, said| {
+            let lots = Lots::from_bytes(said)?;
+            ground.cells.push((rows, lots.marks.iter().map(|mark| mark.digest).collect()));
+            let (parcels, uses): (Vec<Mark>, Vec<Mark>) = lots.marks.into_iter().partition(|mark| mark.part == Part::Parcel);
+            ground.parcels.extend(parcels);
+            ground.uses.extend(uses);
+            findings.extend(lots.findings.into_iter().filter(|(of, _)| *of == block).map(|(_, finding)| finding));
             Ok(())
         })?;
-        for lots in [&mut ground.parcels, &mut ground.uses] {
-            lots.sort_by(|a, b| (&a.row.class, &a.row.oid, &a.row.beginnt).cmp(&(&b.row.class, &b.row.oid, &b.row.beginnt)));
+        for marks in [&mut ground.parcels, &mut ground.uses] {
+            marks.sort_by(|a, b| (&a.class, &a.oid, &a.beginnt).cmp(&(&b.class, &b.oid, &b.beginnt)));
         }
-        ground.rings.sort_by(|a, b| a.place.object.cmp(&b.place.object));
-        Ok(ground)
+        findings.sort_by(|a, b| (&a.code, &a.object_type, &a.place.object).cmp(&(&b.code, &b.object_type, &b.place.object)));
+        Ok((ground, findings))
+    }
+
+    /// True for what begins in the block: what is said of it is said here.
+    fn is_ours(&self, mark: &Mark) -> bool {
+        mark.block == self.block
+    }
+
+    /// The areas of these digests, by them.
+    fn lots(&self, needed: &HashSet<Digest>, as_of: Option<&str>, context: &UnitContext<'_>) -> Result<HashMap<Digest, Lot>> {
+        let mut reader = RowReader::default();
+        let mut lots = HashMap::with_capacity(needed.len());
+        for (at, known) in self.cells.iter().filter(|(_, known)| !known.is_disjoint(needed)) {
+            context.check()?;
+            let whole = known.is_subset(needed);
+            let named: HashSet<&str> = if whole {
+                HashSet::new()
+            } else {
+                self.parcels
+                    .iter()
+                    .chain(&self.uses)
+                    .filter(|mark| needed.contains(&mark.digest))
+                    .map(|mark| &*mark.oid)
+                    .collect()
+            };
+            let is_lot = |class: &str| part_of(class).is_some_and(|part| part != Part::Building);
+            let rows = reader.rows(at, as_of, |look| is_lot(look.class) && (whole || named.contains(look.oid)))?;
+            let made = rows.into_par_iter().map(|mut row| {
+                let digest = lots::digest(&row, row.geometry.as_deref().unwrap_or_default());
+                let Some(shape) = Shape::of(&row)?.filter(|_| needed.contains(&digest)) else { return Ok(None) };
+                row.geometry = None;
+                Ok(Some((digest, Lot { row, shape })))
+            });
+            lots.extend(made.collect::<Result<Vec<_>>>()?.into_iter().flatten());
+        }
+        Ok(lots)
     }
 }
 

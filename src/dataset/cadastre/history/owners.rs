@@ -152,7 +152,7 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
         context.check()?;
         let name = format!("{ROWS}{}", cell.key());
         let known = match &mut earlier {
-            Some((pack, _)) if pack.entries().contains_key(&name) => from_ipc(&pack.read(&name)?)?,
+            Some((pack, _)) if pack.entries().contains_key(&name) => from_ipc(pack.read(&name)?)?,
             _ => Vec::new(),
         };
         let mut versions = Versions::of(known);
@@ -213,7 +213,7 @@ pub fn each_shown(results: &[Vec<UnitResult>], options: &Options, mut each: impl
         let mut pack = result.pack()?;
         let names: Vec<String> = pack.entries().keys().filter(|name| name.starts_with(ROWS)).cloned().collect();
         for name in names {
-            let mut rows = store::shown(&[pack.read(&name)?], options, |_| true)?;
+            let mut rows = store::shown(vec![pack.read(&name)?], options, |_| true)?;
             rows.retain(|row| !is_skeleton(row));
             each(rows)?;
         }
@@ -231,7 +231,7 @@ pub fn each_version(results: &[Vec<UnitResult>], mut each: impl FnMut(Row)) -> R
         let mut pack = result.pack()?;
         let names: Vec<String> = pack.entries().keys().filter(|name| name.starts_with(ROWS)).cloned().collect();
         for name in names {
-            from_ipc(&pack.read(&name)?)?.into_iter().for_each(&mut each);
+            from_ipc(pack.read(&name)?)?.into_iter().for_each(&mut each);
         }
     }
     Ok(())

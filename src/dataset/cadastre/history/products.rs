@@ -82,21 +82,24 @@ fn history(state: &UnitResult, context: &AssembleContext<'_>) -> Result<(Spill<S
     let mut flure = Spill::new(context.scratch, ROWS_IN_MEMORY);
     let (mut stated, mut ground) = (Vec::new(), Ground::default());
     // By which deliveries a version came does not matter for what came of what.
-    let versions = |entries: &[Vec<u8>]| -> Result<(Vec<Row>, Vec<Version>)> {
-        let rows = entries.iter().map(|bytes| from_ipc(bytes)).collect::<Result<Vec<_>>>()?.concat();
-        let versions = rows.iter().filter_map(|row| Version::of(row.clone(), &BTreeSet::new())).collect();
-        Ok((rows, versions))
-    };
+    let version = |row: &Row| Version::of(row.clone(), &BTreeSet::new());
     store::each_cell_of_parcels(
         state,
         |entries| {
-            let (rows, versions) = versions(entries)?;
+            let mut rows = Vec::new();
+            for bytes in entries {
+                rows.append(&mut from_ipc(bytes)?);
+            }
             let stated: Vec<Edge> = rows.iter().flat_map(lineage::stated).collect();
+            // The rows of an object follow each other. One that has held ever since tells nothing of others.
+            let lives =
+                rows.chunk_by(|a, b| a.oid == b.oid).filter(|life| life.len() > 1 || life.iter().any(|row| row.endet.is_some()));
+            let shown = Ground::of(&lives.flatten().filter_map(version).collect::<Vec<_>>());
             let flur = |row: Row| {
                 let key = row.fields().text(&["flurstueckskennzeichen"])?.into_owned();
                 Some((card::file_of(&key), row))
             };
-            Ok((stated, Ground::of(&versions), rows.into_iter().filter_map(flur).collect::<Vec<_>>()))
+            Ok((stated, shown, rows.into_iter().filter_map(flur).collect::<Vec<_>>()))
         },
         |(said, shown, rows)| {
             stated.extend(said);
@@ -108,7 +111,10 @@ fn history(state: &UnitResult, context: &AssembleContext<'_>) -> Result<(Spill<S
     if heirs.are_any() {
         store::each_cell_of_parcels(
             state,
-            |entries| heirs.among(&versions(entries)?.1),
+            |entries| {
+                let rows = entries.into_iter().map(from_ipc).collect::<Result<Vec<_>>>()?;
+                heirs.among(&rows.iter().flatten().filter_map(version).collect::<Vec<_>>())
+            },
             |some| {
                 found.extend(some);
                 Ok(())

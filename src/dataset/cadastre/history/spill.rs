@@ -97,7 +97,7 @@ impl Taken {
     pub fn rows(self) -> Result<Vec<(usize, Row)>> {
         let mut all = Vec::new();
         for (delivery, bytes) in self.written {
-            all.extend(from_ipc(&bytes)?.into_iter().map(|row| (delivery, row)));
+            all.extend(from_ipc(bytes)?.into_iter().map(|row| (delivery, row)));
         }
         all.extend(self.rows);
         Ok(all)

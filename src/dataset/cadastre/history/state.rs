@@ -8,11 +8,12 @@ use super::store::{
     About, CELLS, CellInfo, DELIVERIES, INDEX, PARTS, Parts, ROWS, StateSummary, entry, holds, is_ground, is_parcel, unwritable,
 };
 use crate::crs::{Bbox, Crs};
-use crate::dataset::cadastre::areas::{CellAreas, Links};
+use crate::dataset::cadastre::areas::{CellAreas, Links, Lots};
 use crate::dataset::cadastre::nas::Root;
 use crate::dataset::cadastre::read::{self, Summary};
 use crate::dataset::cadastre::row::{Row, from_ipc, to_ipc};
-use crate::dataset::cadastre::tiles::Blocks;
+use crate::dataset::cadastre::tables::Lookups;
+use crate::dataset::cadastre::tiles::{Blocks, drawn_blocks, drawn_entry};
 use crate::dataset::cadastre::{Options, READ};
 use crate::dataset::{Outcome, PlanContext, UnitContext, UnitResult, check};
 use crate::error::{Error, Place, Rejection, Result};
@@ -27,7 +28,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 const ROWS_IN_MEMORY: usize = 56 << 20;
 const WAITING_IN_MEMORY: usize = 24 << 20;
 /// Cells that are folded at once.
-const AT_ONCE: usize = 16;
+const AT_ONCE: usize = 8;
 
 /// Parameters of the unit: the deliveries in the order of its inputs.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -276,7 +277,7 @@ impl Folding<'_> {
                 works.push(Work::Stays(cell));
                 continue;
             }
-            let mut before = Parts::default();
+            let mut before = Box::<Parts>::default();
             if let Some(earlier) = &mut self.earlier {
                 for (bytes, part) in before.iter_mut().zip(PARTS) {
                     let name = format!("{part}{}", cell.key());
@@ -325,13 +326,13 @@ enum Work {
     /// It stays as it is.
     Stays(Cell),
     /// To be folded: what it holds, and what comes to it.
-    Changes { cell: Cell, before: Parts, rows: Taken },
+    Changes { cell: Cell, before: Box<Parts>, rows: Taken },
 }
 
 /// What became of a cell: it is the same, or it has other entries, with what is known of them, and what was odd.
 enum Folded {
     Same(Cell),
-    Other { cell: Cell, parts: Parts, info: Box<CellInfo>, odd: Vec<Odd> },
+    Other { cell: Cell, parts: Box<Parts>, info: Box<CellInfo>, odd: Vec<Odd> },
 }
 
 impl Work {
@@ -339,8 +340,8 @@ impl Work {
         match self {
             Self::Stays(cell) => Ok(Folded::Same(cell)),
             Self::Changes { cell, before, rows } => {
-                let (parts, info, odd) = fold(params, draw, before, rows.rows()?)?;
-                Ok(Folded::Other { cell, parts, info: Box::new(info), odd })
+                let (parts, info, odd) = fold(params, draw, *before, rows.rows()?)?;
+                Ok(Folded::Other { cell, parts: Box::new(parts), info: Box::new(info), odd })
             }
         }
     }
@@ -350,7 +351,7 @@ impl Work {
 fn fold(params: &Params, draw: Option<&Blocks>, before: Parts, rows: Vec<(usize, Row)>) -> Result<(Parts, CellInfo, Vec<Odd>)> {
     let mut known = Vec::new();
     for bytes in before.into_iter().take(ROWS.len()).filter(|bytes| !bytes.is_empty()) {
-        known.extend(from_ipc(&bytes)?);
+        known.extend(from_ipc(bytes)?);
     }
     let mut versions = Versions::of(known);
     replay(&params.deliveries, &mut versions, rows);
@@ -379,7 +380,6 @@ fn fold(params: &Params, draw: Option<&Blocks>, before: Parts, rows: Vec<(usize,
     }
     info.bbox = located.iter().map(|(_, bbox)| *bbox).reduce(Bbox::union);
     if let Some(draw) = draw {
-        info.blocks = draw.of(located.iter().copied())?;
         info.areas = CellAreas::of(located.iter().copied(), draw)?;
     }
     let shown = rows.iter().filter(|row| params.quality && holds(row, params.as_of.as_deref()));
@@ -387,7 +387,18 @@ fn fold(params: &Params, draw: Option<&Blocks>, before: Parts, rows: Vec<(usize,
     let (parcels, others): (Vec<&Row>, Vec<&Row>) = rows.iter().partition(|row| is_parcel(&row.class));
     let (ground, objects): (Vec<&Row>, Vec<&Row>) = others.into_iter().partition(|row| is_ground(&row.class));
     let bytes = |rows: &[&Row]| if rows.is_empty() { Ok(Vec::new()) } else { to_ipc(rows) };
-    Ok(([bytes(&parcels)?, bytes(&ground)?, bytes(&objects)?, links], info, odd))
+    let [mut drawn_parcels, mut drawn_ground, mut lots] = [const { Vec::new() }; 3];
+    if let Some(draw) = draw {
+        let is_shown = |row: &&Row| holds(row, params.as_of.as_deref());
+        drawn_parcels = drawn_entry(parcels.iter().copied().filter(is_shown), draw)?;
+        drawn_ground = drawn_entry(ground.iter().copied().filter(is_shown), draw)?;
+        info.blocks = drawn_blocks(&drawn_parcels)?;
+        info.blocks.append(&mut drawn_blocks(&drawn_ground)?);
+        let shown = parcels.iter().chain(&ground).copied().filter(is_shown);
+        lots = Lots::of(shown, draw, params.crs.filter(|_| params.quality))?.into_bytes()?;
+    }
+    let names = Lookups::of_cell(rows.iter().filter(|row| holds(row, params.as_of.as_deref()))).into_bytes();
+    Ok(([bytes(&parcels)?, bytes(&ground)?, bytes(&objects)?, links, drawn_parcels, drawn_ground, lots, names], info, odd))
 }
 
 /// Applies operations, each with the number of its delivery, in the order of the deliveries.

@@ -15,7 +15,7 @@ use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The entry that tells of each cell.
 pub(super) const CELLS: &str = "cells.json";
@@ -31,8 +31,16 @@ const GROUND: &str = "ground/";
 const OBJECTS: &str = "objects/";
 /// Entries that say which objects a cell shows and which they refer to.
 const LINKS: &str = "links/";
+/// Entries that say of parcels, and of what else is drawn, where each is drawn and what by: see [`crate::dataset::cadastre::tiles`].
+const DRAWN: &str = "drawn/";
+const DRAWN_PARCELS: &str = "drawn/parcels/";
+const DRAWN_GROUND: &str = "drawn/ground/";
+/// Entries with what the areas of a cell are to other areas: see [`crate::dataset::cadastre::areas`].
+const LOTS: &str = "lots/";
+/// Entries with what the tables of other cells may want to know of a cell: see [`crate::dataset::cadastre::tables`].
+const NAMES: &str = "names/";
 /// What belongs to a cell, in this order: its rows, then what is told of them.
-pub(super) const PARTS: [&str; 4] = [PARCELS, GROUND, OBJECTS, LINKS];
+pub(super) const PARTS: [&str; 8] = [PARCELS, GROUND, OBJECTS, LINKS, DRAWN_PARCELS, DRAWN_GROUND, LOTS, NAMES];
 /// Those with rows.
 pub(super) const ROWS: [&str; 3] = [PARCELS, GROUND, OBJECTS];
 /// Bytes of cells that are in memory at once when all are gone through.
@@ -116,20 +124,23 @@ pub fn cells(state: &UnitResult) -> Result<BTreeMap<String, CellInfo>> {
 /// What of a cell a unit needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// What is drawn or covers ground, parcels not among it.
-    Ground,
-    /// Parcels too.
+    /// What is drawn, parcels not among it.
+    DrawnGround,
+    /// All that is drawn.
+    Drawn,
+    /// What covers ground.
     Areas,
-    /// Everything, and what it refers to.
-    All,
+    /// All rows, and what they refer to.
+    Links,
 }
 
 /// The entries of a cell that the state has, as inputs of a unit.
 pub fn inputs_of(state: &UnitResult, pack: &Pack, key: &str, need: Need) -> Vec<Input> {
-    let parts = match need {
-        Need::Ground => &PARTS[1..2],
-        Need::Areas => &PARTS[..2],
-        Need::All => &PARTS[..],
+    let parts: &[&str] = match need {
+        Need::DrawnGround => &[GROUND, DRAWN_GROUND],
+        Need::Drawn => &[PARCELS, GROUND, DRAWN_PARCELS, DRAWN_GROUND],
+        Need::Areas => &[PARCELS, GROUND, LOTS],
+        Need::Links => &[PARCELS, GROUND, OBJECTS, LINKS],
     };
     let names = parts.iter().map(|part| format!("{part}{key}"));
     names.filter_map(|name| pack.entries().get(&name).map(|info| state.entry_as_input(&name, *info))).collect()
@@ -159,7 +170,7 @@ pub fn each_version(state: &UnitResult, each: impl FnMut(Row) -> Result<()>) -> 
 /// When the state cannot be read; and those of `make` and `take`.
 pub fn each_cell<T: Send>(
     state: &UnitResult,
-    make: impl Fn(&[Vec<u8>]) -> Result<T> + Sync,
+    make: impl Fn(Vec<Vec<u8>>) -> Result<T> + Sync,
     take: impl FnMut(T) -> Result<()> + Send,
 ) -> Result<()> {
     each_cell_of(state, &ROWS, make, take)
@@ -171,16 +182,28 @@ pub fn each_cell<T: Send>(
 /// As there.
 pub fn each_cell_of_parcels<T: Send>(
     state: &UnitResult,
-    make: impl Fn(&[Vec<u8>]) -> Result<T> + Sync,
+    make: impl Fn(Vec<Vec<u8>>) -> Result<T> + Sync,
     take: impl FnMut(T) -> Result<()> + Send,
 ) -> Result<()> {
     each_cell_of(state, &[PARCELS], make, take)
 }
 
+/// As [`each_cell`], of what the tables of others may want to know.
+///
+/// # Errors
+/// As there.
+pub fn each_names<T: Send>(
+    state: &UnitResult,
+    make: impl Fn(Vec<Vec<u8>>) -> Result<T> + Sync,
+    take: impl FnMut(T) -> Result<()> + Send,
+) -> Result<()> {
+    each_cell_of(state, &[NAMES], make, take)
+}
+
 fn each_cell_of<T: Send>(
     state: &UnitResult,
     parts: &[&str],
-    make: impl Fn(&[Vec<u8>]) -> Result<T> + Sync,
+    make: impl Fn(Vec<Vec<u8>>) -> Result<T> + Sync,
     mut take: impl FnMut(T) -> Result<()> + Send,
 ) -> Result<()> {
     let mut pack = state.pack()?;
@@ -204,10 +227,8 @@ fn each_cell_of<T: Send>(
         }
         // While these are made, those before are taken.
         let before = std::mem::take(&mut made);
-        let (next, taken) = rayon::join(
-            || some.into_par_iter().map(|entries| make(&entries)).collect(),
-            || before.into_iter().try_for_each(|made| take(made?)),
-        );
+        let (next, taken) =
+            rayon::join(|| some.into_par_iter().map(&make).collect(), || before.into_iter().try_for_each(|made| take(made?)));
         made = next;
         taken?;
     }
@@ -218,7 +239,7 @@ fn each_of(state: &UnitResult, parts: &[&str], mut each: impl FnMut(Row) -> Resu
     let names: Vec<String> =
         pack.entries().keys().filter(|name| parts.iter().any(|part| name.starts_with(part))).cloned().collect();
     for name in names {
-        from_ipc(&pack.read(&name)?)?.into_iter().try_for_each(&mut each)?;
+        from_ipc(pack.read(&name)?)?.into_iter().try_for_each(&mut each)?;
     }
     Ok(())
 }
@@ -243,44 +264,72 @@ pub fn each_shown(
     mut each: impl FnMut(Row) -> Result<()>,
 ) -> Result<()> {
     each_entry(inputs, |bytes| {
-        let rows = from_ipc_where(&bytes, |look| look.holds(as_of) && wanted(look.class))?;
+        let rows = from_ipc_where(bytes, |look| look.holds(as_of) && wanted(look.class))?;
         rows.into_iter().try_for_each(|row| each(Row { endet: None, ..row }))
     })
 }
 
-/// Rows of whole cells that are looked at together, at least; with fewer there is too little to do on all threads.
-const ROWS_AT_ONCE: usize = 4096;
+/// Where rows of a cell lie that something is said of.
+pub struct RowsAt<'i> {
+    path: &'i Path,
+    entries: Vec<String>,
+}
 
-/// As [`each_shown`], the rows of some cells at a time: the cells in the order of the inputs, the rows of each ordered by class,
-/// object and begin. `each` gets them with the inputs that they came from.
+/// What is said of the drawn rows of the cells that are the inputs of a unit, in their order, with where these rows are.
 ///
 /// # Errors
 /// When an input cannot be read, or `each` fails.
-pub fn each_shown_cells<'i>(
+pub fn each_drawn<'i>(inputs: &'i [Input], each: impl FnMut(RowsAt<'i>, &[u8]) -> Result<()>) -> Result<()> {
+    each_beside(inputs, |name| Some(vec![name.strip_prefix(DRAWN)?.to_owned()]), each)
+}
+
+/// As [`each_drawn`], of the areas.
+///
+/// # Errors
+/// As there.
+pub fn each_lots<'i>(inputs: &'i [Input], each: impl FnMut(RowsAt<'i>, &[u8]) -> Result<()>) -> Result<()> {
+    let rows = |name: &str| name.strip_prefix(LOTS).map(|key| vec![format!("{PARCELS}{key}"), format!("{GROUND}{key}")]);
+    each_beside(inputs, rows, each)
+}
+
+fn each_beside<'i>(
     inputs: &'i [Input],
-    as_of: Option<&str>,
-    wanted: impl Fn(&str) -> bool,
-    mut each: impl FnMut(&'i [Input], Vec<Row>) -> Result<()>,
+    rows: impl Fn(&str) -> Option<Vec<String>>,
+    mut each: impl FnMut(RowsAt<'i>, &[u8]) -> Result<()>,
 ) -> Result<()> {
-    let key = |input: &Input| input.member.as_deref().and_then(|name| name.rsplit('/').next()).map(str::to_owned);
     let mut packs = OpenPack::default();
-    let (mut rows, mut first, mut next) = (Vec::new(), 0, 0);
-    for cell in inputs.chunk_by(|a, b| key(a) == key(b)) {
-        let start = rows.len();
-        for input in cell {
-            if let Some(bytes) = packs.read(input)? {
-                rows.extend(from_ipc_where(&bytes, |look| look.holds(as_of) && wanted(look.class))?);
-            }
-        }
-        rows[start..].iter_mut().for_each(|row: &mut Row| row.endet = None);
-        rows[start..].sort_by(|a, b| (&a.class, &a.oid, &a.beginnt).cmp(&(&b.class, &b.oid, &b.beginnt)));
-        next += cell.len();
-        if rows.len() >= ROWS_AT_ONCE || next == inputs.len() {
-            each(&inputs[first..next], std::mem::take(&mut rows))?;
-            first = next;
+    for input in inputs {
+        let Some(entries) = input.member.as_deref().and_then(&rows) else { continue };
+        if let Some(bytes) = packs.read(input)? {
+            each(RowsAt { path: &input.path, entries }, &bytes)?;
         }
     }
     Ok(())
+}
+
+/// Reads rows of cells as they are asked for.
+#[derive(Default)]
+pub struct RowReader(OpenPack);
+
+impl RowReader {
+    /// Those that hold at present, or as of a moment, and are wanted, in their order: parcels before what else is there, each by class,
+    /// object and begin.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub fn rows(&mut self, at: &RowsAt<'_>, as_of: Option<&str>, mut wanted: impl FnMut(Look<'_>) -> bool) -> Result<Vec<Row>> {
+        let pack = self.0.open(at.path)?;
+        let mut rows = Vec::new();
+        for name in &at.entries {
+            if pack.entries().contains_key(name) {
+                rows.extend(from_ipc_where(pack.read(name)?, |look| look.holds(as_of) && wanted(look))?);
+            }
+        }
+        for row in &mut rows {
+            row.endet = None;
+        }
+        Ok(rows)
+    }
 }
 
 /// The links of the cells that are the inputs of a unit, each with the inputs that have the rows of its cell.
@@ -310,13 +359,13 @@ struct OpenPack(Option<(PathBuf, Pack)>);
 impl OpenPack {
     /// The bytes of an input that is an entry.
     fn read(&mut self, input: &Input) -> Result<Option<Vec<u8>>> {
-        if self.0.as_ref().is_none_or(|(path, _)| *path != input.path) {
-            self.0 = Some((input.path.clone(), Pack::open(&input.path)?));
-        }
-        match (&mut self.0, &input.member) {
-            (Some((_, pack)), Some(name)) => pack.read(name).map(Some),
-            _ => Ok(None),
-        }
+        let pack = self.open(&input.path)?;
+        input.member.as_deref().map(|name| pack.read(name)).transpose()
+    }
+    fn open(&mut self, path: &Path) -> Result<&mut Pack> {
+        let last = self.0.take().filter(|(last, _)| last == path);
+        let open = last.map_or_else(|| Ok((path.to_owned(), Pack::open(path)?)), Ok::<_, Error>)?;
+        Ok(&mut self.0.insert(open).1)
     }
 }
 
@@ -325,7 +374,7 @@ impl OpenPack {
 ///
 /// # Errors
 /// When the bytes are none of a cell.
-pub fn shown(entries: &[Vec<u8>], options: &Options, wanted: impl Fn(&str) -> bool) -> Result<Vec<Row>> {
+pub fn shown(entries: Vec<Vec<u8>>, options: &Options, wanted: impl Fn(&str) -> bool) -> Result<Vec<Row>> {
     let as_of = options.moment();
     let as_of = as_of.as_deref();
     let past = |look: Look<'_>| options.history && as_of.is_none_or(|moment| look.beginnt <= moment);

@@ -1,11 +1,13 @@
 //! Names behind keys, places and positions behind references: what an object's row needs of objects that may lie in other cells.
 //!
-//! They are gathered from all cells before any table is made. What is kept is small: no object with ground is among it.
+//! Each cell says what it has when it is folded; it is gathered from all cells before any table is made. What is kept is small: no
+//! object with ground is among it.
 
 use super::Object;
 use super::district::UNITS;
 use crate::dataset::cadastre::codes;
-use crate::dataset::cadastre::row::{Row, from_ipc_where};
+use crate::dataset::cadastre::row::Row;
+use crate::dataset::cadastre::said::{Rest, broken, put_bytes, put_option, put_text};
 use crate::error::Result;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -20,7 +22,7 @@ const POINT: &str = "AX_Grenzpunkt";
 const PLACES: [&str; 3] = [HOUSE, "AX_LagebezeichnungOhneHausnummer", "AX_LagebezeichnungMitPseudonummer"];
 
 /// Everything that is looked up.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Lookups {
     /// Names by key: Land (2 digits), Regierungsbezirk (3), Kreis (5), Gemeinde (8).
     pub units: BTreeMap<String, String>,
@@ -58,7 +60,7 @@ pub struct Ranked<'r> {
 }
 
 /// A georeferenced address.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Address {
     oid: String,
     /// Postal code.
@@ -89,7 +91,7 @@ impl Address {
 }
 
 /// A Lagebezeichnung, read.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Place {
     /// Name of street or place, where it is not given by a key.
     name: Option<String>,
@@ -107,29 +109,17 @@ impl Place {
 }
 
 impl Lookups {
-    /// What the other cells may want of a cell, from its entries.
-    ///
-    /// # Errors
-    /// When the bytes are none of a cell.
-    pub fn of_cell(entries: &[Vec<u8>], as_of: Option<&str>) -> Result<Self> {
-        let mut points = HashSet::new();
-        let mut rows: Vec<Row> = Vec::new();
-        for bytes in entries {
-            rows.extend(from_ipc_where(bytes, |look| {
-                if look.class == POINT && look.holds(as_of) {
-                    points.insert(look.oid.to_owned());
-                }
-                is_wanted(look.class) && look.holds(as_of)
-            })?);
-        }
+    /// What the other cells may want of a cell, from its rows that hold.
+    pub fn of_cell<'r>(rows: impl Iterator<Item = &'r Row> + Clone) -> Self {
+        let points = rows.clone().filter(|row| *row.class == *POINT).map(|row| row.oid.as_str()).collect();
         let mut lookups = Self::default();
-        for row in &rows {
+        for row in rows.filter(|row| is_wanted(&row.class)) {
             lookups.take(&Object::new(row), &points);
         }
-        Ok(lookups)
+        lookups
     }
 
-    fn take(&mut self, object: &Object<'_>, points: &HashSet<String>) {
+    fn take(&mut self, object: &Object<'_>, points: &HashSet<&str>) {
         let (class, oid) = (&*object.row.class, &object.row.oid);
         let name = || object.text(&["bezeichnung"]).map(Cow::into_owned);
         if UNITS.iter().any(|(known, _)| *known == class) {
@@ -174,6 +164,91 @@ impl Lookups {
         other.parcels.into_iter().for_each(|(key, value)| keep_greatest(&mut self.parcels, key, value));
         other.buildings.into_iter().for_each(|(key, value)| keep_greatest(&mut self.buildings, key, value));
         other.positions.into_iter().for_each(|(key, value)| keep_greatest(&mut self.positions, key, value));
+    }
+
+    /// As an entry of the state; nothing where there is nothing to say.
+    pub fn into_bytes(self) -> Vec<u8> {
+        let Self { units, gemarkungen, streets, places, parcels, buildings, positions, houses, loose, .. } = self;
+        let mut bytes = Vec::new();
+        for names in [&units, &gemarkungen, &streets] {
+            put_all(&mut bytes, names, |bytes, name| put_text(bytes, name));
+        }
+        let text = |text: &Option<String>| text.as_ref().map(|text| text.as_bytes().to_vec());
+        put_all(&mut bytes, &sorted(places), |bytes, Place { name, key, number }| {
+            for part in [name, key, number] {
+                put_option(bytes, text(part).as_deref());
+            }
+        });
+        put_all(&mut bytes, &sorted(parcels), |bytes, (oid, key)| [oid, key].into_iter().for_each(|it| put_text(bytes, it)));
+        put_all(&mut bytes, &sorted(buildings), |bytes, oid| put_text(bytes, oid));
+        put_all(&mut bytes, &sorted(positions), |bytes, (rank, oid, geometry)| {
+            bytes.push(*rank as u8);
+            put_text(bytes, oid);
+            put_bytes(bytes, geometry);
+        });
+        put_all(&mut bytes, &houses.into_iter().map(|house| (house, ())).collect(), |_, ()| ());
+        bytes.extend_from_slice(&(loose.len() as u32).to_le_bytes());
+        for (references, Address { oid, postcode, town, district, quality, geometry }) in &loose {
+            bytes.extend_from_slice(&(references.len() as u32).to_le_bytes());
+            references.iter().chain([oid]).for_each(|it| put_text(&mut bytes, it));
+            for part in [postcode, town, district, quality] {
+                put_option(&mut bytes, text(part).as_deref());
+            }
+            put_option(&mut bytes, geometry.as_deref());
+        }
+        if bytes.iter().all(|byte| *byte == 0) { Vec::new() } else { bytes }
+    }
+
+    /// Out of the entry of a cell.
+    ///
+    /// # Errors
+    /// When the bytes are none of [`Self::into_bytes`].
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
+        let mut rest = Rest(bytes);
+        let mut all = Self::default();
+        for names in [&mut all.units, &mut all.gemarkungen, &mut all.streets] {
+            rest.each(|rest| {
+                names.insert(rest.text()?, rest.text()?);
+                Ok(())
+            })?;
+        }
+        rest.each(|rest| {
+            let (oid, name, key, number) =
+                (rest.text()?, rest.option(Rest::text)?, rest.option(Rest::text)?, rest.option(Rest::text)?);
+            all.places.insert(oid, Place { name, key, number });
+            Ok(())
+        })?;
+        rest.each(|rest| {
+            all.parcels.insert(rest.text()?, (rest.text()?, rest.text()?));
+            Ok(())
+        })?;
+        rest.each(|rest| {
+            all.buildings.insert(rest.text()?, rest.text()?);
+            Ok(())
+        })?;
+        rest.each(|rest| {
+            let (point, [rank]) = (rest.text()?, rest.array()?);
+            all.positions.insert(point, (rank.into(), rest.text()?, rest.bytes()?.to_vec()));
+            Ok(())
+        })?;
+        rest.each(|rest| {
+            all.houses.insert(rest.text()?);
+            Ok(())
+        })?;
+        rest.each(|rest| {
+            let mut references = Vec::new();
+            rest.each(|rest| {
+                references.push(rest.text()?);
+                Ok(())
+            })?;
+            let oid = rest.text()?;
+            let [postcode, town, district, quality] = [(); 4].map(|()| rest.option(Rest::text));
+            let geometry = rest.option(Rest::bytes)?.map(<[u8]>::to_vec);
+            let address = Address { oid, postcode: postcode?, town: town?, district: district?, quality: quality?, geometry };
+            all.loose.push((references, address));
+            Ok(())
+        })?;
+        if rest.0.is_empty() { Ok(all) } else { Err(broken()) }
     }
 
     /// When all cells have been added: tells which address belongs to which house.
@@ -230,6 +305,19 @@ fn is_wanted(class: &str) -> bool {
         || PLACES.contains(&class)
         || POSITIONS.contains(&class)
         || UNITS.iter().any(|(known, _)| *known == class)
+}
+
+/// The same bytes each time.
+fn sorted<T>(map: HashMap<String, T>) -> BTreeMap<String, T> {
+    map.into_iter().collect()
+}
+
+fn put_all<T>(bytes: &mut Vec<u8>, map: &BTreeMap<String, T>, put: impl Fn(&mut Vec<u8>, &T)) {
+    bytes.extend_from_slice(&(map.len() as u32).to_le_bytes());
+    for (key, value) in map {
+        put_text(bytes, key);
+        put(bytes, value);
+    }
 }
 
 /// Of two that are said of the same, the greater: cells may come in any order.
@@ -299,4 +387,41 @@ fn place(object: &Object<'_>) -> Option<Place> {
         part("lage")?
     );
     Some(Place { name: None, key: Some(key), number })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_a_cell_says_comes_back(
+            names in prop::collection::btree_map("[a-z]{0,3}", "[ä-ü]{0,4}", 0..4), missing in any::<bool>(), cut in 1_usize..9,
+        ) {
+            let text = || (!missing).then(|| "Weg".to_owned());
+            let wkb = vec![1, 0, 9];
+            let said = || Lookups {
+                units: names.clone(),
+                streets: names.clone(),
+                places: names.keys().map(|oid| (oid.clone(), Place { name: text(), key: None, number: Some("7 a".into()) })).collect(),
+                parcels: names.iter().map(|(a, b)| (a.clone(), (b.clone(), a.clone()))).collect(),
+                buildings: names.clone().into_iter().collect(),
+                positions: names.iter().map(|(a, b)| (a.clone(), (2, b.clone(), wkb.clone()))).collect(),
+                houses: names.keys().cloned().collect(),
+                loose: names.iter().map(|(a, b)| {
+                    let (postcode, town, district, quality) = (text(), None, text(), Some(b.clone()));
+                    let geometry = (!missing).then(|| wkb.clone());
+                    (vec![a.clone(), b.clone()], Address { oid: a.clone(), postcode, town, district, quality, geometry })
+                }).collect(),
+                ..Lookups::default()
+            };
+            let bytes = said().into_bytes();
+            prop_assert_eq!(bytes.is_empty(), names.is_empty());
+            if !bytes.is_empty() {
+                prop_assert_eq!(Lookups::from_bytes(&bytes).unwrap(), said());
+                prop_assert!(Lookups::from_bytes(&bytes[..bytes.len() - cut]).is_err());
+            }
+        }
+    }
 }

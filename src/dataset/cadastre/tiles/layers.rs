@@ -74,6 +74,11 @@ pub fn of_class(class: &str) -> &'static [usize] {
     }
 }
 
+/// The lowest zoom at which objects of a class are drawn, if any.
+pub fn lowest_zoom(class: &str) -> Option<u8> {
+    of_class(class).iter().map(|layer| LAYERS[*layer].low_zoom).min()
+}
+
 /// What of an object is drawn in a layer: itself, or the point of its label.
 pub fn shape(row: &Row, layer: usize, operation: &Operation) -> Result<Option<Parts>> {
     let Some(bytes) = &row.geometry else { return Ok(None) };

@@ -2,25 +2,24 @@
 //! Tiles that nothing new touches are taken over from the night before.
 
 mod layers;
+mod things;
 
 pub use layers::LAYERS;
+pub use things::{blocks as drawn_blocks, entry as drawn_entry};
 
 use super::history::{StateSummary, store};
-use super::row::Row;
+use super::row::{Look, Row};
 use super::{Options, STATE};
 use crate::crs::{Bbox, Crs, Operation};
-use crate::dataset::vector_tiles::{Brush, Drawing, Made, Pyramid, Thing, around, parse_tile, tile_at, to_world, touched};
+use crate::dataset::vector_tiles::{Brush, Drawing, Made, Pyramid, Thing, Wanted, parse_tile, tile_at, to_world, touched};
 use crate::dataset::{Outcome, PlanContext, UnitContext, check};
 use crate::error::{Error, Result};
-use crate::format::wkb;
-use crate::io::Digest;
 use crate::plan::{Input, UnitSpec};
 use crate::vector::arc::Point;
 use rayon::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
-use std::ops::Range;
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use store::Need;
+use store::{Need, RowReader};
 
 /// Zoom of a block: some three kilometres at our latitude. Parcels are drawn from here on: above, only land use is.
 pub const BLOCK_ZOOM: u8 = 13;
@@ -51,18 +50,9 @@ impl Blocks {
     pub fn new(crs: Crs, grids: &[PathBuf]) -> Result<Self> {
         Ok(Self { operation: Operation::between(crs, Crs::WEB_MERCATOR, grids)? })
     }
-    /// The blocks of rows that are drawn, by the rectangles around them: those that any of them touches.
-    ///
-    /// # Errors
-    /// When the rectangles cannot be transformed.
-    pub fn of<'r>(&self, rows: impl Iterator<Item = (&'r Row, Bbox)>) -> Result<BTreeSet<(u32, u32)>> {
-        let mut corners: Vec<Point> = rows
-            .filter(|(row, _)| !layers::of_class(&row.class).is_empty())
-            .flat_map(|(_, bbox)| [bbox.min, bbox.max, [bbox.min[0], bbox.max[1]], [bbox.max[0], bbox.min[1]]])
-            .collect();
-        self.operation.forward(&mut corners)?;
-        let boxes = corners.chunks(4).map(|corners| Bbox::around(corners.iter().copied().map(to_world)));
-        Ok(boxes.flat_map(|world| blocks_of(&world)).collect())
+    /// The way from the CRS of the rows to the map.
+    pub fn operation(&self) -> &Operation {
+        &self.operation
     }
     /// The block that each point lies in.
     ///
@@ -95,8 +85,8 @@ pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpe
         let mut blocks: BTreeMap<(u32, u32), Vec<Input>> = BTreeMap::new();
         let pack = state.pack()?;
         for (key, cell) in store::cells(state)? {
-            let inputs = store::inputs_of(state, &pack, &key, Need::Areas);
-            let ground = store::inputs_of(state, &pack, &key, Need::Ground);
+            let inputs = store::inputs_of(state, &pack, &key, Need::Drawn);
+            let ground = store::inputs_of(state, &pack, &key, Need::DrawnGround);
             for (x, y) in cell.blocks {
                 let shift = BLOCK_ZOOM - OVERVIEW_ZOOM;
                 let overview = overviews.entry((x >> shift, y >> shift)).or_default();
@@ -127,65 +117,77 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
     let [low, high] = options.zoom;
     let (root, low, high) =
         if overview { (OVERVIEW_ZOOM, low, high.min(BLOCK_ZOOM - 1)) } else { (BLOCK_ZOOM, low.max(BLOCK_ZOOM), high) };
-    let drawn = |class: &str| layers::of_class(class).iter().any(|layer| LAYERS[*layer].low_zoom <= high);
     let as_of = options.moment();
     let operation = Operation::between(crs, Crs::WEB_MERCATOR, &context.area.grids)?;
     let pyramid = Pyramid { root: (root, x, y), low, high };
-    // The rows are gone through twice, some at a time: what there is of them in memory does not depend on the size of the unit.
     let mut things: Vec<Thing> = Vec::new();
-    let mut parts: Vec<(&[Input], Range<usize>)> = Vec::new();
-    store::each_shown_cells(&unit.inputs, as_of.as_deref(), drawn, |inputs, rows| {
+    let mut parts = Vec::new();
+    store::each_drawn(&unit.inputs, |rows, said| {
         let first = things.len();
-        things.extend(rows.par_iter().map(|row| thing(row, &operation)).collect::<Result<Vec<_>>>()?);
-        parts.push((inputs, first..things.len()));
+        things.extend(things::of_entry(said)?.filter(|thing| thing.low <= high));
+        parts.push((rows, first..things.len()));
         Ok(())
     })?;
     let made = Made::of(&things, pyramid, unit.params.to_string().as_bytes());
     drop(things);
     let (kept, wanted) = made.kept(context.previous);
-    let mut drawing = Drawing::new(LAYERS.iter().map(|layer| layer.name).collect());
-    for (inputs, indices) in parts {
-        if !indices.clone().any(|row| made.is_wanted(row, &wanted)) {
-            continue;
+    let mut canvas =
+        Canvas { drawing: Drawing::new(LAYERS.iter().map(|layer| layer.name).collect()), operation, pyramid, wanted };
+    let (mut reader, mut waiting) = (RowReader::default(), Vec::new());
+    for (rows, indices) in parts {
+        let is_wanted: Vec<bool> = indices.map(|at| made.is_wanted(at, &canvas.wanted)).collect();
+        if is_wanted.contains(&true) {
+            check(context.cancel)?;
+            let mut is_wanted = is_wanted.into_iter();
+            let drawn = |class: &str| layers::lowest_zoom(class).is_some_and(|zoom| zoom <= high);
+            let wanted = |look: Look<'_>| drawn(look.class) && is_wanted.next() == Some(true);
+            waiting.extend(reader.rows(&rows, as_of.as_deref(), wanted)?);
         }
-        check(context.cancel)?;
-        store::each_shown_cells(inputs, as_of.as_deref(), drawn, |_, rows| {
-            let rows: Vec<&Row> =
-                rows.iter().zip(indices.clone()).filter(|(_, at)| made.is_wanted(*at, &wanted)).map(|(row, _)| row).collect();
-            // Rows are drawn side by side, some at a time, and put into their tiles in order.
-            for rows in rows.chunks(1024) {
-                let drawn = rows
-                    .par_iter()
-                    .map(|row| {
-                        let mut pieces = Vec::new();
-                        for layer in layers::of_class(&row.class) {
-                            let Some(shape) = layers::shape(row, *layer, &operation)? else { continue };
-                            let brush = Brush { layer: *layer, low: low.max(LAYERS[*layer].low_zoom), high };
-                            brush.draw(&shape, pyramid.root, &wanted, &mut pieces);
-                        }
-                        Ok((layers::tags(row), pieces))
-                    })
-                    .collect::<Result<Vec<_>>>()?;
-                for (tags, pieces) in &drawn {
-                    drawing.put(pieces, |layer| tags.get(layer));
-                }
-            }
-            Ok(())
-        })?;
+        if waiting.len() >= ROWS_AT_ONCE {
+            canvas.draw(&std::mem::take(&mut waiting))?;
+        }
     }
-    let count = drawing.finish(kept, context.pack)?;
+    canvas.draw(&waiting)?;
+    let count = canvas.drawing.finish(kept, context.pack)?;
     let (name, bytes) = made.entry();
     context.pack.add(name, &bytes)?;
     Ok(Outcome { summary: serde_json::json!({ "tiles": count }), ..Outcome::default() })
 }
 
-/// What of a row is drawn, and where.
-fn thing(row: &Row, operation: &Operation) -> Result<Thing> {
-    let geometry = row.geometry.as_deref().unwrap_or_default();
-    let digest = Digest::of_parts([row.class.as_bytes(), row.oid.as_bytes(), row.attributes.as_bytes(), geometry]);
-    let bbox = if geometry.is_empty() { Bbox::EMPTY } else { wkb::summary(geometry)?.bbox };
-    let low = layers::of_class(&row.class).iter().map(|layer| LAYERS[*layer].low_zoom).min().unwrap_or(0);
-    Ok(Thing { world: around(bbox, operation)?, digest, low })
+/// Rows that are drawn together, at least; with fewer there is too little to do on all threads.
+const ROWS_AT_ONCE: usize = 4096;
+
+/// Tiles being drawn.
+struct Canvas<'n> {
+    drawing: Drawing<'n>,
+    operation: Operation,
+    pyramid: Pyramid,
+    wanted: Wanted,
+}
+
+impl Canvas<'_> {
+    /// Draws rows side by side, some at a time, and puts them into their tiles in order.
+    fn draw(&mut self, rows: &[Row]) -> Result<()> {
+        let Pyramid { root, low, high } = self.pyramid;
+        for rows in rows.chunks(1024) {
+            let drawn = rows
+                .par_iter()
+                .map(|row| {
+                    let mut pieces = Vec::new();
+                    for layer in layers::of_class(&row.class) {
+                        let Some(shape) = layers::shape(row, *layer, &self.operation)? else { continue };
+                        let brush = Brush { layer: *layer, low: low.max(LAYERS[*layer].low_zoom), high };
+                        brush.draw(&shape, root, &self.wanted, &mut pieces);
+                    }
+                    Ok((layers::tags(row), pieces))
+                })
+                .collect::<Result<Vec<_>>>()?;
+            for (tags, pieces) in &drawn {
+                self.drawing.put(pieces, |layer| tags.get(layer));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The block that a key `13/x/y` names.
