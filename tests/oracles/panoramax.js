@@ -33,11 +33,13 @@ async function look(browser, url, options, [sequence, picture], folder, name, st
             await new Promise((resolve) => setTimeout(resolve, 100));
             if (waited > 200) viewer.loader.dismiss();
         }
+        // What it is comes after the picture.
+        for (let waited = 0; waited < 900 && !psv.getPictureMetadata(); waited++) await new Promise((resolve) => setTimeout(resolve, 100));
         const shown = [psv.getPictureMetadata().id];
         for (let step = 0; step < steps; step++) {
             const next = psv.getPictureMetadata().sequence.nextPic;
             psv.goToNextPicture();
-            for (let waited = 0; waited < 900 && psv.getPictureMetadata().id !== next; waited++) await new Promise((resolve) => setTimeout(resolve, 100));
+            for (let waited = 0; waited < 900 && psv.getPictureMetadata()?.id !== next; waited++) await new Promise((resolve) => setTimeout(resolve, 100));
             shown.push(psv.getPictureMetadata().id);
         }
         return shown;
