@@ -14,10 +14,15 @@ fn fixture(name: &str) -> PathBuf {
 
 fn start() -> Option<Cluster> {
     let cluster = Cluster::start(&["host all all 127.0.0.1/32 scram-sha-256"], &[], |_| {})?;
+    readers(&cluster);
+    Some(cluster)
+}
+
+/// The schema, and the role that may read it.
+fn readers(cluster: &Cluster) {
     cluster.psql(&format!(
         "CREATE SCHEMA gruen; CREATE ROLE leser LOGIN PASSWORD '{PASSWORD}'; GRANT USAGE ON SCHEMA gruen TO leser"
     ));
-    Some(cluster)
 }
 
 /// Loads a file as GDAL writes it for PostgreSQL; false where the program is missing.
@@ -156,6 +161,73 @@ fn a_theme_of_the_database_is_that_of_the_file_and_is_fetched_whole_or_not_at_al
     let (code, done, said) = office.night();
     assert_eq!((code, done), (3, 0), "{said}");
     assert!(office.bytes("public/daten/theme.geojson") == made);
+}
+
+#[test]
+fn a_table_comes_over_a_sealed_line_from_the_right_server_only() {
+    let certificates = tempfile::tempdir().unwrap();
+    let folder = certificates.path();
+    if !crate::tls::certificates(folder)
+        || !crate::tls::certificate(folder, "elsewhere", "subjectAltName=DNS:geo.anderswo.example")
+    {
+        println!("skipped: openssl is missing; scripts/setup --tests installs it");
+        return;
+    }
+    let copy = |data: &Path, name: &str, to: &str| {
+        use std::os::unix::fs::{MetadataExt, PermissionsExt};
+        std::fs::copy(folder.join(name), data.join(to)).unwrap();
+        std::fs::set_permissions(data.join(to), std::fs::Permissions::from_mode(0o600)).unwrap();
+        let owner = data.metadata().unwrap();
+        std::os::unix::fs::chown(data.join(to), Some(owner.uid()), Some(owner.gid())).unwrap();
+    };
+    let sealed = ["ssl=on", "ssl_cert_file=server.pem", "ssl_key_file=server.key"];
+    // Over an open line nobody is let in.
+    let access = ["hostssl all all 127.0.0.1/32 scram-sha-256"];
+    let prepare = |data: &Path| ["server.pem", "server.key"].into_iter().for_each(|name| copy(data, name, name));
+    let Some(cluster) = Cluster::start(&access, &sealed, prepare) else { return };
+    let file = fixture("vector_theme/schutzgebiete.geojson");
+    readers(&cluster);
+    if !load(&cluster, &file, "schutz") {
+        return;
+    }
+    let office = Office::new();
+    for name in ["ca.pem", "other.pem"] {
+        std::fs::copy(folder.join(name), office.path().join(name)).unwrap();
+    }
+    let night = |host: &str, more: &str| {
+        let source =
+            source(&cluster, &["gruen.schutz"]).replace("127.0.0.1", host).replace(" }, tables", &format!(" }}, {more}tables"));
+        office.pipeline("vector_theme", &source, THEME);
+        office.night()
+    };
+    let refused = |host: &str, more: &str, told: &str| {
+        let (code, _, said) = night(host, more);
+        assert!(code != 0 && said.contains(told), "{host} {more}: {code} {said}");
+        assert!(office.holding("SG-1").is_empty() && !said.contains(PASSWORD), "{host} {more}");
+    };
+    let (ours, theirs) = ("tls = \"verify\", ca_file = \"ca.pem\", ", "tls = \"verify\", ca_file = \"other.pem\", ");
+    refused("127.0.0.1", theirs, "UnknownIssuer");
+    refused("127.0.0.1", "tls = \"verify\", ", "UnknownIssuer");
+    refused("127.0.0.1", "", "no pg_hba.conf entry");
+    // The right authority, but the certificate of another server.
+    let data = cluster.socket().join("data");
+    let change = |name: &str| {
+        copy(&data, &format!("{name}.pem"), "server.pem");
+        copy(&data, &format!("{name}.key"), "server.key");
+        cluster.psql("SELECT pg_reload_conf()");
+        // The server takes it up a moment later: from then on the one answer is the other.
+        std::thread::sleep(std::time::Duration::from_millis(500));
+    };
+    change("elsewhere");
+    refused("127.0.0.1", ours, "not valid for name");
+    change("server");
+    for host in ["127.0.0.1", "localhost"] {
+        let (code, _, said) = night(host, ours);
+        assert!([0, 3].contains(&code), "{host}: {said}");
+        let made = office.bytes("public/daten/theme.geojson");
+        assert!(memchr::memmem::find(&made, b"\"nummer\":\"SG-1\"").is_some(), "{host}");
+        assert_eq!(cluster.psql("SELECT count(*) FROM pg_stat_ssl WHERE NOT ssl AND pid IN (SELECT pid FROM pg_stat_activity WHERE usename = 'leser')"), "0");
+    }
 }
 
 #[test]

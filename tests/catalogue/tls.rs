@@ -29,28 +29,27 @@ fn openssl(folder: &Path, arguments: &str) -> bool {
 
 /// An authority, and certificates of it for a server on this machine and for a client.
 pub fn certificates(folder: &Path) -> bool {
-    std::fs::write(folder.join("server.ext"), "subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth\n")
-        .unwrap();
-    std::fs::write(folder.join("client.ext"), "extendedKeyUsage=clientAuth\n").unwrap();
-    let curve = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
-    let mut done = ["ca", "other"]
-        .iter()
-        .all(|name| openssl(folder, &format!("req -x509 {curve} -days 2 -subj /CN={name} -keyout {name}.key -out {name}.pem")));
-    for name in ["server", "client"] {
-        done = done
-            && openssl(folder, &format!("req {curve} -subj /CN={name} -keyout {name}.key -out {name}.csr"))
-            && openssl(
-                folder,
-                &format!(
-                    "x509 -req -in {name}.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 2 -extfile {name}.ext -out {name}.pem"
-                ),
-            );
-    }
+    let authority =
+        |name: &str| openssl(folder, &format!("req -x509 {CURVE} -days 2 -subj /CN={name} -keyout {name}.key -out {name}.pem"));
+    let done = authority("ca")
+        && authority("other")
+        && certificate(folder, "server", "subjectAltName=IP:127.0.0.1,DNS:localhost\nextendedKeyUsage=serverAuth")
+        && certificate(folder, "client", "extendedKeyUsage=clientAuth");
     if done {
         let pair = ["client.pem", "client.key"].map(|name| std::fs::read(folder.join(name)).unwrap()).concat();
         std::fs::write(folder.join("pair.pem"), pair).unwrap();
     }
     done
+}
+
+const CURVE: &str = "-newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes";
+
+/// A certificate of the authority in the folder, with these extensions.
+pub fn certificate(folder: &Path, name: &str, extensions: &str) -> bool {
+    std::fs::write(folder.join(format!("{name}.ext")), format!("{extensions}\n")).unwrap();
+    let sign = "-CA ca.pem -CAkey ca.key -CAcreateserial -days 2";
+    openssl(folder, &format!("req {CURVE} -subj /CN={name} -keyout {name}.key -out {name}.csr"))
+        && openssl(folder, &format!("x509 -req -in {name}.csr {sign} -extfile {name}.ext -out {name}.pem"))
 }
 
 fn start() -> Option<Server> {

@@ -23,6 +23,8 @@ const FIELD: [&str; 9] = [
     "Zeisig-Ansprechpartner",
 ];
 const DRIVE: [&str; 3] = ["Zeisig-Fahrer", "Zeisig-Kamera", "Zeisig-Fahrtkommentar"];
+/// Names of files of the drive: its folder, its table, its pictures that are blurred and that are not, its column of runs.
+const NAMES: [&str; 5] = ["Zeisig-Ordner", "Zeisig-Trajektorie", "Zeisig-Bild", "Zeisig-Gesicht", "Zeisig-Tour"];
 
 fn segment(marker: u8, content: &[u8]) -> Vec<u8> {
     let length = u16::try_from(content.len() + 2).unwrap().to_be_bytes();
@@ -76,20 +78,23 @@ fn deliver(folder: &Path) {
     ] });
     std::fs::write(place.join("delta_1.json"), deltas.to_string()).unwrap();
 
-    std::fs::create_dir_all(folder.join("in/fahrt")).unwrap();
-    let mut table = String::from("bild;x;y;richtung;verpixelt\n");
+    let drive = folder.join("in/fahrt").join(NAMES[0]);
+    std::fs::create_dir_all(&drive).unwrap();
+    let mut table = String::from("bild;x;y;richtung;verpixelt;fahrt\n");
     for number in 0..9_u8 {
         let open = number % 3 == 0;
         let colour = if open { [250, 0, 250] } else { [0, 20 * number, 90] };
-        std::fs::write(folder.join(format!("in/fahrt/p{number}.jpg")), picture([512, 256], colour, DRIVE)).unwrap();
-        let blurred = if open { "nein" } else { "ja" };
-        table.push_str(&format!("p{number}.jpg;{};5948010;90;{blurred}\n", 565_000 + u32::from(number) * 5));
+        let (name, blurred) = if open { (NAMES[3], "nein") } else { (NAMES[2], "ja") };
+        std::fs::write(drive.join(format!("{name}-{number}.jpg")), picture([512, 256], colour, DRIVE)).unwrap();
+        let east = 565_000 + u32::from(number) * 5;
+        table.push_str(&format!("{name}-{number}.jpg;{east};5948010;90;{blurred};{}\n", NAMES[4]));
     }
-    std::fs::write(folder.join("in/fahrt/t.csv"), table).unwrap();
-    let pipeline = "[pipeline]\nname = \"amt\"\ncrs = \"EPSG:25832\"\n\
+    std::fs::write(drive.join(format!("{}.csv", NAMES[1])), table).unwrap();
+    let pipeline = "[pipeline]\nname = \"amt\"\ncrs = \"EPSG:25832\"\nbase_url = \"https://geo.amt.example\"\n\
+        contact = { organisation = \"Amt\", email = \"geo@amt.example\" }\n\
         [[dataset]]\nid = \"spielplaetze\"\nkind = \"playground\"\nsource = [\"in/spielplatz/*\", \"in/spielplatz/DCIM/*\"]\naudience = \"public\"\n\
         devices = { source_crs = \"EPSG:25832\", encoding = \"windows-1252\", decimal = \",\", fields = [{ name = \"fallhoehe_cm\", from = \"Fallhöhe\", unit = \"m\" }] }\n\
-        [[dataset]]\nid = \"fahrt\"\nkind = \"street_survey\"\nsource = [\"in/fahrt/*\"]\naudience = \"public\"\ndate = \"2025-06-12\"\n";
+        [[dataset]]\nid = \"fahrt\"\nkind = \"street_survey\"\nsource = [\"in/fahrt/**/*\"]\naudience = \"public\"\ndate = \"2025-06-12\"\n";
     std::fs::write(folder.join("pipeline.toml"), pipeline).unwrap();
 }
 
@@ -134,6 +139,16 @@ fn nothing_of_a_night_with_photos_deltas_and_a_drive_that_is_private_is_public()
             "{name}"
         );
     }
+
+    // The records are there, and say where the data come from, without a name of a file.
+    let records = |folder: &Path| {
+        let files = walkdir::WalkDir::new(folder.join("metadata")).into_iter().flatten();
+        let texts = files.filter(|entry| entry.path().extension().is_some_and(|ending| ending == "xml"));
+        texts.map(|entry| std::fs::read_to_string(entry.path()).unwrap()).collect::<String>()
+    };
+    let (told, named) = (records(&public), records(&office));
+    assert!(told.contains("6 Bilder einer Befahrung") && told.contains("Gelieferte Datei spielplaetze.geojson"), "{told}");
+    assert!([NAMES[1], NAMES[2], NAMES[3], FIELD[4]].iter().all(|name| named.contains(name)), "{named}");
 
     // Inside of everything, packed or not, as another program unpacks it.
     let Some(mut command) = oracles::python("find_text.py") else { return };

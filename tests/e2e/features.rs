@@ -18,7 +18,7 @@ fn link(value: &Value, rel: &str) -> Option<String> {
 
 #[test]
 fn gdal_and_owslib_read_what_the_geopackages_have() {
-    let part = Part::of(&["cadastre", "playground", "vector_theme"]);
+    let part = Part::of(&["cadastre", "city_model", "playground", "vector_theme"]);
     let served = Served::start(&part.pipeline(), &["--audience", "internal"]);
     let Some(mut command) = oracles::python("read_features.py") else { return };
     command.arg(&served.url).arg(part.work().join("current/internal"));
@@ -27,6 +27,10 @@ fn gdal_and_owslib_read_what_the_geopackages_have() {
     // The system's GDAL too.
     let Some(theirs) = ogr_counts(Path::new(&format!("OAPIF:{}", served.url))) else { return };
     assert_eq!(theirs, counts);
+    // Buildings of the city model are the areas that they stand on.
+    let base = Connection::open(part.work().join("current/internal/lod2/buildings.gpkg")).unwrap();
+    let buildings: i64 = base.query_row("SELECT count(*) FROM gebaeude", [], |row| row.get(0)).unwrap();
+    assert_eq!(counts["lod2"], buildings.unsigned_abs());
     assert!(counts["alkis:Flurstueck"] > 1000 && counts["spielplaetze:pruefung"] > 300);
 }
 

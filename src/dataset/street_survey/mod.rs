@@ -33,6 +33,7 @@ pub use options::Options;
 
 use super::{AssembleContext, Assembly, Dataset, Kind, Located, Outcome, PlanContext, Stage, UnitContext};
 use crate::error::Result;
+use crate::io::Source;
 use crate::pipeline::DatasetConfig;
 use crate::plan::UnitSpec;
 
@@ -82,6 +83,10 @@ impl Dataset for StreetSurvey {
     }
     fn assemble_version(&self) -> u32 {
         2
+    }
+    /// Names of pictures and tables tell who drove, and which pictures nobody may see.
+    fn names_publicly(&self, _: &Source) -> bool {
+        false
     }
     fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {
         assemble::assemble(&self.options, context)
