@@ -13,7 +13,7 @@ use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 /// Bytes of rows that are kept in memory.
-const IN_MEMORY: usize = 40 << 20;
+const IN_MEMORY: usize = 16 << 20;
 
 /// The rows of all tables, in the order in which they were added.
 pub struct Spools {

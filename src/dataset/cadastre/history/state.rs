@@ -25,8 +25,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Bytes of rows on their way to their cells that are kept in memory, and of those whose cell is not known before the delivery ends.
-const ROWS_IN_MEMORY: usize = 56 << 20;
-const WAITING_IN_MEMORY: usize = 24 << 20;
+const ROWS_IN_MEMORY: usize = 40 << 20;
+const WAITING_IN_MEMORY: usize = 16 << 20;
 /// Cells that are folded at once.
 const AT_ONCE: usize = 8;
 
