@@ -1,8 +1,10 @@
 //! Engines execute units. Placement is theirs; correctness is not: a unit's error is data, its output idempotent, its result a row.
 
 use super::memory::Budget;
+use crate::crs::Bbox;
 use crate::error::{Error, Result};
 use crate::plan::PlannedUnit;
+use crate::vector::hilbert;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Mutex;
 use std::sync::PoisonError;
@@ -58,7 +60,9 @@ impl Engine for Local {
         cancel: &AtomicBool,
         work: &(dyn Fn(&PlannedUnit) -> Result<()> + Sync),
     ) -> Result<()> {
-        let mut order: Vec<&PlannedUnit> = units.iter().collect();
+        // Units of the same cost follow each other along a curve over the map: neighbours read the same files.
+        let boxes: Vec<Bbox> = units.iter().map(|unit| unit.spec.bbox.unwrap_or(Bbox::EMPTY)).collect();
+        let mut order: Vec<&PlannedUnit> = hilbert::order(&boxes).into_iter().map(|index| &units[index as usize]).collect();
         order.sort_by_key(|unit| std::cmp::Reverse(unit.spec.cost));
         let queue = Mutex::new(order.into_iter());
         let budget = Budget::new(limits.memory_mb);

@@ -18,6 +18,7 @@ const PROJECTED_CITATION: u16 = 3073;
 const LINEAR_UNIT: u16 = 3076;
 
 const MODEL_PROJECTED: u16 = 1;
+const PIXEL_IS_AREA: u16 = 1;
 const METRE: u16 = 9001;
 const DEGREE: u16 = 9102;
 
@@ -25,9 +26,18 @@ const DEGREE: u16 = 9102;
 pub fn named(path: &Path) -> Option<Crs> {
     let mut tiff = decoder(path).ok()?;
     let keys: Vec<u16> = tiff.find_tag_unsigned_vec(Tag::GeoKeyDirectoryTag).ok()??;
-    // ESRI's software writes a definition into the citation that overrules the code.
-    let plain = !text(&mut tiff)?.contains("ESRI PE String");
-    plain.then(|| code(&keys)).flatten()
+    has_no_definition(&mut tiff).then(|| code(&keys)).flatten()
+}
+
+/// True when the texts hold no definition: ESRI's software writes one into the citation that overrules the code.
+pub fn has_no_definition(tiff: &mut TiffDecoder) -> bool {
+    text(tiff).is_some_and(|text| !text.contains("ESRI PE String"))
+}
+
+/// True when the keys say that a pixel is an area, or leave it at that.
+pub fn is_area(keys: &[u16]) -> bool {
+    let [_, _, _, _, entries @ ..] = keys else { return true };
+    entries.as_chunks::<4>().0.iter().all(|entry| entry[0] != RASTER_TYPE || entry[1..] == [0, 1, PIXEL_IS_AREA])
 }
 
 /// All texts that keys point to.
@@ -38,7 +48,8 @@ fn text(tiff: &mut TiffDecoder) -> Option<String> {
     }
 }
 
-fn code(keys: &[u16]) -> Option<Crs> {
+/// The projected CRS that keys name, if they say no more.
+pub fn code(keys: &[u16]) -> Option<Crs> {
     let [version, 1, _, count, entries @ ..] = keys else { return None };
     if *version != 1 || entries.len() != usize::from(*count) * 4 {
         return None;

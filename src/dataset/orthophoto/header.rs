@@ -128,7 +128,7 @@ const MAX_SIDE: usize = 1_000_000;
 /// Most pixels for each byte of the file: more than any compression of pictures gives.
 const MAX_PIXELS_PER_BYTE: u64 = 20_000;
 /// Largest piece that may have to be decoded at once, in bytes.
-const MAX_PIECE: u64 = 256 << 20;
+pub(super) const MAX_PIECE: u64 = 256 << 20;
 
 /// What the pipeline says about images.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
@@ -147,19 +147,26 @@ pub struct Expected {
 /// # Errors
 /// With the reason why the image cannot be used.
 pub fn read(path: &Path, name: &str, size: u64, expected: Expected, beside: &Beside) -> Result<(Header, bool)> {
-    let at = |error: Error| error.in_file(name);
     if is_ecw(name) {
         return Err(Error::new("mk::orthophoto::driver", "the image is ECW, and GDAL has no driver named ECW here")
             .at(Place::file(name))
             .hint("ask the office for GeoTIFF, or convert it on a machine that has the driver: gdal_translate -of GTiff"));
     }
+    if let Some(plain) = super::plain_tiff::header(path, size, &expected, beside) {
+        return Ok(plain);
+    }
+    by_gdal(path, name, size, expected, beside)
+}
+
+/// [`read`], of any image that GDAL opens.
+pub(super) fn by_gdal(path: &Path, name: &str, size: u64, expected: Expected, beside: &Beside) -> Result<(Header, bool)> {
+    let at = |error: Error| error.in_file(name);
     let image = GdalImage::open(path).map_err(at)?;
     let (width, height) = image.size();
     if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
         return Err(refused(format!("an image of {width} × {height} pixels is not plausible")).at(Place::file(name)));
     }
-    let pixels = (width as u64).saturating_mul(height as u64);
-    if pixels > size.saturating_mul(MAX_PIXELS_PER_BYTE) {
+    if !is_plausible(width, height, size) {
         let reason = format!("the file claims {width} × {height} pixels in {size} bytes, which no image compression gives");
         return Err(refused(reason).at(Place::file(name)));
     }
@@ -189,6 +196,12 @@ pub fn read(path: &Path, name: &str, size: u64, expected: Expected, beside: &Bes
         header.access = Access::TiledTiff;
     }
     Ok((header, ignored))
+}
+
+/// True when a file of so many bytes may hold an image of that size.
+pub(super) fn is_plausible(width: usize, height: usize, bytes: u64) -> bool {
+    let pixels = (width as u64).saturating_mul(height as u64);
+    (1..=MAX_SIDE).contains(&width) && (1..=MAX_SIDE).contains(&height) && pixels <= bytes.saturating_mul(MAX_PIXELS_PER_BYTE)
 }
 
 /// An image that cannot be used.

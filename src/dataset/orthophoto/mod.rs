@@ -7,6 +7,7 @@
 mod archive;
 mod assemble;
 mod beside;
+mod cache;
 mod changes;
 mod cutline;
 mod flight_date;
@@ -21,6 +22,7 @@ mod mosaic;
 mod options;
 mod overview;
 mod painter;
+mod plain_tiff;
 mod preview;
 mod products;
 mod render;

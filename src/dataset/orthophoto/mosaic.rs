@@ -4,20 +4,17 @@
 //! together from all of them, so that a kernel sees across the sheets' borders. What does not fit on the raster is a layer of its
 //! own, and shows where the layers before have nothing.
 
+use super::cache::{Borders, Cache, Spare};
 use super::gdal_image::GdalImage;
 use super::header::{Access, Bands, Header, refused};
 use super::tiled_tiff::TiledTiff;
 use crate::error::{Error, Place, Result};
-use crate::io::{Source, known};
+use crate::io::{Digest, Source, known};
 use crate::plan::UnitSpec;
 use crate::raster::{self, Coverage, Rgbx};
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-/// Memory for decoded tiles, in bytes. Strips, which are as wide as their image, are needed by all metatiles in a row.
-const CACHE_BYTES: usize = 64 << 20;
-/// Of tiles up to this width, a third of that has room for what two rows of metatiles share: less memory to fetch, and nearer.
-const SMALL: usize = 256;
 /// Most images that are open at a time: each holds a file and room for one of its tiles, and a block of small sheets may have a
 /// thousand of them.
 const MAX_OPEN: usize = 48;
@@ -53,6 +50,8 @@ pub struct Layer {
     pub frame: Header,
     /// Index and position (columns and rows from the frame's origin) of each member, by priority.
     members: Vec<(usize, [i64; 2])>,
+    /// What one block of tiles alone needs of it, `[left, top, right, bottom]`: the images' tiles beyond are kept for the blocks beside.
+    pub alone: Option<[i64; 4]>,
 }
 
 /// Sorts images into layers, keeping their order of priority.
@@ -65,7 +64,7 @@ pub fn layers(headers: &[&Header]) -> Vec<Layer> {
         {
             last.members.push((index, offset));
         } else {
-            layers.push(Layer { frame: (*header).clone(), members: vec![(index, [0, 0])] });
+            layers.push(Layer { frame: (*header).clone(), members: vec![(index, [0, 0])], alone: None });
         }
     }
     layers
@@ -118,6 +117,8 @@ pub struct Reader {
     /// Open images, the one used last at the end.
     open: Vec<(usize, Open)>,
     cache: Cache,
+    /// Tiles that blocks share, and what names the pixels of each member there.
+    borders: Option<(Arc<Borders>, Vec<Digest>)>,
     pieces: Pieces,
 }
 
@@ -126,26 +127,37 @@ pub struct Reader {
 pub struct Pieces {
     /// Decoded.
     pub decoded: u64,
-    /// Taken from the cache.
+    /// Taken from the cache, or from the block beside.
     pub cached: u64,
 }
 
 impl Reader {
     /// A reader of images in the order of priority, of which those bands are shown.
     pub fn new(members: Vec<Member>, bands: Bands) -> Self {
-        Self { members, bands, open: Vec::new(), cache: Cache::new(CACHE_BYTES), pieces: Pieces::default() }
+        Self { members, bands, open: Vec::new(), cache: Cache::default(), borders: None, pieces: Pieces::default() }
     }
 
-    /// Pictures whose memory may serve for decoded tiles.
-    pub fn lend(&mut self, spare: Vec<Rgbx>) {
+    /// Memory for decoded tiles.
+    pub fn lend(&mut self, spare: Spare) {
         self.cache.spare = spare;
     }
 
-    /// The pictures that served for decoded tiles.
-    pub fn give_back(self) -> Vec<Rgbx> {
-        let mut spare = self.cache.spare;
-        spare.extend(self.cache.tiles.into_values().map(|(_, tile)| tile));
-        spare
+    /// The memory that served for decoded tiles.
+    pub fn give_back(self) -> Spare {
+        self.cache.into_spare()
+    }
+
+    /// Tiles beyond what a block alone needs of a layer are from now on shared with the blocks beside.
+    ///
+    /// # Errors
+    /// Never, with headers that were read.
+    pub fn share(&mut self, borders: Arc<Borders>) -> Result<()> {
+        let pixels = |member: &Member| {
+            let header = super::to_json(&(&member.header, self.bands))?;
+            Ok(Digest::of_parts([member.source.digest.as_bytes().as_slice(), header.to_string().as_bytes()]))
+        };
+        self.borders = Some((borders, self.members.iter().map(pixels).collect::<Result<_>>()?));
+        Ok(())
     }
 
     /// What was decoded so far.
@@ -189,7 +201,11 @@ impl Reader {
         clear(window, [width, height], &parts);
         for (number, &(index, from)) in numbers.iter().enumerate() {
             let (drawn, (at, size)) = (&parts[..number], parts[number]);
-            self.draw(index, window, drawn, at, from, size).map_err(|error| error.in_file(&self.members[index].source.name))?;
+            // In the image's own pixels.
+            let place = [left + at[0] as i64 - from[0] as i64, top + at[1] as i64 - from[1] as i64];
+            let alone = layer.alone.map(|[x0, y0, x1, y1]| [x0 - place[0], y0 - place[1], x1 - place[0], y1 - place[1]]);
+            self.draw(index, window, drawn, (at, from, size), alone)
+                .map_err(|error| error.in_file(&self.members[index].source.name))?;
         }
         Ok(())
     }
@@ -200,9 +216,8 @@ impl Reader {
         index: usize,
         window: &mut Rgbx,
         drawn: &[Part],
-        at: [usize; 2],
-        from: [usize; 2],
-        size: [usize; 2],
+        (at, from, size): ([usize; 2], [usize; 2], [usize; 2]),
+        alone: Option<[i64; 4]>,
     ) -> Result<()> {
         // Where nothing was drawn the window may hold anything; it is not looked at.
         let coverage = |window: &Rgbx, at: [usize; 2], size: [usize; 2]| {
@@ -247,14 +262,24 @@ impl Reader {
                             self.pieces.decoded += 1;
                             continue;
                         }
+                        let inside = alone.is_none_or(|alone| within(alone, [left, top], whole)) || image.tiles_across() == 1;
+                        let borders = self.borders.as_ref().filter(|_| !inside).map(|(borders, names)| (borders, names[index]));
                         self.pieces.cached += 1;
                         let pieces = &mut self.pieces;
-                        let tile = self.cache.get((index, tile), |picture| {
+                        let tile = self.cache.get((index, tile), |spare| {
+                            if let Some(beside) = borders.and_then(|(borders, name)| borders.take(name, tile)) {
+                                return Ok(beside);
+                            }
                             (pieces.decoded, pieces.cached) = (pieces.decoded + 1, pieces.cached - 1);
+                            let mut picture = spare.picture();
                             picture.resize(whole[0], whole[1]);
-                            image.tile_into(tile, picture, [0, 0])?;
-                            cut(picture, [0, 0], whole, [left, top], &member.header);
-                            Ok(())
+                            image.tile_into(tile, &mut picture, [0, 0])?;
+                            cut(&mut picture, [0, 0], whole, [left, top], &member.header);
+                            let picture = Arc::new(picture);
+                            if let Some((borders, name)) = borders {
+                                borders.put(name, tile, &picture, spare);
+                            }
+                            Ok(picture)
                         })?;
                         match covered {
                             Coverage::Empty => window.put_part(to, tile, [x0 - left, y0 - top], part),
@@ -266,6 +291,11 @@ impl Reader {
         }
         Ok(())
     }
+}
+
+/// True when a box has all of a tile.
+fn within(bbox: [i64; 4], corner: [usize; 2], size: [usize; 2]) -> bool {
+    (0..2).all(|axis| corner[axis] as i64 >= bbox[axis] && (corner[axis] + size[axis]) as i64 <= bbox[axis + 2])
 }
 
 /// Cuts pixels of an image, `from` that one on, to its cutline.
@@ -352,48 +382,6 @@ fn open(member: &Member, bands: Bands) -> Result<Open> {
     })
 }
 
-/// Decoded tiles, the least recently used given up first.
-struct Cache {
-    tiles: HashMap<(usize, usize), (u64, Rgbx)>,
-    bytes: usize,
-    limit: usize,
-    clock: u64,
-    /// Those given up: their memory serves the next.
-    spare: Vec<Rgbx>,
-}
-
-impl Cache {
-    fn new(limit: usize) -> Self {
-        Self { tiles: HashMap::new(), bytes: 0, limit, clock: 0, spare: Vec::new() }
-    }
-
-    fn has(&self, key: (usize, usize)) -> bool {
-        self.tiles.contains_key(&key)
-    }
-
-    /// The tile; `decode` makes it of a picture that may hold anything.
-    fn get(&mut self, key: (usize, usize), decode: impl FnOnce(&mut Rgbx) -> Result<()>) -> Result<&Rgbx> {
-        self.clock += 1;
-        if !self.has(key) {
-            let mut tile = self.spare.pop().unwrap_or_default();
-            decode(&mut tile)?;
-            self.bytes += tile.pixels().len();
-            let limit = if tile.width() <= SMALL { self.limit / 3 } else { self.limit };
-            self.tiles.insert(key, (self.clock, tile));
-            while self.bytes > limit && self.tiles.len() > 1 {
-                let Some(oldest) = self.tiles.iter().min_by_key(|(_, (used, _))| *used).map(|(key, _)| *key) else { break };
-                if let Some((_, tile)) = self.tiles.remove(&oldest) {
-                    self.bytes -= tile.pixels().len();
-                    self.spare.push(tile);
-                }
-            }
-        }
-        let (used, tile) = self.tiles.get_mut(&key).ok_or_else(|| refused("a decoded tile is lost"))?;
-        *used = self.clock;
-        Ok(tile)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::header::Validity;
@@ -450,22 +438,5 @@ mod tests {
                 }
             }
         }
-    }
-
-    #[test]
-    fn the_cache_forgets_what_was_not_used_for_longest() {
-        let mut cache = Cache::new(9 * 400);
-        let mut decoded = Vec::new();
-        for key in [1, 2, 3, 1, 4, 1, 2] {
-            cache
-                .get((0, key), |picture| {
-                    decoded.push(key);
-                    picture.resize(10, 10);
-                    Ok(())
-                })
-                .unwrap();
-        }
-        assert_eq!(decoded, [1, 2, 3, 4, 2]);
-        assert_eq!(cache.bytes, 3 * 400);
     }
 }

@@ -1,5 +1,6 @@
 //! Squares of the map from the layers of a mosaic.
 
+use super::cache::{Borders, Spare};
 use super::mosaic::{self, Layer, Member, Reader};
 use super::options::{Drawing, Resampling};
 use crate::crs::Operation;
@@ -7,6 +8,7 @@ use crate::error::{Error, Result};
 use crate::format::tile_matrix::{Tile, TileMatrixSet};
 use crate::raster::{self, Grid, Kernel, Rgbx};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// Where a target pixel covers more source pixels than this, the mean of the area is taken (GDAL's warper changes there too).
 const SHRINKS: f64 = 1.0 / 0.95;
@@ -92,9 +94,24 @@ impl Painter {
         &mut self.reader
     }
 
-    /// The pictures that served for decoded tiles.
-    pub fn give_back(self) -> Vec<Rgbx> {
+    /// The memory that served for decoded tiles.
+    pub fn give_back(self) -> Spare {
         self.reader.give_back()
+    }
+
+    /// Shares with the blocks beside it what a block, which is a tile of a lower zoom, decodes at its border.
+    pub fn share(&mut self, block: Tile, borders: Arc<Borders>) -> Result<()> {
+        let (corner, side) = (self.matrix.corner(block), (self.matrix.tile_px as usize) << (self.max_zoom - block.z));
+        let cell = self.matrix.cell(self.max_zoom);
+        for drawn in &mut self.layers {
+            let grid = grid(drawn, corner, cell, side)?;
+            // A block is turned a little against the pixels of the layer: what lies between its edges is seen by no other.
+            let [left, right] = [0, side - 1].map(|x| grid.bounds(x, 0, 1, side));
+            let [upper, lower] = [0, side - 1].map(|y| grid.bounds(0, y, side, 1));
+            let inner = [left[2].ceil(), upper[3].ceil(), right[0].floor(), lower[1].floor()].map(|value| value as i64);
+            drawn.layer.alone = Some([inner[0] + MARGIN, inner[1] + MARGIN, inner[2] - MARGIN, inner[3] - MARGIN]);
+        }
+        self.reader.share(borders)
     }
 
     /// Makes a tile of a lower zoom ready to be drawn tile by tile. Mostly one layer has all there is of it; where several have a

@@ -3,6 +3,7 @@
 //! A block is a tile five zooms above the highest (8192 × 8192 pixels). It is drawn in metatiles of 2048 × 2048 pixels, each
 //! resampled once; its overviews are halved in memory. The block's own tile is kept as pixels too, for the stage above.
 
+use super::cache::{Borders, Spare};
 use super::inspect::{self, Inspected};
 use super::ladder;
 use super::mosaic;
@@ -20,6 +21,7 @@ use crate::raster::{self, Rgbx};
 use serde::{Deserialize, Serialize};
 use std::cell::Cell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Zooms from a block to its smallest tiles.
 const BLOCK_LEVELS: u8 = 5;
@@ -130,14 +132,15 @@ fn blocks(product: &Product, images: &[Inspected<'_>], context: &PlanContext<'_>
             params: super::to_json(&params)?,
             bbox: in_dataset(&to_dataset, &bbox),
             memory_mb: MEMORY_MB + 3 * piece_mb,
-            cost: (covered * 1000.0) as u64 + 1,
+            // In eighths: blocks of about the same cost keep their order, along the curve, and share borders.
+            cost: (covered * 8.0).round() as u64 + 1,
         });
     }
     Ok(units)
 }
 
 /// Two windows of sources 76, as much as one again while GDAL reads, two pictures where several layers show 32, decoded tiles 64,
-/// encoded tiles 30, canvas and halves 12 MiB. Mostly it is a third of that.
+/// encoded tiles 30, canvas and halves 12 MiB. Mostly it is a third of that, which leaves room for the 64 MiB of borders.
 pub const MEMORY_MB: u64 = 250;
 
 /// Refuses what would be more blocks than any area needs.
@@ -196,6 +199,7 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
     let mut sink = TileSink::new(params.drawing.codec, params.min_zoom)?;
     let mut room = ROOM.take();
     painter.reader().lend(std::mem::take(&mut room.tiles));
+    painter.share(params.block, Arc::clone(room.borders.get_or_insert_with(Borders::of_stage)))?;
     let top = block(&params, &mut painter, &mut sink, &mut room, context)?;
     let count = sink.finish(context.pack)?;
     if let Some(top) = &top {
@@ -213,7 +217,8 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
 struct Room {
     scenes: [Scene; 2],
     pyramid: Pyramid,
-    tiles: Vec<Rgbx>,
+    tiles: Spare,
+    borders: Option<Arc<Borders>>,
 }
 
 thread_local! {

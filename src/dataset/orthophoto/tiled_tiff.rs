@@ -1,8 +1,7 @@
 //! The fast way to the pixels of TIFF files: tiles or strips are decoded alone, JPEG by libjpeg-turbo, straight to where they are
 //! wanted.
 //!
-//! Only files that GDAL has opened before come here, and only in the layouts that are common for orthophotos. What differs goes
-//! through GDAL.
+//! Only the layouts that are common for orthophotos are decoded here. What differs goes through GDAL.
 
 use super::header::{Bands, Header, Levels, Validity, refused};
 use super::tiff_pieces::{Packing, Stored, TiffDecoder, broken, undo_differences, undo_differences_16};
