@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 /// Memory for the decoded tiles of a block, in bytes. Strips, which are as wide as their image, are needed by all metatiles in a row.
 const OWN_BYTES: usize = 64 << 20;
-/// Of tiles up to this width, a third of that has room for what two rows of metatiles share: less memory to fetch, and nearer.
+/// Of tiles up to this width, half of that has room for what two rows of metatiles share: less memory to fetch, and nearer.
 const SMALL: usize = 256;
 /// Memory for the tiles on the borders of blocks, of all threads, in bytes: the borders of four blocks of DOP20, in tiles of 256
 /// pixels.
@@ -104,7 +104,7 @@ impl Cache {
     pub fn get(&mut self, key: (usize, usize), find: impl FnOnce(&mut Spare) -> Result<Arc<Rgbx>>) -> Result<&Rgbx> {
         if !self.has(key) {
             let tile = find(&mut self.spare)?;
-            let limit = if tile.width() <= SMALL { self.limit / 3 } else { self.limit };
+            let limit = if tile.width() <= SMALL { self.limit / 2 } else { self.limit };
             self.tiles.insert(key, tile);
             self.tiles.shrink(limit, &mut self.spare);
         }
@@ -157,7 +157,7 @@ mod tests {
 
     #[test]
     fn a_cache_forgets_what_was_not_used_for_longest_and_uses_its_memory_again() {
-        let mut cache = Cache { limit: 9 * 400, ..Cache::default() };
+        let mut cache = Cache { limit: 6 * 400, ..Cache::default() };
         let (mut decoded, mut used_again) = (Vec::new(), 0);
         for key in [1, 2, 3, 1, 4, 1, 2] {
             let find = |spare: &mut Spare| {

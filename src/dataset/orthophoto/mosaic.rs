@@ -171,19 +171,20 @@ impl Reader {
     /// When an image cannot be decoded.
     pub fn window(&mut self, layer: &Layer, from: [i64; 2], size: [usize; 2]) -> Result<Rgbx> {
         let mut window = Rgbx::empty(0, 0);
-        self.window_into(layer, from, size, &mut window)?;
+        self.window_into(layer, (from, size), None, &mut window)?;
         Ok(window)
     }
 
-    /// Makes `window` the window `[left, top]`, `[width, height]` of a layer.
+    /// Makes `window` the window `[left, top]`, `[width, height]` of a layer. Of what only this window needs of its neighbours, where
+    /// that is known, nothing is kept.
     ///
     /// # Errors
     /// When an image cannot be decoded.
     pub fn window_into(
         &mut self,
         layer: &Layer,
-        [left, top]: [i64; 2],
-        [width, height]: [usize; 2],
+        ([left, top], [width, height]): ([i64; 2], [usize; 2]),
+        alone: Option<[i64; 4]>,
         window: &mut Rgbx,
     ) -> Result<()> {
         let (right, bottom) = (left + width as i64, top + height as i64);
@@ -203,7 +204,8 @@ impl Reader {
             let (drawn, (at, size)) = (&parts[..number], parts[number]);
             // In the image's own pixels.
             let place = [left + at[0] as i64 - from[0] as i64, top + at[1] as i64 - from[1] as i64];
-            let alone = layer.alone.map(|[x0, y0, x1, y1]| [x0 - place[0], y0 - place[1], x1 - place[0], y1 - place[1]]);
+            let own = |bbox: [i64; 4]| [bbox[0] - place[0], bbox[1] - place[1], bbox[2] - place[0], bbox[3] - place[1]];
+            let alone = [alone, layer.alone].map(|bbox| bbox.map(own));
             self.draw(index, window, drawn, (at, from, size), alone)
                 .map_err(|error| error.in_file(&self.members[index].source.name))?;
         }
@@ -217,7 +219,7 @@ impl Reader {
         window: &mut Rgbx,
         drawn: &[Part],
         (at, from, size): ([usize; 2], [usize; 2], [usize; 2]),
-        alone: Option<[i64; 4]>,
+        [here, in_block]: [Option<[i64; 4]>; 2],
     ) -> Result<()> {
         // Where nothing was drawn the window may hold anything; it is not looked at.
         let coverage = |window: &Rgbx, at: [usize; 2], size: [usize; 2]| {
@@ -255,15 +257,16 @@ impl Reader {
                         }
                         let tile = row * image.tiles_across() + column;
                         let whole = image.size_of(tile);
-                        if part == whole && covered == Coverage::Empty && !self.cache.has((index, tile)) {
-                            // No other window needs a tile that lies within this one.
+                        let alone = |bbox: Option<[i64; 4]>| bbox.is_none_or(|bbox| within(bbox, [left, top], whole));
+                        if part == whole && alone(here) && covered == Coverage::Empty && !self.cache.has((index, tile)) {
+                            // No other window needs it.
                             image.tile_into(tile, window, to)?;
                             cut(window, to, whole, [left, top], &member.header);
                             self.pieces.decoded += 1;
                             continue;
                         }
-                        let inside = alone.is_none_or(|alone| within(alone, [left, top], whole)) || image.tiles_across() == 1;
-                        let borders = self.borders.as_ref().filter(|_| !inside).map(|(borders, names)| (borders, names[index]));
+                        let shared = !alone(in_block) && image.tiles_across() > 1;
+                        let borders = self.borders.as_ref().filter(|_| shared).map(|(borders, names)| (borders, names[index]));
                         self.pieces.cached += 1;
                         let pieces = &mut self.pieces;
                         let tile = self.cache.get((index, tile), |spare| {

@@ -104,12 +104,7 @@ impl Painter {
         let (corner, side) = (self.matrix.corner(block), (self.matrix.tile_px as usize) << (self.max_zoom - block.z));
         let cell = self.matrix.cell(self.max_zoom);
         for drawn in &mut self.layers {
-            let grid = grid(drawn, corner, cell, side)?;
-            // A block is turned a little against the pixels of the layer: what lies between its edges is seen by no other.
-            let [left, right] = [0, side - 1].map(|x| grid.bounds(x, 0, 1, side));
-            let [upper, lower] = [0, side - 1].map(|y| grid.bounds(0, y, side, 1));
-            let inner = [left[2].ceil(), upper[3].ceil(), right[0].floor(), lower[1].floor()].map(|value| value as i64);
-            drawn.layer.alone = Some([inner[0] + MARGIN, inner[1] + MARGIN, inner[2] - MARGIN, inner[3] - MARGIN]);
+            drawn.layer.alone = Some(alone(&grid(drawn, corner, cell, side)?, side));
         }
         self.reader.share(borders)
     }
@@ -126,7 +121,7 @@ impl Painter {
             (Some((drawn, Some(view))), None) if view.part == side => {
                 // At once as much as the next will need: the first may show a corner of an image only.
                 scene.window.reserve(view.whole[0], view.whole[1]);
-                self.reader.window_into(&drawn.layer, view.from, view.size, &mut scene.window)?;
+                self.reader.window_into(&drawn.layer, (view.from, view.size), view.alone, &mut scene.window)?;
                 Shown::View(view)
             }
             _ => {
@@ -160,6 +155,8 @@ struct View {
     /// The window of the layer: upper left corner and size.
     from: [i64; 2],
     size: [usize; 2],
+    /// What of it no square beside this one needs.
+    alone: Option<[i64; 4]>,
     /// Size of such a window where the layer has all of it, and a little more.
     whole: [usize; 2],
     /// Side of the parts that are drawn at once: such that the window of sources stays bounded, however coarse the target is.
@@ -178,7 +175,8 @@ impl View {
         }
         let bounds = grid.bounds(0, 0, side, side);
         let whole = [bounds[2] - bounds[0], bounds[3] - bounds[1]].map(|length| (length * SPARE) as usize + SMALLEST_PART);
-        Ok(window(bounds, drawn.extent).map(|(from, size)| Self { grid, kernel, from, size, whole, part }))
+        let alone = Some(alone(&grid, side));
+        Ok(window(bounds, drawn.extent).map(|(from, size)| Self { grid, kernel, from, size, alone, whole, part }))
     }
 
     /// Draws under what the target shows already, part by part; `source` is room for what is drawn from.
@@ -194,7 +192,7 @@ impl View {
                     return Err(Error::new("mk::orthophoto::zoom", "the highest zoom is far too coarse for the images")
                         .hint("let zoom = [min, max] end within seven zooms of the images' own, and begin as low as you like"));
                 }
-                reader.window_into(&drawn.layer, from, size, source)?;
+                reader.window_into(&drawn.layer, (from, size), None, source)?;
                 if part == side {
                     raster::warp(source, from, &self.grid, [x, y], self.kernel, target);
                 } else {
@@ -220,6 +218,16 @@ fn grid(drawn: &Drawn, [east, north]: [f64; 2], cell: f64, side: usize) -> Resul
         }
         Ok(())
     })
+}
+
+/// What of a layer a square needs that no square beside it does, `[left, top, right, bottom]`: the square is turned a little against the
+/// pixels of the layer, so that the boxes around neighbours overlap.
+fn alone(grid: &Grid, side: usize) -> [i64; 4] {
+    let [left, right] = [0, side - 1].map(|x| grid.bounds(x, 0, 1, side));
+    let [upper, lower] = [0, side - 1].map(|y| grid.bounds(0, y, side, 1));
+    let least = |value: f64| (value.ceil() as i64).saturating_add(MARGIN);
+    let most = |value: f64| (value.floor() as i64).saturating_sub(MARGIN);
+    [least(left[2]), least(upper[3]), most(right[0]), most(lower[1])]
 }
 
 /// Pixels around a place that a kernel looks at.

@@ -62,7 +62,7 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
     let mut rows = Rgbx::empty(0, 0);
     for top in (0..height).step_by(TILE) {
         context.check()?;
-        reader.window_into(&layers[0], [0, top as i64], [width, TILE.min(height - top)], &mut rows)?;
+        reader.window_into(&layers[0], ([0, top as i64], [width, TILE.min(height - top)]), None, &mut rows)?;
         writer.add(&rows)?;
     }
     let mut bytes = std::io::Cursor::new(Vec::new());
