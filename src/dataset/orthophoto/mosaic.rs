@@ -274,7 +274,9 @@ impl Reader {
                                 return Ok(beside);
                             }
                             (pieces.decoded, pieces.cached) = (pieces.decoded + 1, pieces.cached - 1);
+                            // Tiles at an image's edge are smaller; their memory is to do for others.
                             let mut picture = spare.picture();
+                            picture.reserve(tile_width, tile_height);
                             picture.resize(whole[0], whole[1]);
                             image.tile_into(tile, &mut picture, [0, 0])?;
                             cut(&mut picture, [0, 0], whole, [left, top], &member.header);
