@@ -122,7 +122,7 @@ mod tests {
         crate::io::gdal::init();
         let path = folder.join("image.tif");
         let driver = gdal::DriverManager::get_driver_by_name("GTiff").unwrap();
-        let options = RasterCreationOptions::from_iter(options.iter().copied());
+        let options: RasterCreationOptions = options.iter().copied().collect();
         let mut image = driver.create_with_band_type_with_options::<u8, _>(&path, 600, 400, bands, &options).unwrap();
         image.set_geo_transform(&[564_990.3, 0.2, 0.0, 5_949_010.7, 0.0, -0.2]).unwrap();
         image.set_spatial_ref(&SpatialRef::from_epsg(25832).unwrap()).unwrap();
