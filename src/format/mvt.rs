@@ -39,6 +39,17 @@ pub struct Drawn {
     geometry: Vec<u8>,
 }
 
+impl Drawn {
+    /// One whose type and commands were kept.
+    pub fn of_parts(kind: u8, geometry: Vec<u8>) -> Self {
+        Self { kind: kind.into(), geometry }
+    }
+    /// Type and commands, as they stand in a tile.
+    pub fn parts(&self) -> (u8, &[u8]) {
+        (self.kind as u8, &self.geometry)
+    }
+}
+
 /// The commands of a geometry; `None` when it vanishes in the units of the tile.
 pub fn draw(shape: &Shape) -> Option<Drawn> {
     let (kind, commands) = commands(shape);
@@ -54,15 +65,27 @@ pub struct Layer {
     name: String,
     /// Keys and values with their indices, which count up as they come.
     keys: Vec<String>,
-    values: HashMap<Vec<u8>, u32>,
+    values: HashMap<Vec<u8>, u32, ahash::RandomState>,
     /// All features, as they stand in the tile.
     features: Vec<u8>,
+    /// Room for a feature, its tags, and a value.
+    feature: Vec<u8>,
+    indices: Vec<u64>,
+    value: Vec<u8>,
 }
 
 impl Layer {
     /// An empty layer.
     pub fn new(name: &str) -> Self {
-        Self { name: name.to_owned(), keys: Vec::new(), values: HashMap::new(), features: Vec::new() }
+        Self {
+            name: name.to_owned(),
+            keys: Vec::new(),
+            values: HashMap::default(),
+            features: Vec::new(),
+            feature: Vec::new(),
+            indices: Vec::new(),
+            value: Vec::new(),
+        }
     }
     /// Adds a feature; one whose geometry vanishes in the units of the tile is left out.
     pub fn add(&mut self, shape: &Shape, tags: &[(&str, Value)]) {
@@ -72,16 +95,16 @@ impl Layer {
     }
     /// Adds a feature whose geometry is drawn already.
     pub fn add_drawn(&mut self, drawn: &Drawn, tags: &[(&str, Value)]) {
-        let mut indices = Vec::with_capacity(tags.len() * 2);
+        self.indices.clear();
         for (key, value) in tags {
-            indices.push(self.key(key));
-            indices.push(self.value(value));
+            let pair = [self.key(key), self.value(value)];
+            self.indices.extend(pair);
         }
-        let mut feature = Vec::with_capacity(drawn.geometry.len() + 24);
-        put_packed(&mut feature, 2, &indices);
-        put_number(&mut feature, 3, drawn.kind);
-        put_bytes(&mut feature, 4, &drawn.geometry);
-        put_bytes(&mut self.features, 2, &feature);
+        self.feature.clear();
+        put_packed(&mut self.feature, 2, &self.indices);
+        put_number(&mut self.feature, 3, drawn.kind);
+        put_bytes(&mut self.feature, 4, &drawn.geometry);
+        put_bytes(&mut self.features, 2, &self.feature);
     }
     /// True without a feature.
     pub fn is_empty(&self) -> bool {
@@ -96,21 +119,26 @@ impl Layer {
         }) as u64
     }
     fn value(&mut self, value: &Value) -> u64 {
-        let mut bytes = Vec::new();
+        let bytes = &mut self.value;
+        bytes.clear();
         match value {
-            Value::Text(text) => put_bytes(&mut bytes, 1, text.as_bytes()),
+            Value::Text(text) => put_bytes(bytes, 1, text.as_bytes()),
             Value::Real(real) => {
-                put_varint(&mut bytes, 3 << 3 | 1);
+                put_varint(bytes, 3 << 3 | 1);
                 bytes.extend_from_slice(&real.to_le_bytes());
             }
             Value::Whole(whole) => {
-                put_varint(&mut bytes, 6 << 3);
-                put_varint(&mut bytes, ((whole << 1) ^ (whole >> 63)) as u64);
+                put_varint(bytes, 6 << 3);
+                put_varint(bytes, ((whole << 1) ^ (whole >> 63)) as u64);
             }
-            Value::Truth(truth) => put_number(&mut bytes, 7, u64::from(*truth)),
+            Value::Truth(truth) => put_number(bytes, 7, u64::from(*truth)),
+        }
+        if let Some(known) = self.values.get(bytes) {
+            return u64::from(*known);
         }
         let next = self.values.len() as u32;
-        u64::from(*self.values.entry(bytes).or_insert(next))
+        self.values.insert(bytes.clone(), next);
+        u64::from(next)
     }
 }
 

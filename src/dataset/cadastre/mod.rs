@@ -128,7 +128,7 @@ impl Dataset for Cadastre {
             Stage { name: "read", version: 4 },
             Stage { name: "state", version: 7 },
             Stage { name: "areas", version: 5 },
-            Stage { name: "tiles", version: 6 },
+            Stage { name: "tiles", version: 7 },
             Stage { name: "owners", version: 1 },
         ]
     }

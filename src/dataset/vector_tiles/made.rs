@@ -148,15 +148,21 @@ impl Made {
     pub fn is_wanted(&self, thing: usize, wanted: &Wanted) -> bool {
         self.boxes.get(thing).is_some_and(|world| self.pyramid.touched(*world, 0).any(|tile| wanted.drawn.contains(&tile)))
     }
+
+    /// The highest zoom at which a thing, by its index, that is drawn from a zoom on, is in a tile that is wanted.
+    pub fn highest_wanted(&self, thing: usize, low: u8, wanted: &Wanted) -> Option<u8> {
+        let tiles = self.pyramid.touched(*self.boxes.get(thing)?, low);
+        tiles.filter(|tile| wanted.drawn.contains(tile)).map(|(zoom, ..)| zoom).max()
+    }
 }
 
 /// The tiles that are to be drawn.
 #[derive(Debug, Default)]
 pub struct Wanted {
     all: bool,
-    drawn: HashSet<Tile>,
+    drawn: HashSet<Tile, ahash::RandomState>,
     /// Tiles with such below them.
-    above: HashSet<Tile>,
+    above: HashSet<Tile, ahash::RandomState>,
 }
 
 impl Wanted {

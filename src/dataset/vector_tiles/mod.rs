@@ -8,7 +8,7 @@ mod shape;
 
 pub use archive::{MapHeader, join, write};
 pub use drawing::Drawing;
-pub use made::{Made, Pyramid, Thing, Wanted};
+pub use made::{Made, Mark, Pyramid, Thing, Wanted};
 pub use shape::{BUFFER, Brush, Parts, Piece};
 
 use crate::crs::{Bbox, Operation};

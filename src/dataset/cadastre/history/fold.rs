@@ -37,7 +37,7 @@ pub struct Odd {
 #[derive(Debug, Default)]
 pub struct Versions {
     /// Versions by object, each object's ordered by their begin.
-    objects: HashMap<String, Vec<Row>>,
+    objects: HashMap<String, Vec<Row>, ahash::RandomState>,
     /// Objects that the stock of a later model holds.
     seen: BTreeSet<String>,
     /// What was odd.

@@ -9,6 +9,7 @@ use crate::dataset::cadastre::codes;
 use crate::dataset::cadastre::row::Row;
 use crate::dataset::cadastre::said::{Rest, broken, put_bytes, put_option, put_text};
 use crate::error::Result;
+use ahash::RandomState;
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -21,6 +22,9 @@ pub const POSITIONS: [&str; 3] = ["AX_PunktortAU", "AX_PunktortAG", "AX_Punktort
 const POINT: &str = "AX_Grenzpunkt";
 const PLACES: [&str; 3] = [HOUSE, "AX_LagebezeichnungOhneHausnummer", "AX_LagebezeichnungMitPseudonummer"];
 
+/// What is looked up by identifiers: they are asked for once for each object that refers to one.
+type Table<T> = HashMap<String, T, RandomState>;
+
 /// Everything that is looked up.
 #[derive(Debug, Default, PartialEq)]
 pub struct Lookups {
@@ -31,19 +35,19 @@ pub struct Lookups {
     /// Names of streets by key (13 digits).
     pub streets: BTreeMap<String, String>,
     /// Lagebezeichnungen by their objects.
-    pub places: HashMap<String, Place>,
+    pub places: Table<Place>,
     /// Identifier and Kennzeichen of the parcel that refers to a Lagebezeichnung.
-    pub parcels: HashMap<String, (String, String)>,
+    pub parcels: Table<(String, String)>,
     /// Identifier of the building that refers to a Lagebezeichnung.
-    pub buildings: HashMap<String, String>,
+    pub buildings: Table<String>,
     /// Georeferenced addresses by the house they belong to.
-    pub addresses: HashMap<String, Address>,
+    pub addresses: Table<Address>,
     /// The text on land use that parcels carry, by their identifiers.
-    pub uses: HashMap<String, String>,
+    pub uses: Table<String>,
     /// Positions of points that lie in another cell.
-    positions: HashMap<String, (usize, String, Vec<u8>)>,
+    positions: Table<(usize, String, Vec<u8>)>,
     /// Objects that are houses.
-    houses: HashSet<String>,
+    houses: HashSet<String, RandomState>,
     /// Georeferenced addresses, before all houses are known.
     loose: Vec<(Vec<String>, Address)>,
 }
@@ -308,7 +312,7 @@ fn is_wanted(class: &str) -> bool {
 }
 
 /// The same bytes each time.
-fn sorted<T>(map: HashMap<String, T>) -> BTreeMap<String, T> {
+fn sorted<T>(map: Table<T>) -> BTreeMap<String, T> {
     map.into_iter().collect()
 }
 
@@ -321,7 +325,7 @@ fn put_all<T>(bytes: &mut Vec<u8>, map: &BTreeMap<String, T>, put: impl Fn(&mut 
 }
 
 /// Of two that are said of the same, the greater: cells may come in any order.
-fn keep_greatest<T: Ord>(map: &mut HashMap<String, T>, key: String, value: T) {
+fn keep_greatest<T: Ord>(map: &mut Table<T>, key: String, value: T) {
     match map.get_mut(&key) {
         Some(known) if *known >= value => {}
         Some(known) => *known = value,

@@ -95,9 +95,12 @@ pub fn shape(row: &Row, layer: usize, operation: &Operation) -> Result<Option<Pa
 }
 
 /// The tags of an object in each of its layers.
+#[derive(Default)]
 pub struct Tags {
-    own: Vec<(&'static str, Value)>,
-    label: Vec<(&'static str, Value)>,
+    /// In that of itself.
+    pub own: Vec<(&'static str, Value)>,
+    /// In that of its label.
+    pub label: Vec<(&'static str, Value)>,
 }
 
 impl Tags {

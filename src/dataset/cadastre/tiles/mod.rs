@@ -1,7 +1,8 @@
 //! Stage `tiles`: vector tiles of `WebMercatorQuad`, a unit for each block of zoom 13 and for each overview of zoom 10.
-//! Tiles that nothing new touches are taken over from the night before.
+//! Tiles that nothing new touches are taken over from the night before; of others, what was drawn of things that are the same.
 
 mod layers;
+mod sketches;
 mod things;
 
 pub use layers::LAYERS;
@@ -9,14 +10,16 @@ pub use things::{blocks as drawn_blocks, entry as drawn_entry};
 
 use super::history::{StateSummary, store};
 use super::row::{Look, Row};
+use super::said::broken;
 use super::{Options, STATE};
 use crate::crs::{Bbox, Crs, Operation};
-use crate::dataset::vector_tiles::{Brush, Drawing, Made, Pyramid, Thing, Wanted, parse_tile, tile_at, to_world, touched};
+use crate::dataset::vector_tiles::{Brush, Drawing, Made, Mark, Pyramid, Thing, Wanted, parse_tile, tile_at, to_world, touched};
 use crate::dataset::{Outcome, PlanContext, UnitContext, check};
 use crate::error::{Error, Result};
 use crate::plan::{Input, UnitSpec};
 use crate::vector::arc::Point;
 use rayon::prelude::*;
+use sketches::{HIGHEST_ZOOM, Sketches};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use store::{Need, RowReader};
@@ -128,22 +131,40 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
         parts.push((rows, first..things.len()));
         Ok(())
     })?;
-    let made = Made::of(&things, pyramid, unit.params.to_string().as_bytes());
+    let how = unit.params.to_string();
+    let made = Made::of(&things, pyramid, how.as_bytes());
+    let marks: Vec<(Mark, u8)> = things.iter().map(|thing| (thing.digest, thing.low)).collect();
     drop(things);
-    let (kept, wanted) = made.kept(context.previous);
-    let mut canvas =
-        Canvas { drawing: Drawing::new(LAYERS.iter().map(|layer| layer.name).collect()), operation, pyramid, wanted };
+    let earlier = Sketches::earlier(how.as_bytes(), context.previous);
+    let known = earlier.as_ref().and_then(|earlier| earlier.by_mark().ok());
+    // What is new is drawn in all tiles that it touches, as all of them become others. So sketches are always whole: but for this,
+    // tiles of a result without any are not taken over.
+    let (kept, wanted) = made.kept(context.previous.filter(|_| known.is_some()));
+    let known = known.unwrap_or_default();
+    let drawing = Drawing::new(LAYERS.iter().map(|layer| layer.name).collect());
+    let mut canvas = Canvas { drawing, operation, pyramid, wanted, sketches: Sketches::new(how.as_bytes()) };
     let (mut reader, mut waiting) = (RowReader::default(), Vec::new());
     for (rows, indices) in parts {
-        let is_wanted: Vec<bool> = indices.map(|at| made.is_wanted(at, &canvas.wanted)).collect();
-        if is_wanted.contains(&true) {
-            check(context.cancel)?;
-            let mut is_wanted = is_wanted.into_iter();
+        check(context.cancel)?;
+        let first = indices.start;
+        let highest: Vec<Option<u8>> = indices.map(|at| made.highest_wanted(at, marks[at].1, &canvas.wanted)).collect();
+        let is_new = |at: usize| highest[at].is_some_and(|zoom| zoom > HIGHEST_ZOOM || !known.contains_key(&marks[first + at].0));
+        let mut found = Vec::new().into_iter();
+        if (0..highest.len()).any(is_new) {
+            let mut at = 0..;
             let drawn = |class: &str| layers::lowest_zoom(class).is_some_and(|zoom| zoom <= high);
-            let wanted = |look: Look<'_>| drawn(look.class) && is_wanted.next() == Some(true);
-            waiting.extend(reader.rows(&rows, as_of.as_deref(), wanted)?);
+            let wanted = |look: Look<'_>| drawn(look.class) && at.next().is_some_and(|at| at < highest.len() && is_new(at));
+            found = reader.rows(&rows, as_of.as_deref(), wanted)?.into_iter();
         }
-        if waiting.len() >= ROWS_AT_ONCE {
+        for (at, (mark, low)) in marks[first..first + highest.len()].iter().enumerate() {
+            let sketch = known.get(mark).copied();
+            let row = if is_new(at) { Some(found.next().ok_or_else(broken)?) } else { None };
+            if row.is_some() || sketch.is_some() {
+                let is_kept = *low <= HIGHEST_ZOOM;
+                waiting.push(Step { mark: is_kept.then_some(*mark), sketch, row, is_drawn: highest[at].is_some() });
+            }
+        }
+        if waiting.len() >= THINGS_AT_ONCE {
             canvas.draw(&std::mem::take(&mut waiting))?;
         }
     }
@@ -151,11 +172,24 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
     let count = canvas.drawing.finish(kept, context.pack)?;
     let (name, bytes) = made.entry();
     context.pack.add(name, &bytes)?;
+    canvas.sketches.write(context.pack)?;
     Ok(Outcome { summary: serde_json::json!({ "tiles": count }), ..Outcome::default() })
 }
 
-/// Rows that are drawn together, at least; with fewer there is too little to do on all threads.
-const ROWS_AT_ONCE: usize = 4096;
+/// Things that are drawn together, at least; with fewer there is too little to do on all threads.
+const THINGS_AT_ONCE: usize = 4096;
+
+/// A thing on its way to the tiles.
+struct Step<'s> {
+    /// Where it is to be kept what is drawn of it.
+    mark: Option<Mark>,
+    /// What was drawn of it.
+    sketch: Option<&'s [u8]>,
+    /// Where that is not enough: it itself.
+    row: Option<Row>,
+    /// False when no tile that it touches becomes another.
+    is_drawn: bool,
+}
 
 /// Tiles being drawn.
 struct Canvas<'n> {
@@ -163,27 +197,41 @@ struct Canvas<'n> {
     operation: Operation,
     pyramid: Pyramid,
     wanted: Wanted,
+    sketches: Sketches,
 }
 
 impl Canvas<'_> {
-    /// Draws rows side by side, some at a time, and puts them into their tiles in order.
-    fn draw(&mut self, rows: &[Row]) -> Result<()> {
+    /// Draws things side by side, some at a time, and puts them into their tiles in order.
+    fn draw(&mut self, steps: &[Step<'_>]) -> Result<()> {
         let Pyramid { root, low, high } = self.pyramid;
-        for rows in rows.chunks(1024) {
-            let drawn = rows
+        for steps in steps.chunks(1024) {
+            let drawn = steps
                 .par_iter()
-                .map(|row| {
+                .map(|Step { mark, sketch, row, is_drawn }| {
+                    let Some(row) = row else {
+                        let sketch = sketch.filter(|_| *is_drawn);
+                        let drawn = sketch.map(|bytes| sketches::decode(bytes, root, |tile| self.wanted.is_drawn(tile)));
+                        return Ok((drawn.transpose()?, None));
+                    };
                     let mut pieces = Vec::new();
                     for layer in layers::of_class(&row.class) {
                         let Some(shape) = layers::shape(row, *layer, &self.operation)? else { continue };
                         let brush = Brush { layer: *layer, low: low.max(LAYERS[*layer].low_zoom), high };
                         brush.draw(&shape, root, &self.wanted, &mut pieces);
                     }
-                    Ok((layers::tags(row), pieces))
+                    let tags = layers::tags(row);
+                    let is_new = mark.is_some() && sketch.is_none();
+                    let new = is_new.then(|| sketches::encode(&tags, &pieces, root));
+                    Ok((Some((tags, pieces)), new))
                 })
                 .collect::<Result<Vec<_>>>()?;
-            for (tags, pieces) in &drawn {
-                self.drawing.put(pieces, |layer| tags.get(layer));
+            for ((drawn, new), Step { mark, sketch, .. }) in drawn.iter().zip(steps) {
+                if let Some((tags, pieces)) = drawn {
+                    self.drawing.put(pieces, |layer| tags.get(layer));
+                }
+                if let (Some(mark), Some(sketch)) = (mark, sketch.or(new.as_deref())) {
+                    self.sketches.add(mark, sketch);
+                }
             }
         }
         Ok(())
