@@ -20,13 +20,13 @@ fn nights_of_changes_come_to_the_files_of_one_run_of_all_deliveries() {
     for night in 1..=3 {
         write_demo(folder.path(), &["--only", "cadastre", "--night", &night.to_string()]);
         if night == 1 {
-            // Tiles of two kinds of units, and few of them.
+            // Tiles of two kinds of units, of zooms with and without sketches, and few of them.
             let text = std::fs::read_to_string(&pipeline).unwrap();
             assert!(text.contains("history = true\n"), "{text}");
-            std::fs::write(&pipeline, text.replace("history = true\n", "history = true\nzoom = [12, 15]\n")).unwrap();
+            std::fs::write(&pipeline, text.replace("history = true\n", "history = true\nzoom = [12, 17]\n")).unwrap();
         }
         let text = std::fs::read_to_string(&pipeline).unwrap();
-        assert!(text.contains("zoom = [12, 15]"), "the pipeline stays as it is");
+        assert!(text.contains("zoom = [12, 17]"), "the pipeline stays as it is");
         run();
         nights.push(files(&work));
     }
