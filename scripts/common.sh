@@ -43,3 +43,26 @@ rust_is_new_enough() {
 
 # The folder cargo builds into.
 target_folder() { cargo metadata --format-version 1 --no-deps --locked | sed 's/.*"target_directory":"\([^"]*\)".*/\1/'; }
+
+# Writes so many generated areas of 5 to 11 corners over 30 km with four fields, in EPSG:25832, to a GeoPackage.
+make_areas() { # count file
+    # A feature on each line, in a file: GDAL holds a whole collection in memory, and reads lines twice.
+    python3 - "$1" >"$2.geojsonl" <<'PY'
+import json, math, random, sys
+chance = random.Random(7)
+kinds = ["Wohnen", "Gewerbe", "Garage", "Schule", "Halle"]
+out = sys.stdout
+count = int(sys.argv[1])
+for number in range(count):
+    east, north = 550_000 + chance.random() * 30_000, 5_940_000 + chance.random() * 30_000
+    corners, radius = chance.randint(4, 10), 4 + chance.random() * 12
+    ring = [[round(east + radius * (0.7 + 0.3 * chance.random()) * math.cos(math.tau * k / corners), 3),
+             round(north + radius * (0.7 + 0.3 * chance.random()) * math.sin(math.tau * k / corners), 3)] for k in range(corners)]
+    ring.append(ring[0])
+    feature = {"type": "Feature", "properties": {"nr": number, "name": f"Fläche {number}", "art": chance.choice(kinds),
+               "hoehe": round(3 + chance.random() * 20, 2)}, "geometry": {"type": "Polygon", "coordinates": [ring]}}
+    out.write(json.dumps(feature, separators=(",", ":")) + "\n")
+PY
+    ogr2ogr -q -f GPKG "$2" "GeoJSONSeq:$2.geojsonl" -nln areas -a_srs EPSG:25832 -lco FID=id -gt 200000
+    rm "$2.geojsonl"
+}

@@ -10,6 +10,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+/// From so many files or folders on, the file system is asked for all at once.
+const MANY: usize = 64;
+
 /// Set when what is written need not outlast the process.
 static PASSING: AtomicBool = AtomicBool::new(false);
 
@@ -109,17 +112,29 @@ pub fn write_unseen(path: &Path, bytes: &[u8]) -> Result<()> {
     point(Operation::Write).and_then(|()| fs::write(path, bytes)).map_err(failed("cannot write the file", path))
 }
 
-/// Makes a finished file read-only and brings it to disk.
+/// Makes a finished file read-only; [`sync_all`] brings it to disk.
 ///
 /// # Errors
 /// When that fails.
 pub fn seal(path: &Path) -> Result<()> {
-    let work = || -> io::Result<()> {
-        let file = File::open(path)?;
-        file.set_permissions(fs::Permissions::from_mode(0o444))?;
-        sync(&file)
+    fs::set_permissions(path, fs::Permissions::from_mode(0o444)).map_err(failed("cannot finish the file", path))
+}
+
+/// Brings files or folders of one file system to disk: few of them one after the other; for many, one order brings all that the file
+/// system has not written yet, which takes it a fraction of the time.
+///
+/// # Errors
+/// When that fails (of many, as Linux tells since 5.8).
+pub fn sync_all(paths: &[impl AsRef<Path>]) -> Result<()> {
+    let [first, ..] = paths else { return Ok(()) };
+    if paths.len() < MANY {
+        return paths.iter().try_for_each(|path| sync_dir(path.as_ref()));
+    }
+    let whole = || -> io::Result<()> {
+        point(Operation::Sync)?;
+        if passes() { Ok(()) } else { Ok(rustix::fs::syncfs(File::open(first.as_ref())?)?) }
     };
-    work().map_err(failed("cannot bring the file to disk", path))
+    whole().map_err(failed("cannot bring the files to disk", first.as_ref()))
 }
 
 /// Moves a file or folder on the same file system and brings the move to disk.
@@ -127,8 +142,16 @@ pub fn seal(path: &Path) -> Result<()> {
 /// # Errors
 /// When it cannot be moved.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
-    point(Operation::Rename).and_then(|()| fs::rename(from, to)).map_err(failed("cannot move the file", from))?;
+    rename_for_now(from, to)?;
     to.parent().map_or(Ok(()), sync_dir)
+}
+
+/// Moves a file or folder on the same file system; [`sync_all`] of the folder brings the move to disk.
+///
+/// # Errors
+/// When it cannot be moved.
+pub fn rename_for_now(from: &Path, to: &Path) -> Result<()> {
+    point(Operation::Rename).and_then(|()| fs::rename(from, to)).map_err(failed("cannot move the file", from))
 }
 
 /// Makes a second name for a file; copies where the file system has no hard links.
@@ -172,12 +195,12 @@ pub fn symlink_swap(link: &Path, target: &Path) -> Result<()> {
     sync_dir(folder)
 }
 
-/// Brings a folder's entries to disk.
+/// Brings a file, or a folder's entries, to disk.
 ///
 /// # Errors
 /// When that fails.
 pub fn sync_dir(folder: &Path) -> Result<()> {
-    File::open(folder).and_then(|file| sync(&file)).map_err(failed("cannot bring the folder to disk", folder))
+    File::open(folder).and_then(|file| sync(&file)).map_err(failed("cannot bring to disk what was written", folder))
 }
 
 /// Deletes a file; one that is gone already is no error.
@@ -239,6 +262,22 @@ mod tests {
         assert!(hard_link_or_copy(&from, &to).is_err());
         rename(&to, &folder.path().join("c")).unwrap();
         assert!(rename(&to, &from).is_err() && from.is_file());
+    }
+
+    #[test]
+    fn few_files_and_many_are_brought_to_disk() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths: Vec<_> = (0..MANY + 1).map(|number| folder.path().join(number.to_string())).collect();
+        for path in &paths {
+            fs::write(path, b"one").unwrap();
+            seal(path).unwrap();
+        }
+        for part in [&paths[..0], &paths[..3], &paths[..]] {
+            sync_all(part).unwrap();
+        }
+        assert_eq!(sync_all(&[folder.path().join("none")]).unwrap_err().code(), "mk::io::write");
+        fs::remove_file(&paths[0]).unwrap();
+        assert_eq!(sync_all(&paths).unwrap_err().code(), "mk::io::write");
     }
 
     #[test]

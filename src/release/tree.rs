@@ -61,9 +61,7 @@ pub fn build(workspace: &Path, store: &Store, sequence: u32, content: &Content) 
         atomic::write_new(&target, bytes)?;
     }
     atomic::write_new(&place("manifest.json", &mut folders)?, &manifest)?;
-    for folder in folders.iter().rev() {
-        atomic::sync_dir(folder)?;
-    }
+    atomic::sync_all(&folders.iter().rev().collect::<Vec<_>>())?;
     let target = folder(workspace, &id);
     remove(&target)?;
     atomic::rename(&staging, &target)?;

@@ -8,7 +8,6 @@ use crate::error::{Error, Place, Result};
 use crate::io::{Digest, atomic};
 use crate::ledger::{AssemblyRow, StoredFile};
 use crate::pipeline::Audience;
-use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Instant;
@@ -127,12 +126,13 @@ impl Night<'_> {
         let mut assembly = work.dataset.assemble(&context)?;
         limit_audience(&mut assembly, work.config.audience);
         let noted = kept.into_noted();
-        let adopt = |path: String| -> Result<StoredFile> {
-            let (digest, size) = self.store.adopt(&output.join(&path))?;
+        let made = files_below(&output)?;
+        let adopted = self.store.adopt(&made.iter().map(|path| output.join(path)).collect::<Vec<_>>())?;
+        let stored = |(path, (digest, size)): (String, (Digest, u64))| {
             let made_of = noted.get(&path).map(|noted| noted.made_of);
-            Ok(StoredFile { path, digest, size, made_of })
+            StoredFile { path, digest, size, made_of }
         };
-        let mut files: Vec<StoredFile> = files_below(&output)?.into_par_iter().map(adopt).collect::<Result<_>>()?;
+        let mut files: Vec<StoredFile> = made.into_iter().zip(adopted).map(stored).collect();
         let kept = noted.iter().filter(|(_, noted)| noted.kept);
         files.extend(kept.filter_map(|(path, _)| earlier.get(path.as_str()).map(|file| StoredFile::clone(file))));
         files.sort_by(|a, b| a.path.cmp(&b.path));

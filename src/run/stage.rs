@@ -166,7 +166,7 @@ impl Night<'_> {
             (unit.dataset.as_str(), unit.stage_name.as_str(), unit.spec.key.as_str(), unit.spec.cost);
         let result = match attempt {
             Ok((outcome, digest)) => {
-                let size = self.store.adopt_as(&packed, digest)?;
+                let size = self.store.adopt_as(&[(&packed, digest)])?.into_iter().sum();
                 let stored = StoredUnit {
                     id: unit.identity.id,
                     digest,

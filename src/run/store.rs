@@ -5,7 +5,8 @@
 
 use crate::error::{Error, Place, Result};
 use crate::io::{Digest, atomic};
-use std::collections::BTreeSet;
+use rayon::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The store of a workspace.
@@ -41,36 +42,43 @@ impl Store {
         std::fs::metadata(self.path(digest)).is_ok_and(|metadata| metadata.is_file() && metadata.len() == size)
     }
 
-    /// Moves a finished file into the store and gives its digest and size. The file must lie on the workspace's file system.
+    /// Moves finished files into the store and gives their digests and sizes. They must lie on the workspace's file system.
     ///
     /// # Errors
-    /// When the file cannot be read, synchronised or moved.
-    pub fn adopt(&self, file: &Path) -> Result<(Digest, u64)> {
-        let digest = Digest::of_file(file)?;
-        Ok((digest, self.adopt_as(file, digest)?))
+    /// When a file cannot be read, synchronised or moved.
+    pub fn adopt(&self, files: &[PathBuf]) -> Result<Vec<(Digest, u64)>> {
+        let digested = files.par_iter().map(|file| Ok((file.as_path(), Digest::of_file(file)?))).collect::<Result<Vec<_>>>()?;
+        let sizes = self.adopt_as(&digested)?;
+        Ok(digested.into_iter().zip(sizes).map(|((_, digest), size)| (digest, size)).collect())
     }
 
-    /// As [`Store::adopt`], of a file whose digest is known; gives its size.
+    /// As [`Store::adopt`], of files whose digests are known; gives their sizes.
     ///
     /// # Errors
     /// As there.
-    pub fn adopt_as(&self, file: &Path, digest: Digest) -> Result<u64> {
-        let size = std::fs::metadata(file)
-            .map_err(|error| {
-                Error::new("mk::io::read", "cannot read the file").at(Place::file(file.display().to_string())).because(error)
-            })?
-            .len();
-        if self.contains(digest, size) {
-            atomic::remove_file(file)?;
-        } else {
-            let target = self.path(digest);
-            if let Some(folder) = target.parent() {
-                atomic::create_dir_all(folder)?;
+    pub fn adopt_as(&self, files: &[(&Path, Digest)]) -> Result<Vec<u64>> {
+        let size = |(file, _): &(&Path, Digest)| match std::fs::metadata(file) {
+            Ok(about) => Ok(about.len()),
+            Err(error) => {
+                Err(Error::new("mk::io::read", "cannot read the file").at(Place::file(file.display().to_string())).because(error))
             }
-            atomic::seal(file)?;
-            atomic::rename(file, &target)?;
+        };
+        let sizes = files.par_iter().map(size).collect::<Result<Vec<u64>>>()?;
+        let mut news: BTreeMap<PathBuf, &Path> = BTreeMap::new();
+        for ((file, digest), size) in files.iter().zip(&sizes) {
+            // Of files with the same content one is enough.
+            let twin = if self.contains(*digest, *size) { Some(*file) } else { news.insert(self.path(*digest), file) };
+            twin.map_or(Ok(()), atomic::remove_file)?;
         }
-        Ok(size)
+        let folders: BTreeSet<&Path> = news.keys().filter_map(|target| target.parent()).collect();
+        folders.iter().try_for_each(|folder| atomic::create_dir_all(folder))?;
+        let sealed: Vec<&Path> = news.values().copied().collect();
+        sealed.par_iter().try_for_each(|file| atomic::seal(file))?;
+        // On disk before it has its name: what has one is whole.
+        atomic::sync_all(&sealed)?;
+        news.par_iter().try_for_each(|(target, file)| atomic::rename_for_now(file, target))?;
+        atomic::sync_all(&folders.into_iter().collect::<Vec<_>>())?;
+        Ok(sizes)
     }
 
     /// Deletes what is not in `keep`; gives the number of objects and bytes deleted.

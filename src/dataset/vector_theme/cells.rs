@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Zoom of a cell: some six kilometres at our latitude.
@@ -85,6 +86,13 @@ pub struct Cells {
 /// Cell, place and digest of a row, and where it is: batch and row.
 type Placed = (Cell, (u32, u64), (u32, u32));
 
+/// Rows in memory in the order of cells and curves, and where each cell's are in it.
+struct Sorted {
+    batches: Vec<RecordBatch>,
+    order: Vec<Placed>,
+    parts: BTreeMap<Cell, Range<usize>>,
+}
+
 /// Rows on disk, by cell.
 struct Run {
     file: File,
@@ -129,8 +137,8 @@ impl Cells {
         if self.size > self.limit { self.spill() } else { Ok(()) }
     }
 
-    /// The rows in memory by cell, each along its curve.
-    fn sorted(&mut self) -> Result<BTreeMap<Cell, RecordBatch>> {
+    /// The rows in memory, in order; there are none in memory then.
+    fn sorted(&mut self) -> Sorted {
         let (batches, spots) = (std::mem::take(&mut self.batches), std::mem::take(&mut self.spots));
         self.size = 0;
         let mut order: Vec<Placed> = Vec::with_capacity(spots.iter().map(Vec::len).sum());
@@ -139,23 +147,25 @@ impl Cells {
             order.extend(numbered.map(|(row, (key, cell))| (*cell, key, (batch as u32, row as u32))));
         }
         order.sort_unstable();
-        let all: Vec<&RecordBatch> = batches.iter().collect();
-        let gather = |rows: &[Placed]| {
-            let indices: Vec<(usize, usize)> = rows.iter().map(|(.., (batch, row))| (*batch as usize, *row as usize)).collect();
-            Ok((rows[0].0, interleave_record_batch(&all, &indices).map_err(failed)?))
-        };
-        order.chunk_by(|a, b| a.0 == b.0).map(gather).collect()
+        let mut parts = BTreeMap::new();
+        let mut at = 0;
+        for part in order.chunk_by(|a, b| a.0 == b.0) {
+            parts.insert(part[0].0, at..at + part.len());
+            at += part.len();
+        }
+        Sorted { batches, order, parts }
     }
 
     fn spill(&mut self) -> Result<()> {
-        let sorted = self.sorted()?;
+        let sorted = self.sorted();
         let file = tempfile::tempfile_in(&self.folder).map_err(failed)?;
         let mut out = BufWriter::with_capacity(1 << 18, file);
         let (mut at, mut parts) = (0, BTreeMap::new());
-        for (cell, rows) in sorted {
+        for cell in sorted.parts.keys() {
+            let Some(rows) = sorted.cell(*cell)? else { continue };
             let bytes = to_ipc(&rows)?;
             out.write_all(&bytes).map_err(failed)?;
-            parts.insert(cell, (at, bytes.len()));
+            parts.insert(*cell, (at, bytes.len()));
             at += bytes.len() as u64;
         }
         let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
@@ -168,7 +178,7 @@ impl Cells {
     /// # Errors
     /// When a run cannot be read or the pack not be written.
     pub fn finish(mut self, pack: &mut PackWriter) -> Result<BTreeMap<Cell, CellInfo>> {
-        let mut last = self.sorted()?;
+        let last = self.sorted();
         let cells: Vec<Cell> = self.known.keys().copied().collect();
         for cell in cells {
             let mut parts = Vec::new();
@@ -179,7 +189,7 @@ impl Cells {
                     parts.push(from_ipc(&bytes)?);
                 }
             }
-            parts.extend(last.remove(&cell));
+            parts.extend(last.cell(cell)?);
             let rows = match &parts[..] {
                 [only] => only.clone(),
                 many => merged(&self.schema, many)?,
@@ -189,6 +199,16 @@ impl Cells {
         let listed: Vec<(&Cell, &CellInfo)> = self.known.iter().collect();
         pack.add(CELLS, &serde_json::to_vec(&listed).map_err(failed)?)?;
         Ok(self.known)
+    }
+}
+
+impl Sorted {
+    /// The rows of a cell along its curve: only these are there twice.
+    fn cell(&self, cell: Cell) -> Result<Option<RecordBatch>> {
+        let Some(rows) = self.parts.get(&cell).and_then(|part| self.order.get(part.clone())) else { return Ok(None) };
+        let all: Vec<&RecordBatch> = self.batches.iter().collect();
+        let indices: Vec<(usize, usize)> = rows.iter().map(|(.., (batch, row))| (*batch as usize, *row as usize)).collect();
+        interleave_record_batch(&all, &indices).map(Some).map_err(failed)
     }
 }
 

@@ -90,7 +90,7 @@ fn a_release_with_a_canary_is_refused_and_the_message_names_the_artefact_only() 
     let mut content = Content::default();
     for (index, path) in artefacts(folder.path(), "KANARI-Meier").into_iter().enumerate() {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
-        let stored = store.adopt(&path).unwrap();
+        let stored = store.adopt(&[path]).unwrap()[0];
         let audience = if index == 1 { "internal" } else { "public" };
         content.objects.insert(format!("{audience}/alkis/{name}"), stored);
     }

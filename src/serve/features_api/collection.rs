@@ -36,6 +36,8 @@ pub struct Collection {
     pub period: OnceLock<Option<(String, String)>>,
     /// Rows that matched earlier requests.
     pub known: Known,
+    /// Rows without a place, once somebody asked for an area.
+    pub nowhere: OnceLock<Arc<[i64]>>,
 }
 
 /// What the record of a dataset says.

@@ -21,10 +21,16 @@ use std::sync::Arc;
 /// Bytes of rows after which a page is full, whatever its limit: the next link goes on from there.
 const FULL: usize = 8 << 20;
 
-/// A page of features for people and programs.
+/// A page of features for people.
 pub struct Page {
     /// Features, as GeoJSON.
     pub features: Vec<Value>,
+    /// What is known of the page.
+    pub about: About,
+}
+
+/// What is known of a page, but for its features.
+pub struct About {
     /// All that the request wants.
     pub matched: u64,
     /// Features before this page.
@@ -50,29 +56,49 @@ pub fn page(
             "there is a new release since this page was linked: begin again without offset and release",
         ));
     }
-    let (rows, matched) = wanted(collection, &ask)?;
-    let features = rows.iter().map(|row| feature(row, target)).collect::<Result<Vec<_>>>()?;
-    let count = features.len() as u64;
-    let next = ask.offset.saturating_add(count);
-    let query = |offset: u64| {
-        let kept = request.query.iter().filter(|(name, _)| !["offset", "limit", "release", "f"].contains(&name.as_str()));
-        let kept = kept.map(|(name, value)| format!("&{}={}", url_path(name), url_path(value))).collect::<Vec<_>>().concat();
-        format!("limit={}&offset={offset}&release={}{kept}", ask.limit, release.id)
+    let about = |count: u64, matched: u64| {
+        let next = ask.offset.saturating_add(count);
+        let query = |offset: u64| {
+            let kept = request.query.iter().filter(|(name, _)| !["offset", "limit", "release", "f"].contains(&name.as_str()));
+            let kept = kept.map(|(name, value)| format!("&{}={}", url_path(name), url_path(value))).collect::<Vec<_>>().concat();
+            format!("limit={}&offset={offset}&release={}{kept}", ask.limit, release.id)
+        };
+        let around = [
+            (ask.offset > 0).then(|| query(ask.offset.saturating_sub(ask.limit))),
+            (count > 0 && next < matched).then(|| query(next)),
+        ];
+        About { matched, offset: ask.offset, around }
     };
-    let around = [
-        (ask.offset > 0).then(|| query(ask.offset.saturating_sub(ask.limit))),
-        (count > 0 && next < matched).then(|| query(next)),
-    ];
-    let page = Page { features, matched, offset: ask.offset, around };
-    let crs = format!("<{}>", target.map_or(CRS84, |target| &target.uri));
     let response = match format {
-        Format::Html => pages::items(release, collection, &page, links),
-        Format::Json => Response::text(200, GEOJSON, document(collection, &page, request, links).to_string()),
+        Format::Html => {
+            let mut features = Vec::new();
+            let matched = wanted(collection, &ask, &mut |row| {
+                features.push(feature(row, target)?);
+                Ok(())
+            })?;
+            let about = about(features.len() as u64, matched);
+            pages::items(release, collection, &Page { features, about }, links)
+        }
+        Format::Json => {
+            // Written as they are read: a page of ten thousand is never in memory but as its text.
+            let (mut text, mut count) = (String::new(), 0);
+            let matched = wanted(collection, &ask, &mut |row| {
+                text.push_str(if count > 0 { "," } else { "" });
+                text.push_str(&feature(row, target)?.to_string());
+                count += 1;
+                Ok(())
+            })?;
+            let head = head(collection, &about(count, matched), count, request, links).to_string();
+            let head = head.strip_suffix('}').unwrap_or(&head);
+            Response::text(200, GEOJSON, [head, ",\"features\":[", &text, "]}"].concat())
+        }
     };
+    let crs = format!("<{}>", target.map_or(CRS84, |target| &target.uri));
     Ok(response.with("Content-Crs", crs))
 }
 
-fn document(collection: &Collection, page: &Page, request: &Request, links: &Links) -> Value {
+/// A page of `count` features as GeoJSON, but for the features.
+fn head(collection: &Collection, about: &About, count: u64, request: &Request, links: &Links) -> Value {
     let path = format!("{}/items", Links::collection(&collection.id));
     let own = request.query.iter().filter(|(name, _)| name != "f");
     let own: Vec<String> = own.map(|(name, value)| format!("{}={}", url_path(name), url_path(value))).collect();
@@ -88,62 +114,58 @@ fn document(collection: &Collection, page: &Page, request: &Request, links: &Lin
         links.link("alternate", &address(&own, "html"), "text/html", "Diese Seite als HTML"),
         links.link("collection", &Links::collection(&collection.id), "application/json", &collection.title),
     ];
-    for (name, query) in [("prev", &page.around[0]), ("next", &page.around[1])] {
+    for (name, query) in [("prev", &about.around[0]), ("next", &about.around[1])] {
         all.extend(query.as_ref().map(|query| links.link(name, &address(query, ""), GEOJSON, name)));
     }
     json!({
-        "type": "FeatureCollection", "numberMatched": page.matched, "numberReturned": page.features.len(),
-        "timeStamp": crate::run::utc_now(), "links": all, "features": page.features,
+        "type": "FeatureCollection", "numberMatched": about.matched, "numberReturned": count,
+        "timeStamp": crate::run::utc_now(), "links": all,
     })
 }
 
-/// The rows of a page, and how many there are in all.
-fn wanted(collection: &Collection, ask: &Ask) -> Result<(Vec<Row>, u64)> {
+/// Hands on the rows of a page, and says how many there are in all.
+fn wanted(collection: &Collection, ask: &Ask, take: &mut dyn FnMut(&Row) -> Result<()>) -> Result<u64> {
     let table = &collection.table;
-    let limit = usize::try_from(ask.limit).unwrap_or(usize::MAX);
     let select = rows::select(table);
     let failed = |error| collection.pool.failed(error);
-    if let Some(count) = table.rows.filter(|_| ask.filter.is_everything()) {
+    let (mut number, mut weight) = (0, 0);
+    // True as long as the page is not full.
+    let mut add = |(row, more): (Row, usize)| -> Result<bool> {
+        take(&row)?;
+        (number, weight) = (number + 1, weight + more);
+        Ok(number < ask.limit && weight < FULL)
+    };
+    if let Some(count) = table.rows.filter(|_| matches::is_everything(collection, &ask.filter)) {
         // Rows are numbered from 1 without a gap: what comes before a page need not be read.
         let offset = i64::try_from(ask.offset).unwrap_or(i64::MAX);
-        let rows = collection.pool.with(|base| {
-            let work = || -> rusqlite::Result<Vec<Row>> {
-                let mut statement = base.prepare_cached(&format!("{select} WHERE {KEY} > ? ORDER BY {KEY}"))?;
-                let mut found = statement.query([offset])?;
-                let (mut rows, mut weight) = (Vec::new(), 0);
-                while rows.len() < limit && weight < FULL {
-                    let Some(row) = found.next()? else { break };
-                    let (row, more) = rows::row(table, row)?;
-                    rows.push(row);
-                    weight += more;
+        collection.pool.with(|base| {
+            let mut statement = base.prepare_cached(&format!("{select} WHERE {KEY} > ? ORDER BY {KEY}")).map_err(failed)?;
+            let mut found = statement.query([offset]).map_err(failed)?;
+            while let Some(row) = found.next().map_err(failed)? {
+                if !add(rows::row(table, row).map_err(failed)?)? {
+                    break;
                 }
-                Ok(rows)
-            };
-            work().map_err(failed)
+            }
+            Ok(())
         })?;
-        return Ok((rows, count));
+        return Ok(count);
     }
     let keys: Arc<[i64]> = matches::keys(collection, &ask.filter)?;
     let offset = usize::try_from(ask.offset).unwrap_or(usize::MAX).min(keys.len());
-    let rows = collection.pool.with(|base| {
-        let work = || -> rusqlite::Result<Vec<Row>> {
-            let mut statement = base.prepare_cached(&format!("{select} WHERE {KEY} = ?"))?;
-            let (mut rows, mut weight) = (Vec::new(), 0);
-            for key in keys[offset..].iter().take(limit) {
-                if weight >= FULL {
-                    break;
-                }
-                // An edit may have deleted it just now.
-                if let Some((row, more)) = statement.query_row([key], |row| rows::row(table, row)).optional()? {
-                    rows.push(row);
-                    weight += more;
-                }
+    collection.pool.with(|base| {
+        let mut statement = base.prepare_cached(&format!("{select} WHERE {KEY} = ?")).map_err(failed)?;
+        for key in &keys[offset..] {
+            // An edit may have deleted it just now.
+            let row = statement.query_row([key], |row| rows::row(table, row)).optional().map_err(failed)?;
+            if let Some(row) = row
+                && !add(row)?
+            {
+                break;
             }
-            Ok(rows)
-        };
-        work().map_err(failed)
+        }
+        Ok(())
     })?;
-    Ok((rows, keys.len() as u64))
+    Ok(keys.len() as u64)
 }
 
 /// One feature.

@@ -3,7 +3,7 @@
 use super::collection::Collection;
 use super::query::{Area, Filter, Operand};
 use super::rows;
-use super::table::{KEY, Kind, Table, quoted};
+use super::table::{KEY, Kind, Shape, Table, quoted};
 use crate::crs::Bbox;
 use crate::error::Result;
 use crate::format::wkb;
@@ -40,6 +40,21 @@ impl Known {
     }
 }
 
+/// True when a request wants every feature: it names nothing, or an area that all features lie in.
+pub fn is_everything(collection: &Collection, filter: &Filter) -> bool {
+    if filter.is_everything() {
+        return true;
+    }
+    // What has no place is in any area.
+    let around = collection.table.shape.as_ref().map(|shape| shape.extent).filter(|extent| !extent.is_empty());
+    let within = |areas: &Vec<Area>| {
+        areas
+            .iter()
+            .any(|area| around.is_some_and(|around: Bbox| area.inner.contains(around.min) && area.inner.contains(around.max)))
+    };
+    filter.time.is_none() && filter.equal.is_empty() && !collection.edited && filter.areas.as_ref().is_some_and(within)
+}
+
 /// The keys of all features that a request wants, ascending.
 ///
 /// # Errors
@@ -51,8 +66,23 @@ pub fn keys(collection: &Collection, filter: &Filter) -> Result<Arc<[i64]>> {
     if let Some(known) = collection.known.get(&name).filter(|_| lasting) {
         return Ok(known);
     }
-    let found =
-        collection.pool.with(|base| find(base, &collection.table, filter).map_err(|error| collection.pool.failed(error)))?;
+    let found = collection.pool.with(|base| {
+        let work = || {
+            // They are looked for in all rows: once for a file that stays as it is.
+            let known = match (&filter.areas, &collection.table.shape) {
+                (Some(_), Some(shape)) if lasting => Some(match collection.nowhere.get() {
+                    Some(known) => Arc::clone(known),
+                    None => {
+                        let found = nowhere(base, &collection.table, shape)?;
+                        Arc::clone(collection.nowhere.get_or_init(|| found.into()))
+                    }
+                }),
+                _ => None,
+            };
+            find(base, &collection.table, filter, known.as_deref())
+        };
+        work().map_err(|error| collection.pool.failed(error))
+    })?;
     let keys: Arc<[i64]> = found.into();
     if lasting {
         collection.known.put(name, &keys);
@@ -60,15 +90,33 @@ pub fn keys(collection: &Collection, filter: &Filter) -> Result<Arc<[i64]>> {
     Ok(keys)
 }
 
-fn find(base: &Connection, table: &Table, filter: &Filter) -> rusqlite::Result<Vec<i64>> {
+/// The condition that a feature has no place.
+fn placeless(shape: &Shape) -> String {
+    format!("t.{} IS NULL", quoted(&shape.column))
+}
+
+/// The keys of the features without a place. Where the index has as many as the table, there is none: the table need not be read.
+fn nowhere(base: &Connection, table: &Table, shape: &Shape) -> rusqlite::Result<Vec<i64>> {
+    if let (Some(index), Some(rows)) = (&shape.index, table.rows) {
+        let sql = format!("SELECT count(*) FROM {}", quoted(&format!("{index}_rowid")));
+        if base.query_row(&sql, [], |row| row.get::<_, i64>(0))?.unsigned_abs() == rows {
+            return Ok(Vec::new());
+        }
+    }
+    select(base, table, "", &[placeless(shape)], Vec::new())
+}
+
+/// The keys of the features that are wanted; `nowhere` are those without a place, where they are known.
+fn find(base: &Connection, table: &Table, filter: &Filter, nowhere: Option<&[i64]>) -> rusqlite::Result<Vec<i64>> {
     let (conditions, values) = conditions(table, filter);
     let (Some(areas), Some(shape)) = (&filter.areas, &table.shape) else {
         return select(base, table, "", &conditions, values);
     };
-    let column = format!("t.{}", quoted(&shape.column));
     // What has no place is everywhere (requirement 24 C).
-    let nowhere = [&conditions[..], &[format!("{column} IS NULL")]].concat();
-    let mut keys = select(base, table, "", &nowhere, values.clone())?;
+    let mut keys = match nowhere {
+        Some(known) if known.is_empty() || conditions.is_empty() => known.to_vec(),
+        _ => select(base, table, "", &[&conditions[..], &[placeless(shape)]].concat(), values.clone())?,
+    };
     let mut one = base.prepare(&format!("SELECT {} FROM {} WHERE {KEY} = ?", quoted(&shape.column), quoted(&table.name)))?;
     for area in areas {
         let mut candidates = Vec::new();
@@ -170,5 +218,65 @@ impl ToSql for Operand {
             Self::Integer(whole) => ToSqlOutput::Owned(Value::Integer(*whole)),
             Self::Number(number) => ToSqlOutput::Owned(Value::Real(*number)),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crs::Crs;
+    use crate::serve::features_api::table::Column;
+
+    #[test]
+    fn what_has_no_place_is_everywhere_whether_it_was_looked_for_before_or_not() {
+        let base = Connection::open_in_memory().unwrap();
+        base.execute_batch("CREATE TABLE t (fid INTEGER PRIMARY KEY, geom BLOB, art TEXT)").unwrap();
+        for fid in 1..=40_i64 {
+            let at = [fid as f64, 5.0];
+            let head = [b'G', b'P', 0, 1, 0, 0, 0, 0, 1, 1, 0, 0, 0];
+            let blob = [&head[..], &at[0].to_le_bytes(), &at[1].to_le_bytes()].concat();
+            let art = if fid % 2 == 0 { "a" } else { "b" };
+            base.execute("INSERT INTO t VALUES (?, ?, ?)", (fid, (fid % 10 != 0).then_some(blob), art)).unwrap();
+        }
+        let shape = Shape {
+            column: "geom".into(),
+            type_name: "POINT".into(),
+            crs: Some(Crs::UTM32),
+            index: None,
+            extent: Bbox::new([1.0, 5.0], [39.0, 5.0]),
+        };
+        let column = Column { name: "art".into(), title: "art".into(), kind: Kind::Text, values: Vec::new() };
+        let table = Table {
+            name: "t".into(),
+            title: "t".into(),
+            identifier: None,
+            columns: vec![column],
+            shape: Some(shape),
+            time: None,
+            rows: Some(40),
+            is_view: false,
+        };
+        let outer = Bbox::new([11.5, 0.0], [14.5, 9.0]);
+        let outline = geo::Rect::new(outer.min, outer.max).to_polygon();
+        let filter = |equal| Filter {
+            areas: Some(vec![Area { outline: outline.clone(), outer, inner: Bbox::EMPTY }]),
+            equal,
+            ..Filter::default()
+        };
+        let all = filter(Vec::new());
+        let some = filter(vec![(0, Operand::Text("b".into()))]);
+        for nowhere in [None, Some(&[10, 20, 30, 40][..])] {
+            assert_eq!(find(&base, &table, &all, nowhere).unwrap(), [10, 12, 13, 14, 20, 30, 40]);
+            assert_eq!(find(&base, &table, &some, nowhere).unwrap(), [13], "{nowhere:?}");
+        }
+        let mut indexed = table.clone();
+        let shape = indexed.shape.as_mut().unwrap();
+        shape.index = Some("rtree_t_geom".into());
+        base.execute_batch("CREATE TABLE rtree_t_geom_rowid (rowid INTEGER PRIMARY KEY); INSERT INTO rtree_t_geom_rowid SELECT fid FROM t WHERE geom IS NOT NULL").unwrap();
+        assert_eq!(nowhere(&base, &indexed, indexed.shape.as_ref().unwrap()).unwrap(), [10, 20, 30, 40]);
+        base.execute_batch("DELETE FROM t WHERE geom IS NULL").unwrap();
+        indexed.rows = Some(36);
+        assert_eq!(nowhere(&base, &indexed, indexed.shape.as_ref().unwrap()).unwrap(), [0; 0]);
+        assert_eq!(find(&base, &table, &all, Some(&[])).unwrap(), [12, 13, 14]);
     }
 }

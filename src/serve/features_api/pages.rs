@@ -198,7 +198,12 @@ pub fn items(release: &Release, collection: &Collection, found: &Page, links: &L
         "Keine Objekte".to_owned()
     } else {
         let number = |number: u64| Language::De.number(number);
-        format!("{} bis {} von {} Objekten", number(found.offset + 1), number(found.offset + count), number(found.matched))
+        format!(
+            "{} bis {} von {} Objekten",
+            number(found.about.offset + 1),
+            number(found.about.offset + count),
+            number(found.about.matched)
+        )
     };
     let step = |query: &Option<String>, text: &'static str| {
         query.as_ref().map(|query| el("a").link(&links.to(&format!("{path}/items?f=html&{query}"))).text(text))
@@ -206,8 +211,8 @@ pub fn items(release: &Release, collection: &Collection, found: &Page, links: &L
     let walk = el("p")
         .class("walk")
         .with("span", range)
-        .children(step(&found.around[0], "← vorige Seite"))
-        .children(step(&found.around[1], "nächste Seite →"));
+        .children(step(&found.about.around[0], "← vorige Seite"))
+        .children(step(&found.about.around[1], "nächste Seite →"));
     let mut content = vec![];
     content.extend(map::drawn(&found.features).map(|map| el("section").child(map)));
     content.push(el("section").child(walk.clone()).child(table).children((count > 20).then_some(walk)));

@@ -177,6 +177,7 @@ impl Features {
                 extent,
                 period: OnceLock::new(),
                 known: known.clone(),
+                nowhere: OnceLock::new(),
             }
         };
         Ok(tables.into_iter().map(collection).collect())
