@@ -267,7 +267,7 @@ mod tests {
     #[test]
     fn few_files_and_many_are_brought_to_disk() {
         let folder = tempfile::tempdir().unwrap();
-        let paths: Vec<_> = (0..MANY + 1).map(|number| folder.path().join(number.to_string())).collect();
+        let paths: Vec<_> = (0..=MANY).map(|number| folder.path().join(number.to_string())).collect();
         for path in &paths {
             fs::write(path, b"one").unwrap();
             seal(path).unwrap();

@@ -70,13 +70,13 @@ pub fn keys(collection: &Collection, filter: &Filter) -> Result<Arc<[i64]>> {
         let work = || {
             // They are looked for in all rows: once for a file that stays as it is.
             let known = match (&filter.areas, &collection.table.shape) {
-                (Some(_), Some(shape)) if lasting => Some(match collection.nowhere.get() {
-                    Some(known) => Arc::clone(known),
-                    None => {
+                (Some(_), Some(shape)) if lasting => {
+                    if collection.nowhere.get().is_none() {
                         let found = nowhere(base, &collection.table, shape)?;
-                        Arc::clone(collection.nowhere.get_or_init(|| found.into()))
+                        collection.nowhere.get_or_init(|| found.into());
                     }
-                }),
+                    collection.nowhere.get().cloned()
+                }
                 _ => None,
             };
             find(base, &collection.table, filter, known.as_deref())
