@@ -20,7 +20,8 @@ async function look(browser, url, options, [sequence, picture], folder, name, st
     const page = await open(browser, options, notes);
     page.on("response", (response) => response.status() >= 400 && notes.refused.push(`${response.status()} ${response.url()}`));
     await page.goto(url);
-    await page.waitForFunction(() => document.querySelector("pnx-viewer")?.api?.isReady?.(), null, { timeout: 120000 });
+    // It has a legend when it has selected what the page begins with, which is nothing: selected before, a picture would be given up again.
+    await page.waitForFunction(() => document.querySelector("pnx-viewer")?.legend, null, { timeout: 120000 });
     const shown = await page.evaluate(async ([sequence, picture, steps]) => {
         const viewer = document.querySelector("pnx-viewer");
         await viewer.onceReady();
