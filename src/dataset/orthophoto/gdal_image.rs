@@ -244,7 +244,6 @@ impl GdalImage {
     }
 }
 
-/// The EPSG code of the horizontal part.
 /// The CRS that an image is in, unless the pipeline says another.
 fn agreed(found: Crs, expected: Option<Crs>) -> Result<Crs> {
     if let Some(expected) = expected.filter(|expected| *expected != found) {
@@ -254,6 +253,7 @@ fn agreed(found: Crs, expected: Option<Crs>) -> Result<Crs> {
     Ok(found)
 }
 
+/// The EPSG code of the horizontal part.
 fn epsg(own: &SpatialRef) -> Option<Crs> {
     // Asked for a part, GDAL writes the definition as text, for which PROJ looks for names in its database: milliseconds for each image.
     if !own.is_compound()

@@ -163,11 +163,7 @@ pub(super) fn by_gdal(path: &Path, name: &str, size: u64, expected: Expected, be
     let at = |error: Error| error.in_file(name);
     let image = GdalImage::open(path).map_err(at)?;
     let (width, height) = image.size();
-    if width == 0 || height == 0 || width > MAX_SIDE || height > MAX_SIDE {
-        return Err(refused(format!("an image of {width} × {height} pixels is not plausible")).at(Place::file(name)));
-    }
-    if !is_plausible(width, height, size) {
-        let reason = format!("the file claims {width} × {height} pixels in {size} bytes, which no image compression gives");
+    if let Some(reason) = implausible(width, height, size) {
         return Err(refused(reason).at(Place::file(name)));
     }
     let stretch = image.check_bands(expected.stretch).map_err(at)?;
@@ -198,10 +194,14 @@ pub(super) fn by_gdal(path: &Path, name: &str, size: u64, expected: Expected, be
     Ok((header, ignored))
 }
 
-/// True when a file of so many bytes may hold an image of that size.
-pub(super) fn is_plausible(width: usize, height: usize, bytes: u64) -> bool {
+/// Why a file of so many bytes cannot hold an image of that size; `None` when it may.
+pub(super) fn implausible(width: usize, height: usize, bytes: u64) -> Option<String> {
+    if [width, height].iter().any(|side| !(1..=MAX_SIDE).contains(side)) {
+        return Some(format!("an image of {width} × {height} pixels is not plausible"));
+    }
     let pixels = (width as u64).saturating_mul(height as u64);
-    (1..=MAX_SIDE).contains(&width) && (1..=MAX_SIDE).contains(&height) && pixels <= bytes.saturating_mul(MAX_PIXELS_PER_BYTE)
+    let claimed = || format!("the file claims {width} × {height} pixels in {bytes} bytes, which no image compression gives");
+    (pixels > bytes.saturating_mul(MAX_PIXELS_PER_BYTE)).then(claimed)
 }
 
 /// An image that cannot be used.
