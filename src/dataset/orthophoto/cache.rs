@@ -16,7 +16,7 @@ const SMALL: usize = 256;
 /// pixels.
 pub const BORDER_BYTES: usize = 64 << 20;
 /// Most memory that waits for the next tile, in bytes.
-const SPARE_BYTES: usize = 64 << 20;
+const SPARE_BYTES: usize = 32 << 20;
 
 /// Tiles by their keys, each with the time of its last use: the least recently used are given up first.
 struct Recent<K> {
@@ -126,11 +126,18 @@ pub struct Borders(Mutex<Recent<(Digest, usize)>>);
 static OF_STAGE: Mutex<Weak<Borders>> = Mutex::new(Weak::new());
 
 impl Borders {
+    /// Without any tile.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Recent::new())))
+    }
     /// Those of the stage that runs.
     pub fn of_stage() -> Arc<Self> {
-        let mut current = OF_STAGE.lock().unwrap_or_else(PoisonError::into_inner);
+        Self::current(&OF_STAGE)
+    }
+    fn current(place: &Mutex<Weak<Self>>) -> Arc<Self> {
+        let mut current = place.lock().unwrap_or_else(PoisonError::into_inner);
         current.upgrade().unwrap_or_else(|| {
-            let new = Arc::new(Self(Mutex::new(Recent::new())));
+            let new = Self::new();
             *current = Arc::downgrade(&new);
             new
         })
@@ -177,12 +184,13 @@ mod tests {
 
     #[test]
     fn a_border_is_given_away_once_and_kept_within_its_room() {
-        let (borders, mut spare) = (Borders::of_stage(), Spare::default());
+        let place = Mutex::new(Weak::new());
+        let (borders, mut spare) = (Borders::current(&place), Spare::default());
         let [image, other] = [Digest::of(b"an image"), Digest::of(b"another")];
         let kept = tile(256);
         borders.put(image, 7, &kept, &mut spare);
         assert!(borders.take(other, 7).is_none() && borders.take(image, 8).is_none());
-        assert!(Arc::ptr_eq(&Borders::of_stage().take(image, 7).unwrap(), &kept), "all threads of a stage share them");
+        assert!(Arc::ptr_eq(&Borders::current(&place).take(image, 7).unwrap(), &kept), "all threads of a stage share them");
         assert!(borders.take(image, 7).is_none());
         let room = BORDER_BYTES / kept.pixels().len();
         for index in 0..room + 3 {

@@ -424,6 +424,52 @@ mod tests {
         }
     }
 
+    #[test]
+    fn two_blocks_decode_the_tiles_of_their_border_once() {
+        use gdal::raster::{Buffer, RasterCreationOptions};
+        crate::io::gdal::init();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("image.tif");
+        let options: RasterCreationOptions = ["TILED=YES", "COMPRESS=DEFLATE"].into_iter().collect();
+        let driver = gdal::DriverManager::get_driver_by_name("GTiff").unwrap();
+        let mut image = driver.create_with_band_type_with_options::<u8, _>(&path, 1024, 768, 3, &options).unwrap();
+        image.set_geo_transform(&[565_000.0, 0.2, 0.0, 5_949_000.0, 0.0, -0.2]).unwrap();
+        image.set_spatial_ref(&gdal::spatial_ref::SpatialRef::from_epsg(25832).unwrap()).unwrap();
+        for band in 1..=3 {
+            let values = (0..1024 * 768).map(|at| (at * 7 + at / 1024 * band) as u8).collect();
+            image.rasterband(band).unwrap().write((0, 0), (1024, 768), &mut Buffer::new((1024, 768), values)).unwrap();
+        }
+        image.close().unwrap();
+        let source = Source::of_file(&path, "image.tif").unwrap();
+        let (size, beside) = (source.size, super::super::beside::Beside::default());
+        let (header, _) = super::super::header::read(&path, "image.tif", size, Default::default(), &beside).unwrap();
+        assert_eq!(header.access, Access::TiledTiff);
+        let reader = || {
+            let member = Member { header: header.clone(), source: source.clone(), path: path.clone() };
+            Reader::new(vec![member], Bands::default())
+        };
+        let window = |reader: &mut Reader, alone: Option<[i64; 4]>, left: i64, right: i64| {
+            let layer = Layer { alone, ..layers(&[&header]).remove(0) };
+            let (mut window, place) = (Rgbx::default(), ([left, 0], [(right - left) as usize, 768]));
+            reader.window_into(&layer, place, alone, &mut window).unwrap();
+            window
+        };
+        // Of four tiles side by side in three rows both windows show the second and the third.
+        let borders = Borders::new();
+        let mut blocks = [([0, 0, 500, 768], 0, 520), ([520, 0, 1024, 768], 500, 1024)].map(|(alone, left, right)| {
+            let mut block = reader();
+            block.share(Arc::clone(&borders)).unwrap();
+            (window(&mut block, Some(alone), left, right), block.pieces(), left, right)
+        });
+        assert_eq!(blocks[0].1, Pieces { decoded: 9, cached: 0 });
+        assert_eq!(blocks[1].1, Pieces { decoded: 3, cached: 6 });
+        for (shared, _, left, right) in &mut blocks {
+            assert!(*shared == window(&mut reader(), None, *left, *right), "the same pixels as without the other block");
+        }
+        // What lies beyond no border is not kept for anybody.
+        assert!((0..12).all(|tile| borders.take(source.digest, tile).is_none()));
+    }
+
     proptest::proptest! {
         #[test]
         fn a_window_is_cleared_where_not_exactly_one_part_is_drawn(

@@ -3,7 +3,7 @@
 //! A block is a tile five zooms above the highest (8192 × 8192 pixels). It is drawn in metatiles of 2048 × 2048 pixels, each
 //! resampled once; its overviews are halved in memory. The block's own tile is kept as pixels too, for the stage above.
 
-use super::cache::{Borders, Spare};
+use super::cache::{BORDER_BYTES, Borders, Spare};
 use super::inspect::{self, Inspected};
 use super::ladder;
 use super::mosaic;
@@ -140,8 +140,9 @@ fn blocks(product: &Product, images: &[Inspected<'_>], context: &PlanContext<'_>
 }
 
 /// Two windows of sources 76, as much as one again while GDAL reads, two pictures where several layers show 32, decoded tiles 64,
-/// encoded tiles 30, canvas and halves 12 MiB. Mostly it is a third of that, which leaves room for the 64 MiB of borders.
-pub const MEMORY_MB: u64 = 250;
+/// encoded tiles 30, canvas and halves 12 MiB, and the borders of all blocks, which one block alone may fill. Mostly it is a third of
+/// that.
+pub const MEMORY_MB: u64 = 250 + (BORDER_BYTES >> 20) as u64;
 
 /// Refuses what would be more blocks than any area needs.
 pub fn check_size(wanted: usize, image: &str) -> Result<()> {
