@@ -221,7 +221,7 @@ impl Canvas<'_> {
                     }
                     let tags = layers::tags(row);
                     let is_new = mark.is_some() && sketch.is_none();
-                    let new = is_new.then(|| sketches::encode(&tags, &pieces, root));
+                    let new = is_new.then(|| sketches::encode(&tags, &pieces, root)).transpose()?;
                     Ok((Some((tags, pieces)), new))
                 })
                 .collect::<Result<Vec<_>>>()?;

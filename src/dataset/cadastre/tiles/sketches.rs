@@ -6,7 +6,7 @@ use super::layers::Tags;
 use crate::dataset::UnitResult;
 use crate::dataset::cadastre::said::{Rest, broken, put_bytes};
 use crate::dataset::vector_tiles::{Mark, Piece, Tile};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::mvt::{Drawn, Value};
 use crate::io::{Digest, PackWriter};
 use std::collections::HashMap;
@@ -70,17 +70,20 @@ fn fields() -> impl Iterator<Item = (&'static str, bool)> {
 }
 
 /// What of a drawn thing is kept; `root` is the square of the unit.
-pub fn encode(tags: &Tags, pieces: &[Piece], root: Tile) -> Vec<u8> {
+///
+/// # Errors
+/// For tags that [`LAYERS`] does not tell of.
+pub fn encode(tags: &Tags, pieces: &[Piece], root: Tile) -> Result<Vec<u8>> {
     let mut bytes = Vec::new();
     for values in [&tags.own, &tags.label] {
         bytes.push(values.len() as u8);
         for (name, value) in values {
-            let field = fields().position(|(field, _)| field == *name).unwrap_or_default();
-            bytes.push(field as u8);
-            match value {
-                Value::Real(real) => bytes.extend_from_slice(&real.to_le_bytes()),
-                Value::Text(text) => put_bytes(&mut bytes, text.as_bytes()),
-                Value::Whole(_) | Value::Truth(_) => put_bytes(&mut bytes, &[]),
+            let field = fields().enumerate().find(|(_, (field, _))| field == name);
+            bytes.push(field.map_or_else(|| Err(unknown(name)), |(index, _)| Ok(index as u8))?);
+            match (field, value) {
+                (Some((_, (_, true))), Value::Real(real)) => bytes.extend_from_slice(&real.to_le_bytes()),
+                (Some((_, (_, false))), Value::Text(text)) => put_bytes(&mut bytes, text.as_bytes()),
+                _ => return Err(unknown(name)),
             }
         }
     }
@@ -92,7 +95,11 @@ pub fn encode(tags: &Tags, pieces: &[Piece], root: Tile) -> Vec<u8> {
         }
         put_bytes(&mut bytes, geometry);
     }
-    bytes
+    Ok(bytes)
+}
+
+fn unknown(name: &str) -> Error {
+    Error::new("mk::cadastre::tiles", format!("the layers do not tell of the field '{name}' as it is drawn"))
 }
 
 /// The sketch that [`encode`] made, of the tiles that are `wanted`.
@@ -140,6 +147,20 @@ mod tests {
         assert!(fields().count() < 256);
     }
 
+    #[test]
+    fn what_the_layers_do_not_tell_of_is_not_kept_as_something_else() {
+        let of = |name, value| encode(&Tags { own: vec![(name, value)], label: Vec::new() }, &[], (13, 0, 0));
+        assert!(of("flaeche", Value::Real(1.0)).is_ok());
+        for (name, value) in [
+            ("haus", Value::Real(1.0)),
+            ("flaeche", Value::Text("1".into())),
+            ("oid", Value::Whole(1)),
+            ("oid", Value::Truth(true)),
+        ] {
+            assert!(of(name, value).is_err(), "{name}");
+        }
+    }
+
     proptest! {
         #[test]
         fn sketches_come_back_while_they_are_drawn_the_same_way(
@@ -154,7 +175,7 @@ mod tests {
                 Piece { tile, layer: usize::from(zoom) % LAYERS.len(), drawn: Drawn::of_parts(3, vec![zoom; usize::from(zoom)]) }
             };
             let pieces: Vec<Piece> = zooms.iter().map(|zoom| piece(*zoom)).collect();
-            let bytes = encode(&tags, &pieces, root);
+            let bytes = encode(&tags, &pieces, root).unwrap();
             let told = |(tags, pieces): Sketch| {
                 let pieces = pieces.into_iter().map(|piece| (piece.tile, piece.layer, piece.drawn));
                 (tags.own, tags.label, pieces.collect::<Vec<_>>())
