@@ -78,7 +78,7 @@ pub fn write_atomic(path: &Path, bytes: &[u8]) -> Result<()> {
         Ok(())
     };
     work().map_err(failed("cannot write the file", path))?;
-    sync_dir(folder)
+    sync_path(folder)
 }
 
 /// Writes a new file in a folder that nobody sees yet: no rename; the folder is synchronised as a whole later.
@@ -128,7 +128,7 @@ pub fn seal(path: &Path) -> Result<()> {
 pub fn sync_all(paths: &[impl AsRef<Path>]) -> Result<()> {
     let [first, ..] = paths else { return Ok(()) };
     if paths.len() < MANY {
-        return paths.iter().try_for_each(|path| sync_dir(path.as_ref()));
+        return paths.iter().try_for_each(|path| sync_path(path.as_ref()));
     }
     let whole = || -> io::Result<()> {
         point(Operation::Sync)?;
@@ -142,15 +142,15 @@ pub fn sync_all(paths: &[impl AsRef<Path>]) -> Result<()> {
 /// # Errors
 /// When it cannot be moved.
 pub fn rename(from: &Path, to: &Path) -> Result<()> {
-    rename_for_now(from, to)?;
-    to.parent().map_or(Ok(()), sync_dir)
+    rename_unsynced(from, to)?;
+    to.parent().map_or(Ok(()), sync_path)
 }
 
 /// Moves a file or folder on the same file system; [`sync_all`] of the folder brings the move to disk.
 ///
 /// # Errors
 /// When it cannot be moved.
-pub fn rename_for_now(from: &Path, to: &Path) -> Result<()> {
+pub fn rename_unsynced(from: &Path, to: &Path) -> Result<()> {
     point(Operation::Rename).and_then(|()| fs::rename(from, to)).map_err(failed("cannot move the file", from))
 }
 
@@ -192,15 +192,15 @@ pub fn symlink_swap(link: &Path, target: &Path) -> Result<()> {
         fs::rename(&temporary, link)
     };
     work().map_err(failed("cannot switch the link", link))?;
-    sync_dir(folder)
+    sync_path(folder)
 }
 
 /// Brings a file, or a folder's entries, to disk.
 ///
 /// # Errors
 /// When that fails.
-pub fn sync_dir(folder: &Path) -> Result<()> {
-    File::open(folder).and_then(|file| sync(&file)).map_err(failed("cannot bring to disk what was written", folder))
+pub fn sync_path(path: &Path) -> Result<()> {
+    File::open(path).and_then(|file| sync(&file)).map_err(failed("cannot bring to disk what was written", path))
 }
 
 /// Deletes a file; one that is gone already is no error.

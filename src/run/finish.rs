@@ -264,7 +264,7 @@ impl Night<'_> {
             atomic::create_dir_all(&folder.join("changes"))?;
             atomic::write_new(&folder.join("changes").join(format!("{dataset}.csv")), changes.csv.as_bytes())?;
         }
-        atomic::sync_dir(folder)
+        atomic::sync_path(folder)
     }
 
     fn summary(&self, release: Option<String>) -> Summary {

@@ -76,7 +76,7 @@ impl Store {
         sealed.par_iter().try_for_each(|file| atomic::seal(file))?;
         // On disk before it has its name: what has one is whole.
         atomic::sync_all(&sealed)?;
-        news.par_iter().try_for_each(|(target, file)| atomic::rename_for_now(file, target))?;
+        news.par_iter().try_for_each(|(target, file)| atomic::rename_unsynced(file, target))?;
         atomic::sync_all(&folders.into_iter().collect::<Vec<_>>())?;
         Ok(sizes)
     }

@@ -77,7 +77,7 @@ fn renew(remote: &dyn Remote, context: &FetchContext<'_>, kept: &Path) -> Result
     match brought {
         Ok(()) if same(kept, &new)? => {}
         Ok(()) => {
-            atomic::sync_dir(&new)?;
+            atomic::sync_path(&new)?;
             atomic::remove_tree(&aside)?;
             if kept.is_dir() {
                 atomic::rename(kept, &aside)?;

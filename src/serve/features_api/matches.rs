@@ -265,9 +265,9 @@ mod tests {
         };
         let all = filter(Vec::new());
         let some = filter(vec![(0, Operand::Text("b".into()))]);
-        for nowhere in [None, Some(&[10, 20, 30, 40][..])] {
-            assert_eq!(find(&base, &table, &all, nowhere).unwrap(), [10, 12, 13, 14, 20, 30, 40]);
-            assert_eq!(find(&base, &table, &some, nowhere).unwrap(), [13], "{nowhere:?}");
+        for placeless in [None, Some(&[10, 20, 30, 40][..])] {
+            assert_eq!(find(&base, &table, &all, placeless).unwrap(), [10, 12, 13, 14, 20, 30, 40]);
+            assert_eq!(find(&base, &table, &some, placeless).unwrap(), [13], "{placeless:?}");
         }
         let mut indexed = table.clone();
         let shape = indexed.shape.as_mut().unwrap();

@@ -32,7 +32,7 @@ impl Store {
         for dataset in datasets {
             let own = folder.join(dataset);
             atomic::create_dir_all(&own)?;
-            atomic::sync_dir(folder)?;
+            atomic::sync_path(folder)?;
             for name in names(&own)? {
                 let time = name.split('-').nth(1).and_then(|digits| digits.parse().ok());
                 let time = time.and_then(|micros| Timestamp::from_microsecond(micros).ok());
