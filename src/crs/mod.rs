@@ -19,6 +19,8 @@ pub use code::Crs;
 pub use ecef::ecef;
 pub use geoid::Geoid;
 pub use grids::{BETA2007, KnownGrid};
+#[cfg(test)]
+pub use native::height as proj_height;
 pub use native::{data_folders, version as proj_version};
 pub use operation::{GridFact, Operation, OperationFact, lonlat};
 pub use projjson::{is_geographic, name_and_wkt, projjson};

@@ -214,9 +214,15 @@ fn a_table_comes_over_a_sealed_line_from_the_right_server_only() {
     let change = |name: &str| {
         copy(&data, &format!("{name}.pem"), "server.pem");
         copy(&data, &format!("{name}.key"), "server.key");
+        // The server reads its certificate together with its settings.
+        let loaded = || cluster.psql("SELECT pg_conf_load_time()");
+        let before = loaded();
         cluster.psql("SELECT pg_reload_conf()");
-        // The server takes it up a moment later: from then on the one answer is the other.
-        std::thread::sleep(std::time::Duration::from_millis(500));
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while loaded() == before {
+            assert!(std::time::Instant::now() < end, "the server does not take up its new certificate");
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
     };
     change("elsewhere");
     refused("127.0.0.1", ours, "not valid for name");
