@@ -30,7 +30,10 @@ mod allocator {
 }
 
 fn main() -> std::process::ExitCode {
-    allocator::mi_option_set(PURGE_DELAY, GIVE_BACK_MS);
+    // Who sets the allocator's own variable knows why.
+    if std::env::var_os("MIMALLOC_PURGE_DELAY").is_none() {
+        allocator::mi_option_set(PURGE_DELAY, GIVE_BACK_MS);
+    }
     messkette::cli::main()
 }
 

@@ -226,6 +226,13 @@ impl AssembleContext<'_> {
             title: title.to_owned(),
         }
     }
+    /// Writes a small file of an artefact, unless the last assembly has it with these bytes. `path` is relative to the output.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub fn write(&self, path: &str, bytes: &[u8]) -> Result<()> {
+        if self.kept.is_same(path, bytes) { Ok(()) } else { crate::io::atomic::write_unseen(&self.output.join(path), bytes) }
+    }
     /// True when the artefact of this short name is wanted.
     pub fn wants(&self, short_name: &str) -> bool {
         self.only.is_none_or(|only| only == short_name)

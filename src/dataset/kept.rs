@@ -9,22 +9,31 @@ use std::sync::{Mutex, PoisonError};
 pub struct Kept {
     /// What holds for all files: the kind and the version of its code.
     common: String,
-    earlier: BTreeMap<String, Digest>,
+    earlier: BTreeMap<String, Earlier>,
     noted: Mutex<BTreeMap<String, Noted>>,
+}
+
+/// A file that the last assembly made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Earlier {
+    /// Of everything that it depends on, where that was said.
+    pub made_of: Option<Digest>,
+    /// Of its bytes.
+    pub content: Digest,
 }
 
 /// What is noted of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Noted {
-    /// Of everything that it depends on.
-    pub made_of: Digest,
+    /// Of everything that it depends on, where that was said.
+    pub made_of: Option<Digest>,
     /// True when the file of the last assembly stands for it.
     pub kept: bool,
 }
 
 impl Kept {
     /// With the files that the last assembly made, as far as they are still there, by their paths.
-    pub fn new(common: String, earlier: BTreeMap<String, Digest>) -> Self {
+    pub fn new(common: String, earlier: BTreeMap<String, Earlier>) -> Self {
         Self { common, earlier, noted: Mutex::default() }
     }
 
@@ -33,9 +42,19 @@ impl Kept {
     pub fn is_kept<'p>(&self, path: &str, made_of: impl IntoIterator<Item = &'p [u8]>) -> bool {
         let made_of: Vec<&[u8]> = made_of.into_iter().collect();
         let made_of = Digest::of_parts([self.common.as_bytes()].into_iter().chain(made_of));
-        let kept = self.earlier.get(path) == Some(&made_of);
-        self.noted.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), Noted { made_of, kept });
-        kept
+        let kept = self.earlier.get(path).is_some_and(|earlier| earlier.made_of == Some(made_of));
+        self.note(path, Noted { made_of: Some(made_of), kept })
+    }
+
+    /// True when the last assembly made a file of these very bytes at `path`: it is then part of this one too, and not to be written.
+    pub fn is_same(&self, path: &str, bytes: &[u8]) -> bool {
+        let kept = self.earlier.get(path).is_some_and(|earlier| earlier.content == Digest::of(bytes));
+        self.note(path, Noted { made_of: None, kept })
+    }
+
+    fn note(&self, path: &str, noted: Noted) -> bool {
+        self.noted.lock().unwrap_or_else(PoisonError::into_inner).insert(path.to_owned(), noted);
+        noted.kept
     }
 
     /// What was noted, by path.
@@ -53,14 +72,19 @@ mod tests {
         let first = Kept::new("kind 1".to_owned(), BTreeMap::new());
         assert!(!first.is_kept("a", [&b"rows"[..], b"how"]));
         assert!(!first.is_kept("b", [&b"rows"[..]]));
-        let earlier: BTreeMap<String, Digest> =
-            first.into_noted().into_iter().map(|(path, noted)| (path, noted.made_of)).collect();
+        assert!(!first.is_same("d", b"bytes"));
+        let file = |noted: &Noted| Earlier { made_of: noted.made_of, content: Digest::of(b"bytes") };
+        let earlier: BTreeMap<String, Earlier> =
+            first.into_noted().iter().map(|(path, noted)| (path.clone(), file(noted))).collect();
         let second = Kept::new("kind 1".to_owned(), earlier.clone());
         assert!(second.is_kept("a", [&b"rows"[..], b"how"]));
         assert!(!second.is_kept("b", [&b"other"[..]]));
         assert!(!second.is_kept("c", [&b"rows"[..], b"how"]), "another path");
+        assert!(second.is_same("d", b"bytes") && !second.is_same("e", b"bytes") && !second.is_same("f", b"other bytes"));
         let noted = second.into_noted();
-        assert_eq!(noted.values().map(|noted| noted.kept).collect::<Vec<_>>(), [true, false, false]);
-        assert!(!Kept::new("kind 2".to_owned(), earlier).is_kept("a", [&b"rows"[..], b"how"]), "other code");
+        assert_eq!(noted.values().map(|noted| noted.kept).collect::<Vec<_>>(), [true, false, false, true, false, false]);
+        let other = Kept::new("kind 2".to_owned(), earlier);
+        assert!(!other.is_kept("a", [&b"rows"[..], b"how"]), "other code");
+        assert!(other.is_same("d", b"bytes") && !other.is_same("a", b"other bytes"), "bytes are bytes");
     }
 }

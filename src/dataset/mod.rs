@@ -26,7 +26,7 @@ pub mod vector_theme;
 pub use context::{Area, AssembleContext, FetchContext, Fetched, PlanContext, UnitContext, UnitResult, UsedDataset, check};
 pub use count::{Count, Counts};
 pub use facts::{Artefact, ArtefactRole, Assembly, Facts, PortalLayer, Representation};
-pub use kept::Kept;
+pub use kept::{Earlier, Kept};
 pub use made::Made;
 
 use crate::crs::Bbox;

@@ -130,22 +130,23 @@ impl Ledger {
         work().map_err(|error| self.error(error))
     }
 
-    /// Notes what the sources of a dataset are; writes nothing when they are the same.
+    /// Notes what the sources of a dataset are; only those are written that are others than before.
     ///
     /// # Errors
     /// When the ledger cannot be written.
     pub fn keep_delivered(&mut self, dataset: &str, sources: &BTreeMap<String, Digest>) -> Result<()> {
-        if self.delivered()?.get(dataset).is_some_and(|known| known == sources) {
-            return Ok(());
-        }
         let work = |ledger: &mut Self| -> rusqlite::Result<()> {
             let transaction = ledger.connection.transaction()?;
-            transaction.execute("DELETE FROM delivery WHERE dataset = ?1", [dataset])?;
+            let mut put = transaction.prepare(
+                "INSERT INTO delivery (dataset, name, digest) VALUES (?1,?2,?3) \
+                 ON CONFLICT (dataset, name) DO UPDATE SET digest = excluded.digest WHERE digest <> excluded.digest",
+            )?;
             for (name, digest) in sources {
-                transaction
-                    .prepare_cached("INSERT INTO delivery (dataset, name, digest) VALUES (?1,?2,?3)")?
-                    .execute(params![dataset, name, digest.to_string()])?;
+                put.execute(params![dataset, name, digest.to_string()])?;
             }
+            drop(put);
+            let names: Vec<&str> = sources.keys().map(String::as_str).collect();
+            super::units::drop_others(&transaction, "delivery", "name", dataset, &names)?;
             transaction.commit()
         };
         work(self).map_err(|error| self.error(error))

@@ -59,6 +59,21 @@ CREATE TABLE clean (               -- public artefacts that were looked through 
     mark TEXT NOT NULL PRIMARY KEY, watch TEXT NOT NULL
 ) WITHOUT ROWID;
 ",
+    // One row for each file and source: a night writes those that are others.
+    "
+CREATE TABLE assembly_file (       -- the files of each dataset's artefacts
+    dataset TEXT NOT NULL, path TEXT NOT NULL, digest TEXT NOT NULL, size INTEGER NOT NULL, made_of TEXT,
+    PRIMARY KEY (dataset, path)
+) WITHOUT ROWID;
+CREATE TABLE assembly_source (     -- the delivery that they were made from; JSON
+    dataset TEXT NOT NULL, name TEXT NOT NULL, source TEXT NOT NULL, PRIMARY KEY (dataset, name)
+) WITHOUT ROWID;
+INSERT INTO assembly_file SELECT a.dataset, f.value ->> 'path', f.value ->> 'digest', f.value ->> 'size', f.value ->> 'made_of'
+    FROM assembly a, json_each(a.files) f;
+INSERT OR REPLACE INTO assembly_source SELECT a.dataset, s.value ->> 'name', s.value FROM assembly a, json_each(a.sources) s;
+ALTER TABLE assembly DROP COLUMN files;
+ALTER TABLE assembly DROP COLUMN sources;
+",
 ];
 
 /// Makes or migrates the tables.
@@ -99,4 +114,101 @@ pub fn check(ledger: &mut Ledger) -> Result<usize> {
         .hint("update messkette, or use another workspace"));
     }
     Ok(version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::{Digest, Source};
+    use crate::ledger::{AssemblyRow, StoredFile};
+
+    fn row() -> AssemblyRow {
+        let facts = serde_json::json!({
+            "crs": "EPSG:25832", "vertical": null, "bbox": [0.0, 0.0, 1.0, 1.0], "bbox_lonlat": [9.0, 53.0, 10.0, 54.0],
+            "representation": "vector", "resolution_m": null, "dates": null, "counts": {}, "operations": [], "steps": [],
+            "layers": [], "notes": [],
+        });
+        let assembly = serde_json::json!({ "artefacts": [], "facts": facts });
+        let file = |number: u64| StoredFile {
+            path: format!("items/{number:03}.json"),
+            digest: Digest::of(&number.to_le_bytes()),
+            size: number,
+            made_of: (number % 2 == 0).then(|| Digest::of(b"parts")),
+        };
+        let source = |number: u64| Source {
+            name: format!("in/{number:03}.tif"),
+            path: format!("/data/in/{number:03}.tif").into(),
+            member: (number == 7).then(|| "member".to_owned()),
+            size: number,
+            digest: Digest::of(&number.to_be_bytes()),
+        };
+        AssemblyRow {
+            id: Digest::of(b"assembly"),
+            assembly: serde_json::from_value(assembly).unwrap(),
+            files: (0..100).map(file).collect(),
+            sources: (0..100).map(source).collect(),
+            run: 3,
+        }
+    }
+
+    #[test]
+    fn a_ledger_of_before_keeps_its_assemblies() {
+        let folder = tempfile::tempdir().unwrap();
+        let row = row();
+        {
+            let old = rusqlite::Connection::open(folder.path().join("ledger.sqlite")).unwrap();
+            MIGRATIONS[..3].iter().for_each(|migration| old.execute_batch(migration).unwrap());
+            old.pragma_update(None, "application_id", APPLICATION).unwrap();
+            old.pragma_update(None, "user_version", 3).unwrap();
+            let json = |value: serde_json::Value| value.to_string();
+            old.execute(
+                "INSERT INTO assembly (dataset, id, assembly, files, sources, run) VALUES ('dop', ?1, ?2, ?3, ?4, 3)",
+                [
+                    row.id.to_string(),
+                    json(serde_json::to_value(&row.assembly).unwrap()),
+                    json(serde_json::to_value(&row.files).unwrap()),
+                    json(serde_json::to_value(&row.sources).unwrap()),
+                ],
+            )
+            .unwrap();
+        }
+        let ledger = Ledger::open(folder.path()).unwrap();
+        assert_eq!(ledger.assembly("dop").unwrap(), Some(row.clone()));
+        assert_eq!(ledger.referenced().unwrap(), row.files.iter().map(|file| file.digest).collect());
+    }
+
+    #[test]
+    fn of_many_files_and_sources_only_the_others_are_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut ledger = Ledger::open(folder.path()).unwrap();
+        let mut row = row();
+        let mut written = |row: &AssemblyRow| {
+            let before = ledger.connection.total_changes();
+            ledger.keep_assembly("dop", row).unwrap();
+            assert_eq!(ledger.assembly("dop").unwrap().as_ref(), Some(row));
+            ledger.connection.total_changes() - before
+        };
+        assert_eq!(written(&row), 201);
+        assert_eq!(written(&row), 1, "the row of the assembly itself");
+        row.files[5].digest = Digest::of(b"other");
+        row.files[6].made_of = None;
+        row.sources[7].size += 1;
+        row.files.remove(80);
+        row.sources.remove(90);
+        assert_eq!(written(&row), 6);
+        let all: std::collections::BTreeMap<String, Digest> =
+            row.sources.iter().map(|source| (source.name.clone(), source.digest)).collect();
+        let delivered = |ledger: &mut Ledger, sources: &std::collections::BTreeMap<String, Digest>| {
+            let before = ledger.connection.total_changes();
+            ledger.keep_delivered("dop", sources).unwrap();
+            assert_eq!(ledger.delivered().unwrap().get("dop"), Some(sources));
+            ledger.connection.total_changes() - before
+        };
+        assert_eq!(delivered(&mut ledger, &all), 99);
+        let mut other = all.clone();
+        assert_eq!(delivered(&mut ledger, &all), 0);
+        other.remove("in/005.tif");
+        other.insert("in/006.tif".to_owned(), Digest::of(b"new"));
+        assert_eq!(delivered(&mut ledger, &other), 2);
+    }
 }

@@ -75,6 +75,14 @@ pub struct AssemblyRow {
 
 const UNIT: &str = "r.id, r.digest, r.size, r.outcome, r.inputs, r.params, r.version, r.run, r.wall_ms";
 
+/// Writes a file of an assembly where it is another than before.
+const PUT_FILE: &str = "INSERT INTO assembly_file (dataset, path, digest, size, made_of) VALUES (?1,?2,?3,?4,?5)
+    ON CONFLICT (dataset, path) DO UPDATE SET digest = excluded.digest, size = excluded.size, made_of = excluded.made_of
+    WHERE digest <> excluded.digest OR size <> excluded.size OR made_of IS NOT excluded.made_of";
+/// Writes a source of an assembly where it is another than before.
+const PUT_SOURCE: &str = "INSERT INTO assembly_source (dataset, name, source) VALUES (?1,?2,?3)
+    ON CONFLICT (dataset, name) DO UPDATE SET source = excluded.source WHERE source <> excluded.source";
+
 /// A unit from a row whose columns from `first` on are [`UNIT`].
 fn unit(row: &Row<'_>, first: usize) -> rusqlite::Result<StoredUnit> {
     Ok(StoredUnit {
@@ -237,39 +245,57 @@ impl Ledger {
     /// # Errors
     /// When the ledger cannot be read.
     pub fn assembly(&self, dataset: &str) -> Result<Option<AssemblyRow>> {
-        self.connection
-            .query_row("SELECT id, assembly, files, sources, run FROM assembly WHERE dataset = ?1", [dataset], |row| {
-                Ok(AssemblyRow {
-                    id: digest(row, 0)?,
-                    assembly: json(&row.get::<_, String>(1)?)?,
-                    files: json(&row.get::<_, String>(2)?)?,
-                    sources: json(&row.get::<_, String>(3)?)?,
-                    run: row.get(4)?,
-                })
-            })
-            .optional()
-            .map_err(|error| self.error(error))
+        let work = || -> rusqlite::Result<Option<AssemblyRow>> {
+            let said = self.connection.query_row("SELECT id, assembly, run FROM assembly WHERE dataset = ?1", [dataset], |row| {
+                Ok((digest(row, 0)?, json(&row.get::<_, String>(1)?)?, row.get(2)?))
+            });
+            let Some((id, assembly, run)) = said.optional()? else { return Ok(None) };
+            let mut statement = self
+                .connection
+                .prepare("SELECT path, digest, size, made_of FROM assembly_file WHERE dataset = ?1 ORDER BY path")?;
+            let files = statement.query_map([dataset], |row| {
+                let made_of = row.get::<_, Option<String>>(3)?.map(|_| digest(row, 3)).transpose()?;
+                Ok(StoredFile { path: row.get(0)?, digest: digest(row, 1)?, size: row.get::<_, i64>(2)? as u64, made_of })
+            })?;
+            let files = files.collect::<rusqlite::Result<_>>()?;
+            let mut statement = self.connection.prepare("SELECT source FROM assembly_source WHERE dataset = ?1 ORDER BY name")?;
+            let sources = statement.query_map([dataset], |row| json(&row.get::<_, String>(0)?))?;
+            Ok(Some(AssemblyRow { id, assembly, files, sources: sources.collect::<rusqlite::Result<_>>()?, run }))
+        };
+        work().map_err(|error| self.error(error))
     }
 
-    /// Keeps the artefacts of a dataset.
+    /// Keeps the artefacts of a dataset; of files and sources, which may be many, only those are written that are others than before.
     ///
     /// # Errors
     /// When the ledger cannot be written.
     pub fn keep_assembly(&mut self, dataset: &str, row: &AssemblyRow) -> Result<()> {
-        let work = || -> rusqlite::Result<usize> {
-            self.connection.execute(
-                "INSERT OR REPLACE INTO assembly (dataset, id, assembly, files, sources, run) VALUES (?1,?2,?3,?4,?5,?6)",
-                params![
+        let work = |ledger: &mut Self| -> rusqlite::Result<()> {
+            let transaction = ledger.connection.transaction()?;
+            transaction.execute(
+                "INSERT OR REPLACE INTO assembly (dataset, id, assembly, run) VALUES (?1,?2,?3,?4)",
+                params![dataset, row.id.to_string(), to_json(&row.assembly)?, row.run],
+            )?;
+            for StoredFile { path, digest, size, made_of } in &row.files {
+                let made_of = made_of.map(|made_of| made_of.to_string());
+                transaction.prepare_cached(PUT_FILE)?.execute(params![
                     dataset,
-                    row.id.to_string(),
-                    to_json(&row.assembly)?,
-                    to_json(&row.files)?,
-                    to_json(&row.sources)?,
-                    row.run
-                ],
-            )
+                    path,
+                    digest.to_string(),
+                    *size as i64,
+                    made_of
+                ])?;
+            }
+            for source in &row.sources {
+                transaction.prepare_cached(PUT_SOURCE)?.execute(params![dataset, source.name, to_json(source)?])?;
+            }
+            let paths: Vec<&str> = row.files.iter().map(|file| file.path.as_str()).collect();
+            let names: Vec<&str> = row.sources.iter().map(|source| source.name.as_str()).collect();
+            drop_others(&transaction, "assembly_file", "path", dataset, &paths)?;
+            drop_others(&transaction, "assembly_source", "name", dataset, &names)?;
+            transaction.commit()
         };
-        work().map(|_| ()).map_err(|error| self.error(error))
+        work(self).map_err(|error| self.error(error))
     }
 
     /// Forgets datasets that the pipeline no longer has, and results that no slot holds.
@@ -280,7 +306,7 @@ impl Ledger {
         let keep = serde_json::to_string(datasets).unwrap_or_default();
         let work = |ledger: &mut Self| -> rusqlite::Result<()> {
             let transaction = ledger.connection.transaction()?;
-            for table in ["slot", "failure", "assembly", "delivery", "success"] {
+            for table in ["slot", "failure", "assembly", "assembly_file", "assembly_source", "delivery", "success"] {
                 transaction
                     .execute(&format!("DELETE FROM {table} WHERE dataset NOT IN (SELECT value FROM json_each(?1))"), [&keep])?;
             }
@@ -297,18 +323,26 @@ impl Ledger {
     pub fn referenced(&self) -> Result<std::collections::BTreeSet<Digest>> {
         let work = || -> rusqlite::Result<std::collections::BTreeSet<Digest>> {
             let mut found = std::collections::BTreeSet::new();
-            let mut statement = self.connection.prepare("SELECT digest FROM result")?;
+            let mut statement = self.connection.prepare("SELECT digest FROM result UNION SELECT digest FROM assembly_file")?;
             for row in statement.query_map([], |row| digest(row, 0))? {
                 found.insert(row?);
-            }
-            let mut statement = self.connection.prepare("SELECT files FROM assembly")?;
-            for row in statement.query_map([], |row| json::<Vec<StoredFile>>(&row.get::<_, String>(0)?))? {
-                found.extend(row?.into_iter().map(|file| file.digest));
             }
             Ok(found)
         };
         work().map_err(|error| self.error(error))
     }
+}
+
+/// Drops the rows of a dataset whose names are not in the list.
+pub(super) fn drop_others(
+    transaction: &rusqlite::Transaction<'_>,
+    table: &str,
+    column: &str,
+    dataset: &str,
+    names: &[&str],
+) -> rusqlite::Result<usize> {
+    let others = format!("DELETE FROM {table} WHERE dataset = ?1 AND {column} NOT IN (SELECT value FROM json_each(?2))");
+    transaction.execute(&others, params![dataset, to_json(&names)?])
 }
 
 fn fill_slot(

@@ -445,6 +445,18 @@ pub struct MapUnit {
     pub bbox: Bbox,
     /// What became of it.
     pub state: UnitState,
+    /// How many units it stands for: of many unchanged ones neighbours are one.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub units: u64,
+}
+
+fn one() -> u64 {
+    1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants it so")]
+fn is_one(units: &u64) -> bool {
+    *units == 1
 }
 
 /// What became of a unit.

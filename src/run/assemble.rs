@@ -3,7 +3,7 @@
 use super::Event;
 use super::night::Night;
 use super::work::Work;
-use crate::dataset::{AssembleContext, Assembly, Kept};
+use crate::dataset::{AssembleContext, Assembly, Earlier, Kept};
 use crate::error::{Error, Place, Result};
 use crate::io::{Digest, atomic};
 use crate::ledger::{AssemblyRow, StoredFile};
@@ -104,10 +104,10 @@ impl Night<'_> {
         let earlier: BTreeMap<&str, &StoredFile> =
             work.assembly.iter().flat_map(|row| &row.files).map(|file| (file.path.as_str(), file)).collect();
         let there = |file: &&StoredFile| self.store.contains(file.digest, file.size);
-        let made_of =
-            earlier.values().copied().filter(there).filter_map(|file| Some((file.path.clone(), file.made_of?))).collect();
+        let known = |file: &StoredFile| (file.path.clone(), Earlier { made_of: file.made_of, content: file.digest });
+        let made_before = earlier.values().copied().filter(there).map(known).collect();
         let common = format!("{} {} {}", work.kind.name, work.dataset.assemble_version(), env!("CARGO_PKG_VERSION"));
-        let kept = Kept::new(common, made_of);
+        let kept = Kept::new(common, made_before);
         let context = AssembleContext {
             dataset: &work.config,
             area: &self.area,
@@ -129,7 +129,7 @@ impl Night<'_> {
         let made = files_below(&output)?;
         let adopted = self.store.adopt(&made.iter().map(|path| output.join(path)).collect::<Vec<_>>())?;
         let stored = |(path, (digest, size)): (String, (Digest, u64))| {
-            let made_of = noted.get(&path).map(|noted| noted.made_of);
+            let made_of = noted.get(&path).and_then(|noted| noted.made_of);
             StoredFile { path, digest, size, made_of }
         };
         let mut files: Vec<StoredFile> = made.into_iter().zip(adopted).map(stored).collect();

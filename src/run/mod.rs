@@ -14,6 +14,7 @@ mod summary;
 mod tell;
 #[cfg(test)]
 pub(crate) mod tests;
+mod unit_map;
 mod work;
 
 pub use engine::{ENGINES, Engine, Limits, Local};

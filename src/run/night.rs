@@ -146,6 +146,7 @@ impl<'a> Night<'a> {
             let kind = crate::dataset::kind(&config.kind).ok_or_else(|| {
                 Error::new("mk::config::kind", format!("there is no kind of dataset '{}'", config.kind)).exit(Exit::Usage)
             })?;
+            let assembly = ledger.assembly(&config.id)?;
             works.push(Work {
                 config: config.clone(),
                 kind,
@@ -159,8 +160,8 @@ impl<'a> Night<'a> {
                 tally: super::work::Tally::default(),
                 failed: None,
                 failed_exit: None,
-                previous: ledger.assembly(&config.id)?,
-                assembly: ledger.assembly(&config.id)?,
+                previous: assembly.clone(),
+                assembly,
                 assembled: false,
             });
         }

@@ -3,17 +3,16 @@
 use super::documents::{digest, record_ids};
 use super::night::Night;
 use super::summary::Summary;
-use super::work::{UnitNote, UnitState, Work};
-use crate::crs::Bbox;
+use super::unit_map;
+use super::work::Work;
 use crate::error::{Exit, Place, Result};
 use crate::io::{Digest, machine};
 use crate::ledger::{AssemblyRow, ReleaseRow, RunRow, StoredFile};
 use crate::pipeline::Audience;
 use crate::release::{self, Manifest, RecordFinding};
 use crate::report::{
-    ArtefactReport, Change, DatasetReport, ErrorReport, FindingGroup, Language, Machine, MapUnit, Night as LastNight, Picture,
-    PreviewPair, QuarantinedUnit, ReleaseReport, ReportData, RunReport, SCHEMA_VERSION, SourceReport, UnitReport,
-    UnitState as State, Usage,
+    ArtefactReport, Change, DatasetReport, ErrorReport, FindingGroup, Language, Machine, Night as LastNight, Picture,
+    PreviewPair, QuarantinedUnit, ReleaseReport, ReportData, RunReport, SCHEMA_VERSION, SourceReport, UnitReport, Usage,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -178,7 +177,7 @@ impl Night<'_> {
             findings: FindingGroup::group(&tally.findings),
             rejections: tally.rejections.clone(),
             quarantined: tally.failures.iter().map(quarantined).collect(),
-            map: map(work),
+            map: unit_map::of(work),
             previews: row.map_or_else(Vec::new, |row| self.previews(work, row)),
             notes: facts
                 .map_or_else(Vec::new, |facts| facts.notes.clone())
@@ -248,28 +247,6 @@ fn quarantined(failure: &super::work::FailedUnit) -> QuarantinedUnit {
         stale: failure.stale,
         since: None,
     }
-}
-
-/// Units on the map: those of the stage that divides the place most finely, the last of them where several do; a unit that spans
-/// everything would hide the others.
-fn map(work: &Work) -> Vec<MapUnit> {
-    let mut stages: BTreeMap<&str, Vec<(&UnitNote, Bbox)>> = BTreeMap::new();
-    for note in &work.tally.units {
-        if let Some(bbox) = note.bbox {
-            stages.entry(&note.stage).or_default().push((note, bbox));
-        }
-    }
-    let order = |name: &str| work.dataset.stages().iter().position(|stage| stage.name == name);
-    let Some((_, finest)) = stages.into_iter().max_by_key(|(name, units)| (units.len(), order(name))) else { return Vec::new() };
-    let state = |note: &UnitNote| match note.state {
-        UnitState::Reused => State::Reused,
-        UnitState::Done => State::Done,
-        UnitState::Quarantined => {
-            let failed = work.tally.failures.iter().find(|failure| failure.key == note.key && failure.stage == note.stage);
-            if failed.is_some_and(|failure| failure.stale) { State::Stale } else { State::Quarantined }
-        }
-    };
-    finest.into_iter().map(|(note, bbox)| MapUnit { key: note.key.clone(), bbox, state: state(note) }).collect()
 }
 
 /// What changed in the delivery since the last run.

@@ -87,6 +87,7 @@ fn grid(step: f64, state: impl Fn(usize, usize) -> UnitState) -> Vec<MapUnit> {
                 key: format!("12/{}/{}", 2165 + column, 1324 + row),
                 bbox: Bbox::new(min, [min[0] + step, min[1] + step]),
                 state: state(column, row),
+                units: 1,
             });
         }
     }

@@ -64,7 +64,7 @@ pub fn assemble(dataset: &Orthophoto, context: &AssembleContext<'_>) -> Result<A
     }
     if context.wants("stac") {
         let items = stac_items::Catalogue { images: &images, names: &names, sheets: &sheets, made: &made };
-        stac_items::write(&context.output.join(STAC), context, &title, &facts, &items)?;
+        stac_items::write(STAC, context, &title, &facts, &items)?;
         writing.add(STAC, ArtefactRole::Index, "application/json", "STAC 1.1", "STAC-Katalog der Bilder");
     }
     let artefacts = writing.artefacts;

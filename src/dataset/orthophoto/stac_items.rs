@@ -9,7 +9,6 @@ use crate::dataset::{AssembleContext, Facts};
 use crate::error::Result;
 use crate::format::stac::{Asset, Collection, Item, spdx};
 use std::collections::BTreeSet;
-use std::path::Path;
 
 /// What the catalogue is made of.
 pub struct Catalogue<'a> {
@@ -24,9 +23,7 @@ pub struct Catalogue<'a> {
 }
 
 /// Writes the folder. STAC has no item without a time, so that images of unknown date are in the footprints only.
-pub fn write(folder: &Path, context: &AssembleContext<'_>, title: &str, facts: &Facts, catalogue: &Catalogue<'_>) -> Result<()> {
-    let items_folder = folder.join("items");
-    crate::io::atomic::create_dir_all(&items_folder)?;
+pub fn write(folder: &str, context: &AssembleContext<'_>, title: &str, facts: &Facts, catalogue: &Catalogue<'_>) -> Result<()> {
     let id = &context.dataset.id;
     let (images, made) = (catalogue.images, catalogue.made);
     let mut items = Vec::new();
@@ -41,7 +38,7 @@ pub fn write(folder: &Path, context: &AssembleContext<'_>, title: &str, facts: &
         ));
         let Some(item) = item(inspected, context, &catalogue.names[index], assets)? else { continue };
         let file = format!("{}.json", item.id);
-        save(&items_folder.join(&file), &item.to_json(id, "../collection.json"))?;
+        save(context, &format!("{folder}/items/{file}"), &item.to_json(id, "../collection.json"))?;
         items.push(format!("items/{file}"));
     }
     items.sort();
@@ -59,7 +56,7 @@ pub fn write(folder: &Path, context: &AssembleContext<'_>, title: &str, facts: &
         items,
         assets: tiles("../", made),
     };
-    save(&folder.join("collection.json"), &collection.to_json("collection.json"))
+    save(context, &format!("{folder}/collection.json"), &collection.to_json("collection.json"))
 }
 
 /// The archives that show an image; `up` leads to the dataset's folder.
@@ -129,6 +126,6 @@ fn unique(file: &str, digest: &str, names: &mut BTreeSet<String>) -> String {
     name
 }
 
-fn save(path: &Path, value: &serde_json::Value) -> Result<()> {
-    crate::io::atomic::write_unseen(path, format!("{value:#}\n").as_bytes())
+fn save(context: &AssembleContext<'_>, path: &str, value: &serde_json::Value) -> Result<()> {
+    context.write(path, format!("{value:#}\n").as_bytes())
 }

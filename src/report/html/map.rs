@@ -75,11 +75,12 @@ pub(super) fn figure(page: &Page<'_>, dataset: &DatasetReport) -> Option<Element
     }
     // What went wrong is drawn last and never left out.
     units.sort_by_key(|unit| unit.state);
-    let left_out = units.len().saturating_sub(page.budget.units);
+    let undrawn = units.len().saturating_sub(page.budget.units);
+    let left_out: u64 = units[..undrawn].iter().map(|unit| unit.units).sum();
     let ground = units.iter().fold(Bbox::EMPTY, |all, unit| all.union(unit.bbox));
     let frame = Frame::around(ground)?;
-    let drawn = &units[left_out..];
-    let counts = |state| units.iter().filter(|unit| unit.state == state).count() as u64;
+    let drawn = &units[undrawn..];
+    let counts = |state| units.iter().filter(|unit| unit.state == state).map(|unit| unit.units).sum::<u64>();
     let marks: Vec<[f64; 2]> = dataset
         .rejections
         .iter()
@@ -110,8 +111,8 @@ pub(super) fn figure(page: &Page<'_>, dataset: &DatasetReport) -> Option<Element
     let mut caption = el("figcaption").child(legend);
     if left_out > 0 {
         let text = match l {
-            Language::De => format!("{} unveränderte Teile sind nicht gezeichnet.", l.number(left_out as u64)),
-            Language::En => format!("{} unchanged units are not drawn.", l.number(left_out as u64)),
+            Language::De => format!("{} unveränderte Teile sind nicht gezeichnet.", l.number(left_out)),
+            Language::En => format!("{} unchanged units are not drawn.", l.number(left_out)),
         };
         caption = caption.child(el("p").class("quiet").text(text));
     }
