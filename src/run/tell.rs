@@ -15,7 +15,7 @@ use crate::report::{
     PreviewPair, QuarantinedUnit, ReleaseReport, ReportData, RunReport, SCHEMA_VERSION, SourceReport, UnitReport, Usage,
 };
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Nights in the table of the last ones.
 const NIGHTS: u32 = 60;
@@ -262,7 +262,8 @@ fn sources(work: &Work, before: Option<&BTreeMap<String, Digest>>) -> SourceRepo
         }
     }
     if work.active {
-        let gone = before.keys().filter(|name| !work.sources.iter().any(|source| source.name == **name));
+        let here: BTreeSet<&str> = work.sources.iter().map(|source| source.name.as_str()).collect();
+        let gone = before.keys().filter(|name| !here.contains(name.as_str()));
         changes.extend(gone.map(|name| (Change::Removed, name.clone())));
     }
     let mut counts = BTreeMap::new();
