@@ -133,7 +133,7 @@ mod tests {
             path: format!("items/{number:03}.json"),
             digest: Digest::of(&number.to_le_bytes()),
             size: number,
-            made_of: (number % 2 == 0).then(|| Digest::of(b"parts")),
+            made_of: number.is_multiple_of(2).then(|| Digest::of(b"parts")),
         };
         let source = |number: u64| Source {
             name: format!("in/{number:03}.tif"),
