@@ -442,7 +442,8 @@ mod tests {
         image.close().unwrap();
         let source = Source::of_file(&path, "image.tif").unwrap();
         let (size, beside) = (source.size, super::super::beside::Beside::default());
-        let (header, _) = super::super::header::read(&path, "image.tif", size, Default::default(), &beside).unwrap();
+        let (header, _) =
+            super::super::header::read(&path, "image.tif", size, super::super::header::Expected::default(), &beside).unwrap();
         assert_eq!(header.access, Access::TiledTiff);
         let reader = || {
             let member = Member { header: header.clone(), source: source.clone(), path: path.clone() };

@@ -11,6 +11,7 @@ use super::header::{Access, Expected, Header, MAX_PIECE, Validity, implausible};
 use super::tiff_pieces::TiffDecoder;
 use super::tiled_tiff::{self, decoder};
 use std::path::Path;
+use tiff::TiffResult;
 use tiff::decoder::ChunkType;
 use tiff::decoder::ifd::Entry;
 use tiff::tags::{Tag, Type};
@@ -59,28 +60,29 @@ pub fn header(path: &Path, size: u64, expected: &Expected, beside: &Beside) -> O
         return None;
     }
     let (width, height) = tiff.dimensions().ok()?;
-    let bands = one(&mut tiff, Tag::SamplesPerPixel)??;
+    let bands = one(&mut tiff, Tag::SamplesPerPixel).ok()??;
     // Of further bands the file has to say that they are neither colours nor opacity.
-    let further = bands.checked_sub(if one(&mut tiff, Tag::PhotometricInterpretation)?? == 1 { 1 } else { 3 })?;
-    let plain = all(&mut tiff, Tag::BitsPerSample)??.iter().all(|&bits| bits == 8)
-        && all(&mut tiff, Tag::SampleFormat)?.is_none_or(|formats| formats.iter().all(|&format| format == 1))
-        && all(&mut tiff, Tag::ExtraSamples)?.map_or(further == 0, |extra| extra == vec![0; usize::from(further)])
-        && all(&mut tiff, Tag::ChromaSubsampling)?
+    let further = bands.checked_sub(if one(&mut tiff, Tag::PhotometricInterpretation).ok()?? == 1 { 1 } else { 3 })?;
+    let plain = all(&mut tiff, Tag::BitsPerSample).ok()??.iter().all(|&bits| bits == 8)
+        && all(&mut tiff, Tag::SampleFormat).ok()?.is_none_or(|formats| formats.iter().all(|&format| format == 1))
+        && all(&mut tiff, Tag::ExtraSamples).ok()?.map_or(further == 0, |extra| extra == vec![0; usize::from(further)])
+        && all(&mut tiff, Tag::ChromaSubsampling)
+            .ok()?
             .is_none_or(|steps| steps.len() == 2 && steps.iter().all(|step| [1, 2, 4].contains(step)))
-        && one(&mut tiff, Tag::PlanarConfiguration)? == Some(1)
-        && one(&mut tiff, Tag::Orientation)?.is_none_or(|orientation| orientation == 1)
-        && one(&mut tiff, Tag::NewSubfileType)?.is_none_or(|kind| kind == 0);
+        && one(&mut tiff, Tag::PlanarConfiguration).ok()? == Some(1)
+        && one(&mut tiff, Tag::Orientation).ok()?.is_none_or(|orientation| orientation == 1)
+        && one(&mut tiff, Tag::NewSubfileType).ok()?.is_none_or(|kind| kind == 0);
     let (tile_width, tile_height) = tiff.chunk_dimensions();
     let piece = u64::from(tile_width).checked_mul(u64::from(tile_height))?.checked_mul(u64::from(bands))?;
     if !plain || piece > MAX_PIECE || implausible(width as usize, height as usize, size).is_some() {
         return None;
     }
     let transform = transform(&mut tiff)?;
-    let keys = all(&mut tiff, Tag::GeoKeyDirectoryTag)??;
+    let keys = all(&mut tiff, Tag::GeoKeyDirectoryTag).ok()??;
     let crs = geo_keys::code(&keys)?;
     let named =
         geo_keys::is_area(&keys) && geo_keys::has_no_definition(&mut tiff) && expected.crs.is_none_or(|expected| expected == crs);
-    let lossy = one(&mut tiff, Tag::Compression)?? == JPEG;
+    let lossy = one(&mut tiff, Tag::Compression).ok()?? == JPEG;
     if !named || !only_overviews(&mut tiff) {
         return None;
     }
@@ -91,14 +93,14 @@ pub fn header(path: &Path, size: u64, expected: &Expected, beside: &Beside) -> O
     whole.then_some((header, lossy && expected.nodata.is_some()))
 }
 
-/// A tag of one small number, where there is one; `None` when it is broken.
-fn one(tiff: &mut TiffDecoder, tag: Tag) -> Option<Option<u16>> {
-    tiff.find_tag_unsigned(tag).ok()
+/// A tag of one small number, where there is one.
+fn one(tiff: &mut TiffDecoder, tag: Tag) -> TiffResult<Option<u16>> {
+    tiff.find_tag_unsigned(tag)
 }
 
-/// A tag of several, in the same way.
-fn all(tiff: &mut TiffDecoder, tag: Tag) -> Option<Option<Vec<u16>>> {
-    tiff.find_tag_unsigned_vec(tag).ok()
+/// A tag of several.
+fn all(tiff: &mut TiffDecoder, tag: Tag) -> TiffResult<Option<Vec<u16>>> {
+    tiff.find_tag_unsigned_vec(tag)
 }
 
 /// Where it lies, by one tie point and the size of pixels: north is up.
