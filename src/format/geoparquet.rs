@@ -39,12 +39,14 @@ pub struct Options {
     pub row_group_rows: usize,
     /// Level of zstd, 1 to 22.
     pub zstd_level: i32,
+    /// Columns in which no value comes twice: a dictionary of them would only cost.
+    pub unique: Vec<String>,
 }
 
 impl Options {
     /// The usual ones: 16,384 rows in a group, zstd 3.
     pub fn new(geometry: impl Into<String>, crs: Option<Crs>) -> Self {
-        Self { geometry: geometry.into(), crs, row_group_rows: 16_384, zstd_level: 3 }
+        Self { geometry: geometry.into(), crs, row_group_rows: 16_384, zstd_level: 3, unique: Vec::new() }
     }
 }
 
@@ -153,8 +155,9 @@ impl<W: Write + Send> Writer<W> {
             .set_max_row_group_row_count(Some(options.row_group_rows.max(1)))
             .set_column_dictionary_enabled(column.clone(), false)
             .set_column_statistics_enabled(column, EnabledStatistics::None);
-        for corner in CORNERS {
-            let path = ColumnPath::new(vec![COVERING.to_owned(), corner.to_owned()]);
+        let corners = CORNERS.map(|corner| vec![COVERING.to_owned(), corner.to_owned()]);
+        for path in corners.into_iter().chain(options.unique.iter().map(|name| vec![name.clone()])) {
+            let path = ColumnPath::new(path);
             properties = properties.set_column_dictionary_enabled(path, false);
         }
         let arrow = ArrowWriterOptions::new().with_properties(properties.build());

@@ -63,9 +63,9 @@ pub fn draw(shape: &Shape) -> Option<Drawn> {
 /// A layer being written.
 pub struct Layer {
     name: String,
-    /// Keys and values with their indices, which count up as they come.
+    /// Keys, by their indices.
     keys: Vec<String>,
-    values: HashMap<Vec<u8>, u32, ahash::RandomState>,
+    values: Values,
     /// All features, as they stand in the tile.
     features: Vec<u8>,
     /// Room for a feature, its tags, and a value.
@@ -74,13 +74,50 @@ pub struct Layer {
     value: Vec<u8>,
 }
 
+/// Values as they stand in the tile, each once, with their indices, which count up as they come. They lie in one piece: many tiles
+/// have thousands of them.
+#[derive(Default)]
+struct Values {
+    bytes: Vec<u8>,
+    /// Where each ends.
+    ends: Vec<usize>,
+    /// Indices by the hash of the value; one whose place is taken stands in the next.
+    known: HashMap<u64, u32, ahash::RandomState>,
+    hasher: ahash::RandomState,
+}
+
+impl Values {
+    fn get(&self, index: u32) -> &[u8] {
+        let index = index as usize;
+        let begin = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.bytes[begin..self.ends[index]]
+    }
+    fn index(&mut self, value: &[u8]) -> u32 {
+        let mut hash = self.hasher.hash_one(value);
+        while let Some(known) = self.known.get(&hash) {
+            if self.get(*known) == value {
+                return *known;
+            }
+            hash = hash.wrapping_add(1);
+        }
+        let next = self.ends.len() as u32;
+        self.known.insert(hash, next);
+        self.bytes.extend_from_slice(value);
+        self.ends.push(self.bytes.len());
+        next
+    }
+    fn iter(&self) -> impl Iterator<Item = &[u8]> {
+        (0..self.ends.len() as u32).map(|index| self.get(index))
+    }
+}
+
 impl Layer {
     /// An empty layer.
     pub fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
             keys: Vec::new(),
-            values: HashMap::default(),
+            values: Values::default(),
             features: Vec::new(),
             feature: Vec::new(),
             indices: Vec::new(),
@@ -133,12 +170,7 @@ impl Layer {
             }
             Value::Truth(truth) => put_number(bytes, 7, u64::from(*truth)),
         }
-        if let Some(known) = self.values.get(bytes) {
-            return u64::from(*known);
-        }
-        let next = self.values.len() as u32;
-        self.values.insert(bytes.clone(), next);
-        u64::from(next)
+        u64::from(self.values.index(bytes))
     }
 }
 
@@ -153,11 +185,7 @@ pub fn tile(layers: &[Layer]) -> Vec<u8> {
         for key in &layer.keys {
             put_bytes(&mut bytes, 3, key.as_bytes());
         }
-        let mut values: Vec<(u32, &[u8])> = layer.values.iter().map(|(value, index)| (*index, &value[..])).collect();
-        values.sort_unstable();
-        for (_, value) in values {
-            put_bytes(&mut bytes, 4, value);
-        }
+        layer.values.iter().for_each(|value| put_bytes(&mut bytes, 4, value));
         put_number(&mut bytes, 5, u64::from(EXTENT));
         put_bytes(&mut tile, 3, &bytes);
     }

@@ -313,6 +313,19 @@ impl Reader {
         if self.gzipped { self.unpack(&bytes).map(Some) } else { Ok(Some(bytes)) }
     }
 
+    /// True when another archive has the very bytes of a tile in the same place, packed in the same way.
+    ///
+    /// # Errors
+    /// When there is no such tile, or a file cannot be read.
+    pub fn has_same(&mut self, other: &mut Self, z: u8, x: u32, y: u32) -> Result<bool> {
+        let (Some(here), Some(there)) = (self.run(z, x, y)?, other.run(z, x, y)?) else { return Ok(false) };
+        if here.length != there.length || self.gzipped != other.gzipped {
+            return Ok(false);
+        }
+        let bytes = self.raw(self.data_offset.saturating_add(here.offset), here.length)?;
+        Ok(bytes == other.raw(other.data_offset.saturating_add(there.offset), there.length)?)
+    }
+
     /// How many bytes a tile has in the file, without reading it; `None` when the archive has none there.
     ///
     /// # Errors

@@ -5,11 +5,12 @@
 use super::Digest;
 use crate::error::{Error, Place, Result};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipArchive, ZipWriter};
 
@@ -96,11 +97,28 @@ impl PackWriter {
     }
 }
 
-/// A pack opened for reading.
+/// A pack opened for reading. A copy reads on its own.
+#[derive(Clone)]
 pub struct Pack {
     path: PathBuf,
     zip: ZipArchive<Windowed>,
-    index: BTreeMap<String, Entry>,
+    index: Arc<BTreeMap<String, Entry>>,
+}
+
+/// Packs that were opened last, with what tells that a file is still the same. Each unit of a stage opens those that it reads from, and
+/// a directory of many thousand entries takes longer to read than most of what is then read by it.
+static LAST: Mutex<VecDeque<(Seen, Pack)>> = Mutex::new(VecDeque::new());
+/// How many of them are held.
+const HELD_OPEN: usize = 4;
+/// Entries of a pack that is worth it.
+const MANY: usize = 256;
+
+/// Device, inode, length, and time of the last change of a file.
+type Seen = (u64, u64, u64, i64, i64);
+
+fn seen(file: &File) -> std::io::Result<Seen> {
+    let about = file.metadata()?;
+    Ok((about.dev(), about.ino(), about.len(), about.mtime(), about.mtime_nsec()))
 }
 
 impl Pack {
@@ -110,11 +128,22 @@ impl Pack {
     /// When the file cannot be read or is no pack.
     pub fn open(path: &Path) -> Result<Self> {
         let file = File::open(path).map_err(|error| failed(path, "cannot open the pack", error))?;
+        let seen = seen(&file).map_err(|error| failed(path, "cannot open the pack", error))?;
+        let last = || LAST.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, pack)) = last().iter().find(|(known, _)| *known == seen) {
+            return Ok(Self { path: path.to_owned(), ..pack.clone() });
+        }
         let mut zip =
             Windowed::new(file).and_then(|file| Ok(ZipArchive::new(file)?)).map_err(|error| failed(path, "not a pack", error))?;
         let bytes = read_entry(&mut zip, path, INDEX)?;
-        let index = serde_json::from_slice(&bytes).map_err(|error| failed(path, "not a pack", error))?;
-        Ok(Self { path: path.to_owned(), zip, index })
+        let index: BTreeMap<String, Entry> = serde_json::from_slice(&bytes).map_err(|error| failed(path, "not a pack", error))?;
+        let pack = Self { path: path.to_owned(), zip, index: Arc::new(index) };
+        if pack.index.len() >= MANY {
+            let mut last = last();
+            last.truncate(HELD_OPEN - 1);
+            last.push_front((seen, pack.clone()));
+        }
+        Ok(pack)
     }
     /// The entries by name, with size and digest.
     pub fn entries(&self) -> &BTreeMap<String, Entry> {
@@ -210,8 +239,9 @@ fn place(to: SeekFrom, position: u64, length: u64) -> std::io::Result<u64> {
 
 /// A file read through a window of its bytes. The directory of a ZIP file is read in small steps with a seek before each, for which
 /// a `BufReader` would ask the system, and forget what it has, every time.
+#[derive(Clone)]
 struct Windowed {
-    file: File,
+    file: Arc<File>,
     length: u64,
     position: u64,
     /// Bytes from `from` on.
@@ -224,7 +254,7 @@ const WINDOW: usize = 64 << 10;
 impl Windowed {
     fn new(file: File) -> std::io::Result<Self> {
         let length = file.metadata()?.len();
-        Ok(Self { file, length, position: 0, window: Vec::new(), from: 0 })
+        Ok(Self { file: Arc::new(file), length, position: 0, window: Vec::new(), from: 0 })
     }
 }
 
@@ -277,6 +307,24 @@ mod tests {
         assert_eq!(pack.entries()["a/2"].size, 0);
         assert_eq!(pack.entries()["a/1"].digest, Digest::of(b"one"));
         assert!(pack.read("b").is_err());
+    }
+
+    /// A pack with many entries is remembered, but not when its file has become another.
+    #[test]
+    fn a_pack_that_is_opened_again_is_read_as_it_is_now() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |content: &[u8]| {
+            let mut pack = PackWriter::create(&folder.path().join("new")).unwrap();
+            (0..MANY).for_each(|number| pack.add(&format!("e/{number}"), content).unwrap());
+            crate::io::atomic::rename_unsynced(&pack.finish().unwrap(), &folder.path().join("x")).unwrap();
+            Pack::open(&folder.path().join("x")).unwrap()
+        };
+        let mut first = write(b"one");
+        let mut again = Pack::open(&folder.path().join("x")).unwrap();
+        assert_eq!((first.read("e/7").unwrap(), again.read("e/9").unwrap()), (b"one".to_vec(), b"one".to_vec()));
+        let mut second = write(b"other");
+        assert_eq!((first.read("e/7").unwrap(), second.read("e/7").unwrap()), (b"one".to_vec(), b"other".to_vec()));
+        assert_eq!(Pack::open(&folder.path().join("x")).unwrap().entries()["e/0"].size, 5);
     }
 
     /// As if the entries had been added.

@@ -12,7 +12,7 @@ use crate::io::{Digest, atomic, machine};
 use crate::ledger::{Ledger, ReleaseRow, RunRow};
 use crate::pipeline::Audience;
 use crate::publish::{self, Outside, Phase};
-use crate::release::{self, Content, RecordFinding};
+use crate::release::{self, Content, Manifest, RecordFinding};
 use crate::report::{self, ErrorReport, Language, ReportData};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -80,7 +80,7 @@ impl Night<'_> {
             return Ok(Some(Released { id: row.id.clone(), new: true }));
         }
         let content = Content { objects: self.objects(), documents: self.documents()? };
-        self.check_privacy(&content)?;
+        self.check_privacy(&content, current.as_deref())?;
         let newest = rows.first().map(|row| row.sequence).max(current.as_deref().and_then(release::sequence)).unwrap_or(0);
         let id = release::build(&self.workspace, &self.store, newest + 1, &content)?;
         let row = ReleaseRow { id: id.clone(), sequence: newest + 1, created: utc(now()), content: content_id };
@@ -97,14 +97,17 @@ impl Night<'_> {
     }
 
     /// Refuses a release that would make something personal public.
-    fn check_privacy(&self, content: &Content) -> Result<()> {
+    fn check_privacy(&self, content: &Content, current: Option<&str>) -> Result<()> {
         let mut identifiers = Vec::new();
         for work in &self.works {
             identifiers.extend(work.dataset.protected(&work.results)?);
         }
         let watch = release::privacy::Watch::new(&self.pipeline.config.canaries, identifiers)?;
         let clean = self.ledger().clean(watch.digest())?;
-        let clean = release::privacy::gate(content, &self.store, &watch, &clean)?;
+        // Who cannot read the last one looks through all of this one.
+        let before = current.and_then(|id| Manifest::read(&release::folder(&self.workspace, id)).ok());
+        let before = before.into_iter().flat_map(|manifest| manifest.files).map(|file| (file.path, file.blake3)).collect();
+        let clean = release::privacy::gate(content, &self.store, &watch, &clean, &before)?;
         self.ledger().keep_clean(watch.digest(), &clean)
     }
 

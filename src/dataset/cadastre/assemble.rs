@@ -27,7 +27,7 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
     let mut facts = facts(options, context, state, &summary)?;
     // One thread writes the archive of tiles, while the others write the tables.
     let (written, tiles) = rayon::join(
-        || files::write(options, context, state, &summary),
+        || files::write(options, context, &summary),
         || if context.wants("pmtiles") { write_tiles(options, &facts, context) } else { Ok(0) },
     );
     let mut artefacts = written?;

@@ -1,37 +1,38 @@
 //! The files of the tables: `GeoParquet`, `FlatGeobuf`, the `GeoPackage`; the addresses as CSV and to be searched; the preview.
 
-use super::history::{StateSummary, owners, store};
-use super::row::from_ipc;
-use super::spool::{Spool, Spools};
-use super::tables::{GEOMETRY, Lookups, PIECES, Spec, TABLES, pieces, tables};
-use super::{AREAS, Options, address_files, areas, preview};
+use super::history::{StateSummary, owners};
+use super::spool::{Spools, Table};
+use super::tables::{GEOMETRY, Lookups, Spec, TABLES, tables};
+use super::{Options, ROWS, address_files, preview};
 use crate::crs::Crs;
-use crate::dataset::{Artefact, ArtefactRole, AssembleContext, UnitResult};
-use crate::error::{Error, Result};
+use crate::dataset::{Artefact, ArtefactRole, AssembleContext};
+use crate::error::Result;
 use crate::format::flatgeobuf;
-use crate::format::geoparquet::{self, sorted};
+use crate::format::geoparquet;
 use crate::format::gpkg::{Geopackage, Layer};
 use crate::io::atomic;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
+/// Columns of identifiers.
+const UNIQUE: [&str; 2] = ["oid", "idflurst"];
 /// Name of the GeoPackage.
 const GPKG: &str = "cadastre.gpkg";
+
+/// True when a file is wanted that needs the rows of tables, by its short name.
+pub fn are_wanted(wants: impl Fn(&str) -> bool) -> bool {
+    ["parquet", "gpkg", "fgb", "csv", "suche", "preview"].into_iter().any(wants)
+}
 
 /// Writes what is wanted of the tables.
 ///
 /// # Errors
 /// When the state cannot be read or a file not be written.
-pub fn write(
-    options: &Options,
-    context: &AssembleContext<'_>,
-    state: &UnitResult,
-    summary: &StateSummary,
-) -> Result<Vec<Artefact>> {
-    if !["parquet", "gpkg", "fgb", "csv", "suche", "preview"].iter().any(|name| context.wants(name)) {
+pub fn write(options: &Options, context: &AssembleContext<'_>, summary: &StateSummary) -> Result<Vec<Artefact>> {
+    if !are_wanted(|name| context.wants(name)) {
         return Ok(Vec::new());
     }
-    let spools = spooled(options, context, state)?;
+    let spools = gathered(options, context)?;
     // The GeoPackage has one writer, which takes as long as many of the others: it begins first.
     let wanted = |name: &str, what: Work| context.wants(name).then_some(what);
     let tables =
@@ -70,8 +71,8 @@ impl Work {
         }
     }
 
-    fn write(self, spools: &[Spool], summary: &StateSummary, context: &AssembleContext<'_>) -> Result<Vec<Artefact>> {
-        let by_name = || -> BTreeMap<&str, &Spool> { TABLES.iter().map(|spec| spec.file).zip(spools).collect() };
+    fn write(self, spools: &[Table<'_>], summary: &StateSummary, context: &AssembleContext<'_>) -> Result<Vec<Artefact>> {
+        let by_name = || -> BTreeMap<&str, &Table<'_>> { TABLES.iter().map(|spec| spec.file).zip(spools).collect() };
         match self {
             Self::Geopackage => write_gpkg(spools, summary, context).map(|artefact| vec![artefact]),
             Self::Parquet(table) => write_parquet(TABLES[table], &spools[table], summary.crs, context),
@@ -94,64 +95,36 @@ impl Work {
     }
 }
 
-/// The rows of all tables: cell by cell along the Hilbert curve, and so within each.
-fn spooled(options: &Options, context: &AssembleContext<'_>, state: &UnitResult) -> Result<Vec<Spool>> {
-    let mut lookups = Lookups::default();
-    store::each_names(
-        state,
-        |said| said.iter().map(|bytes| Lookups::from_bytes(bytes)).collect::<Result<Vec<_>>>(),
-        |more| {
-            for more in more {
-                lookups.add(more);
-            }
-            Ok(())
-        },
-    )?;
-    lookups.settle();
-    let mut spools = Spools::new(context.scratch);
-    for result in context.results.get(AREAS).into_iter().flatten() {
-        let mut pack = result.pack()?;
-        if pack.entries().contains_key(areas::PIECES) {
-            let texts: BTreeMap<String, String> = serde_json::from_slice(&pack.read(areas::TEXTS)?)
-                .map_err(|error| Error::new("mk::run::result", "the result of a unit is not as expected").because(error))?;
-            lookups.uses.extend(texts);
-            spools.add(PIECES, sorted(&pieces(&from_ipc(pack.read(areas::PIECES)?)?)?, GEOMETRY)?)?;
-        }
-    }
-    store::each_cell(
-        state,
-        |entries| {
-            let tables = tables(&store::shown(entries, options, |_| true)?, &lookups)?;
-            tables.iter().map(|table| sorted(table, GEOMETRY)).collect::<Result<Vec<_>>>()
-        },
-        |tables| tables.into_iter().enumerate().try_for_each(|(index, table)| spools.add(index, table)),
-    )?;
-    // Objects of personal data have no table of their own, and no place.
+/// The rows of all tables: group by group along the Hilbert curve, cell by cell, and so within each.
+fn gathered<'r>(options: &Options, context: &AssembleContext<'r>) -> Result<Vec<Table<'r>>> {
+    let mut own = Spools::new(context.scratch);
+    // Objects of personal data have no table of their own, and no place; they look nothing up.
     owners::each_shown(context.results, options, |rows| {
-        let tables = tables(&rows, &lookups)?;
-        tables.into_iter().enumerate().try_for_each(|(index, table)| spools.add(index, table))
+        let tables = tables(&rows, &Lookups::default())?;
+        tables.into_iter().enumerate().try_for_each(|(index, table)| own.add(index, table))
     })?;
-    spools.finish()
+    Table::all(context.results.get(ROWS).map_or(&[][..], Vec::as_slice), own.finish()?)
 }
 
-fn write_parquet(spec: &Spec, spool: &Spool, crs: Option<Crs>, context: &AssembleContext<'_>) -> Result<Vec<Artefact>> {
+fn write_parquet(spec: &Spec, spool: &Table<'_>, crs: Option<Crs>, context: &AssembleContext<'_>) -> Result<Vec<Artefact>> {
     let path = format!("{}.parquet", spec.file);
     let written = context.artefact(&path, "application/vnd.apache.parquet", "GeoParquet 1.1", spec.title);
     if is_kept(&path, spool, crs, context) {
         return Ok(vec![written]);
     }
-    let options = geoparquet::Options::new(GEOMETRY, crs);
+    let unique = UNIQUE.map(str::to_owned).to_vec();
+    let options = geoparquet::Options { unique, ..geoparquet::Options::new(GEOMETRY, crs) };
     geoparquet::write_file(&context.output.join(&path), spool.schema(), spool.batches()?, &options)?;
     Ok(vec![written])
 }
 
 /// True for the file of a table whose rows are those of the last release: it is not written again.
-fn is_kept(path: &str, spool: &Spool, crs: Option<Crs>, context: &AssembleContext<'_>) -> bool {
+fn is_kept(path: &str, spool: &Table<'_>, crs: Option<Crs>, context: &AssembleContext<'_>) -> bool {
     context.kept.is_kept(path, [&spool.content().as_bytes()[..], &crs.map_or(0, |crs| crs.0).to_le_bytes()])
 }
 
 /// Where rows have a place.
-fn write_flatgeobuf(spec: &Spec, spool: &Spool, crs: Option<Crs>, context: &AssembleContext<'_>) -> Result<Vec<Artefact>> {
+fn write_flatgeobuf(spec: &Spec, spool: &Table<'_>, crs: Option<Crs>, context: &AssembleContext<'_>) -> Result<Vec<Artefact>> {
     if spool.located() == 0 {
         return Ok(Vec::new());
     }
@@ -167,7 +140,7 @@ fn write_flatgeobuf(spec: &Spec, spool: &Spool, crs: Option<Crs>, context: &Asse
 }
 
 /// Addresses as CSV and as an index to search.
-fn write_addresses(spool: &Spool, crs: Option<Crs>, context: &AssembleContext<'_>) -> Result<Vec<Artefact>> {
+fn write_addresses(spool: &Table<'_>, crs: Option<Crs>, context: &AssembleContext<'_>) -> Result<Vec<Artefact>> {
     let table = spool.whole()?;
     let mut artefacts = Vec::new();
     if context.wants("csv") {
@@ -190,7 +163,7 @@ fn write_addresses(spool: &Spool, crs: Option<Crs>, context: &AssembleContext<'_
     Ok(artefacts)
 }
 
-fn write_gpkg(spools: &[Spool], summary: &StateSummary, context: &AssembleContext<'_>) -> Result<Artefact> {
+fn write_gpkg(spools: &[Table<'_>], summary: &StateSummary, context: &AssembleContext<'_>) -> Result<Artefact> {
     let change = last_change(summary);
     let mut file = Geopackage::create(&context.output.join(GPKG), &change)?;
     for (spec, spool) in TABLES.iter().zip(spools) {

@@ -1,7 +1,8 @@
 //! ALKIS NAS deliveries to tables, GeoPackage and vector tiles.
 //!
 //! ```text
-//! read (a unit per delivery) → state (stock and changes in their order) → areas, tiles (a unit per block) → tables, GeoPackage, PMTiles
+//! read (a unit per delivery) → state (stock and changes in their order) → areas, tiles (a unit per block)
+//!   → names (what tables look up) → tables (a unit per group of cells) → GeoParquet, GeoPackage, PMTiles ...
 //! ```
 
 pub(super) mod address_files;
@@ -9,6 +10,7 @@ mod areas;
 mod assemble;
 mod attributes;
 pub(crate) mod codes;
+mod columns;
 mod files;
 #[cfg(test)]
 mod ground_truth;
@@ -98,6 +100,8 @@ const STATE: usize = 1;
 const AREAS: usize = 2;
 const TILES: usize = 3;
 const OWNERS: usize = 4;
+const NAMES: usize = 5;
+const ROWS: usize = 6;
 
 fn open(config: &DatasetConfig) -> Result<Box<dyn Dataset>> {
     let options: Options = super::read_options(config)?;
@@ -126,10 +130,12 @@ impl Dataset for Cadastre {
     fn stages(&self) -> &'static [Stage] {
         &[
             Stage { name: "read", version: 4 },
-            Stage { name: "state", version: 7 },
-            Stage { name: "areas", version: 5 },
+            Stage { name: "state", version: 8 },
+            Stage { name: "areas", version: 6 },
             Stage { name: "tiles", version: 7 },
             Stage { name: "owners", version: 1 },
+            Stage { name: "names", version: 1 },
+            Stage { name: "tables", version: 1 },
         ]
     }
     fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
@@ -138,6 +144,8 @@ impl Dataset for Cadastre {
             STATE => history::state::units(&self.options, context),
             AREAS => areas::units(&self.options, context),
             OWNERS => history::owners::units(&self.options, context),
+            NAMES => tables::names::units(context),
+            ROWS => tables::rows::units(&self.options, context),
             _ => tiles::units(&self.options, context),
         }
     }
@@ -147,11 +155,13 @@ impl Dataset for Cadastre {
             STATE => history::state::execute(unit, context),
             AREAS => areas::execute(&self.options, unit, context),
             OWNERS => history::owners::execute(unit, context),
+            NAMES => tables::names::execute(unit, context),
+            ROWS => tables::rows::execute(&self.options, unit, context),
             _ => tiles::execute(&self.options, unit, context),
         }
     }
     fn assemble_version(&self) -> u32 {
-        5
+        6
     }
     fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {
         assemble::assemble(&self.options, context)

@@ -1,6 +1,6 @@
 //! A small picture of the cadastre: land use, parcels, buildings.
 
-use super::spool::{self, Spool};
+use super::spool::{self, Table};
 use super::tables::GEOMETRY;
 use crate::crs::Bbox;
 use crate::error::{Error, Result};
@@ -20,7 +20,7 @@ const DRAWN: [&str; 3] = ["nutzung", "flurstueck", "gebaeude_bauwerk"];
 ///
 /// # Errors
 /// When the rows of a table cannot be read.
-pub fn content(tables: &BTreeMap<&str, &Spool>) -> Result<Digest> {
+pub fn content(tables: &BTreeMap<&str, &Table<'_>>) -> Result<Digest> {
     let mut content = blake3::Hasher::new();
     for spool in DRAWN.iter().filter_map(|name| tables.get(name)) {
         let drawn: Vec<usize> = [KIND, GEOMETRY].iter().filter_map(|name| spool.schema().index_of(name).ok()).collect();
@@ -39,7 +39,7 @@ pub fn content(tables: &BTreeMap<&str, &Spool>) -> Result<Digest> {
 ///
 /// # Errors
 /// When the rows of a table or a geometry cannot be read.
-pub fn png(tables: &BTreeMap<&str, &Spool>) -> Result<Option<Vec<u8>>> {
+pub fn png(tables: &BTreeMap<&str, &Table<'_>>) -> Result<Option<Vec<u8>>> {
     let batches = |name: &str| tables.get(name).map(|spool| spool.batches()).into_iter().flatten().flatten();
     let mut bbox = Bbox::EMPTY;
     for name in DRAWN {

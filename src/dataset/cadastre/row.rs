@@ -1,13 +1,11 @@
 //! An object version as a row, and rows as Arrow IPC: what the units of this kind hand to each other.
 
 use super::attributes::Attributes;
-use crate::error::{Error, Result};
+use super::columns::{self, broken};
+use crate::error::Result;
 use arrow::array::{Array, AsArray, BinaryArray, BinaryBuilder, RecordBatch, StringArray, StringBuilder, UInt64Builder};
 use arrow::buffer::Buffer;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt64Type};
-use arrow::ipc::convert::fb_to_schema;
-use arrow::ipc::reader::{FileDecoder, read_footer_length};
-use arrow::ipc::root_as_footer;
 use arrow::ipc::writer::FileWriter;
 use serde_json::{Map, Value};
 use std::borrow::Borrow;
@@ -177,37 +175,13 @@ pub fn from_ipc(bytes: impl Into<Buffer>) -> Result<Vec<Row>> {
     from_ipc_where(bytes, |_| true)
 }
 
-/// The batches of an Arrow IPC file ("Columnar Format", "IPC File Format"), which lie in its bytes: a reader of streams would copy them.
-fn batches(file: &Buffer) -> Result<Vec<RecordBatch>> {
-    let short = || broken("the file ends early");
-    let trailer: [u8; 10] = *file.last_chunk().ok_or_else(short)?;
-    let end = file.len() - trailer.len();
-    let length = read_footer_length(trailer).map_err(broken)?;
-    let footer = file.get(end.checked_sub(length).ok_or_else(short)?..end).ok_or_else(short)?;
-    let footer = root_as_footer(footer).map_err(|error| broken(error.to_string()))?;
-    let columns = footer.schema().map(fb_to_schema).ok_or_else(|| broken("the file names no columns"))?;
-    if columns.fields() != schema().fields() {
-        return Err(broken("other columns than expected"));
-    }
-    let decoder = FileDecoder::new(Arc::new(columns), footer.version());
-    let mut batches = Vec::new();
-    for block in footer.recordBatches().into_iter().flatten() {
-        let (begin, head) =
-            (usize::try_from(block.offset()).map_err(broken)?, usize::try_from(block.metaDataLength()).map_err(broken)?);
-        let size = head.checked_add(usize::try_from(block.bodyLength()).map_err(broken)?).ok_or_else(short)?;
-        begin.checked_add(size).filter(|end| head >= 8 && *end <= file.len()).ok_or_else(short)?;
-        batches.extend(decoder.read_record_batch(block, &file.slice_with_length(begin, size)).map_err(broken)?);
-    }
-    Ok(batches)
-}
-
 /// The rows of an Arrow IPC file that are wanted: making a row costs more than looking at it.
 ///
 /// # Errors
 /// When it is none, or not of these columns.
 pub fn from_ipc_where(bytes: impl Into<Buffer>, mut wanted: impl FnMut(Look<'_>) -> bool) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
-    for batch in batches(&bytes.into())? {
+    for batch in columns::from_ipc(&bytes.into(), &schema())? {
         // Which type a column is of is asked once, not for each value.
         let text = |column: usize| batch.column(column).as_string::<i32>();
         let bytes = |column: usize| batch.column(column).as_binary::<i32>();
@@ -249,10 +223,6 @@ fn shared() -> impl FnMut(&str) -> Arc<str> {
         }
         Arc::clone(&last)
     }
-}
-
-fn broken(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::new("mk::cadastre::rows", "the result of a unit is not as expected").because(cause)
 }
 
 #[cfg(test)]

@@ -1,7 +1,9 @@
-//! The rows of all tables on their way from the cells to the files: in memory while they are few, else on disk, so that a stock of
-//! any size fits. Several files are written from them at once.
+//! The rows of all tables on their way to the files: those that the units of the stage `tables` hold, and rows that are gathered for
+//! this night alone, in memory while they are few, else on disk. Several files are written from them at once.
 
 use super::tables::TABLES;
+use super::tables::rows::{self, GroupSummary};
+use crate::dataset::UnitResult;
 use crate::error::{Error, Result};
 use crate::io::Digest;
 use arrow::array::RecordBatch;
@@ -15,14 +17,14 @@ use std::path::{Path, PathBuf};
 /// Bytes of rows that are kept in memory.
 const IN_MEMORY: usize = 16 << 20;
 
-/// The rows of all tables, in the order in which they were added.
+/// Rows of all tables, in the order in which they were added.
 pub struct Spools {
     tables: Vec<Spool>,
     size: usize,
     limit: usize,
 }
 
-/// The rows of one table.
+/// Rows of one table.
 pub struct Spool {
     schema: SchemaRef,
     path: PathBuf,
@@ -88,21 +90,6 @@ impl Spools {
 }
 
 impl Spool {
-    /// The columns.
-    pub fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    /// The digest of all rows.
-    pub fn content(&self) -> Digest {
-        self.content.finalize().into()
-    }
-
-    /// The number of rows that have a geometry.
-    pub fn located(&self) -> u64 {
-        self.located
-    }
-
     fn flush(&mut self) -> Result<()> {
         if self.rows.is_empty() {
             return Ok(());
@@ -121,7 +108,7 @@ impl Spool {
     ///
     /// # Errors
     /// When the file cannot be read.
-    pub fn batches(&self) -> Result<impl Iterator<Item = Result<RecordBatch>> + '_> {
+    fn batches(&self) -> Result<impl Iterator<Item = Result<RecordBatch>> + '_> {
         let written = match File::open(&self.path) {
             Ok(file) => Some(StreamReader::try_new(BufReader::with_capacity(1 << 16, file), None).map_err(failed)?),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
@@ -130,11 +117,77 @@ impl Spool {
         let written = written.into_iter().flatten().map(|rows| rows.map_err(failed));
         Ok(written.chain(self.rows.iter().cloned().map(Ok)))
     }
+}
+
+/// The rows of a table: those that the groups of cells have, then those that have been gathered apart.
+pub struct Table<'r> {
+    index: usize,
+    schema: SchemaRef,
+    groups: Vec<&'r UnitResult>,
+    own: Spool,
+    located: u64,
+    content: Digest,
+}
+
+impl<'r> Table<'r> {
+    /// All tables, in the order of [`TABLES`].
+    ///
+    /// # Errors
+    /// When a result cannot be read.
+    pub fn all(results: &'r [UnitResult], own: Vec<Spool>) -> Result<Vec<Self>> {
+        let mut groups = Vec::new();
+        for result in results {
+            let summary: GroupSummary = serde_json::from_value(result.outcome.summary.clone()).map_err(failed)?;
+            groups.push((summary, result.pack()?, result));
+        }
+        groups.sort_by_key(|(summary, ..)| summary.place);
+        let table = |(index, own): (usize, Spool)| {
+            let (name, mut content, mut located, mut those) =
+                (rows::entry(index), blake3::Hasher::new(), own.located, Vec::new());
+            for (summary, pack, result) in &groups {
+                if let Some(entry) = pack.entries().get(&name) {
+                    content.update(entry.digest.as_bytes());
+                    located += summary.located[index];
+                    those.push(*result);
+                }
+            }
+            content.update(own.content.finalize().as_bytes());
+            Self { index, schema: TABLES[index].schema(), groups: those, own, located, content: content.finalize().into() }
+        };
+        Ok(own.into_iter().enumerate().map(table).collect())
+    }
+
+    /// The columns.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The digest of all rows.
+    pub fn content(&self) -> Digest {
+        self.content
+    }
+
+    /// The number of rows that have a geometry.
+    pub fn located(&self) -> u64 {
+        self.located
+    }
+
+    /// The rows, some at a time, in their order.
+    ///
+    /// # Errors
+    /// When a file cannot be read.
+    pub fn batches(&self) -> Result<impl Iterator<Item = Result<RecordBatch>> + '_> {
+        let of_group = |result: &&UnitResult| match rows::batches(result, self.index) {
+            Ok(rows) => rows.into_iter().map(Ok).collect::<Vec<_>>(),
+            Err(error) => vec![Err(error)],
+        };
+        Ok(self.groups.iter().flat_map(of_group).chain(self.own.batches()?))
+    }
 
     /// All rows at once: only for tables of few.
     ///
     /// # Errors
-    /// When the file cannot be read.
+    /// When a file cannot be read.
     pub fn whole(&self) -> Result<RecordBatch> {
         let rows = self.batches()?.collect::<Result<Vec<_>>>()?;
         arrow::compute::concat_batches(&self.schema, &rows).map_err(failed)
@@ -167,13 +220,13 @@ fn failed(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
 mod tests {
     use super::*;
     use crate::dataset::cadastre::row::{Operation, Row};
-    use crate::dataset::cadastre::tables::{PIECES, pieces};
+    use crate::dataset::cadastre::tables::{GENERIC, Lookups, tables};
 
     #[test]
     fn rows_come_back_in_their_order_from_disk_and_from_memory() {
         let row = |number: usize| Row {
             operation: Operation::Insert,
-            class: "NutzungFlurstueck".into(),
+            class: "AX_Person".into(),
             oid: format!("{number:04}"),
             beginnt: "2024-01-01T00:00:00Z".into(),
             endet: None,
@@ -185,25 +238,28 @@ mod tests {
             byte: 0,
         };
         let folder = tempfile::tempdir().unwrap();
-        let all: Vec<RecordBatch> = (0..40).map(|number| pieces(&[row(number)]).unwrap()).collect();
-        let whole = arrow::compute::concat_batches(&TABLES[PIECES].schema(), &all).unwrap();
+        let all: Vec<RecordBatch> =
+            (0..40).map(|number| tables(&[row(number)], &Lookups::default()).unwrap()[GENERIC].clone()).collect();
+        let whole = arrow::compute::concat_batches(&TABLES[GENERIC].schema(), &all).unwrap();
         let mut digests = std::collections::HashSet::new();
         for limit in [1, all[0].get_array_memory_size() * 7, usize::MAX] {
             let folder = folder.path().join(limit.to_string());
             std::fs::create_dir(&folder).unwrap();
             let mut spools = Spools::with_limit(&folder, limit);
             for rows in &all {
-                spools.add(PIECES, rows.clone()).unwrap();
+                spools.add(GENERIC, rows.clone()).unwrap();
             }
-            let spools = spools.finish().unwrap();
-            digests.insert(spools[PIECES].content());
-            assert_eq!(spools[PIECES].whole().unwrap(), whole);
-            assert_eq!(spools[PIECES].whole().unwrap(), whole, "it can be read again");
-            assert_eq!(spools[0].whole().unwrap().num_rows(), 0);
+            let tables = Table::all(&[], spools.finish().unwrap()).unwrap();
+            digests.insert(tables[GENERIC].content());
+            assert_eq!(tables[GENERIC].located(), 40);
+            assert_eq!(tables[GENERIC].whole().unwrap(), whole);
+            assert_eq!(tables[GENERIC].whole().unwrap(), whole, "it can be read again");
+            assert_eq!(tables[0].whole().unwrap().num_rows(), 0);
         }
         assert_eq!(digests.len(), 1);
         let mut other = Spools::new(folder.path());
-        all[1..].iter().for_each(|rows| other.add(PIECES, rows.clone()).unwrap());
-        assert!(!digests.contains(&other.tables[PIECES].content()));
+        all[1..].iter().for_each(|rows| other.add(GENERIC, rows.clone()).unwrap());
+        let other = Table::all(&[], other.finish().unwrap()).unwrap();
+        assert!(!digests.contains(&other[GENERIC].content()));
     }
 }

@@ -18,8 +18,9 @@ pub(super) const OVERLAP: usize = 4096;
 /// An entry of an archive, unpacked, is looked through up to this size; our own are far smaller.
 const MAX_ENTRY: u64 = 4 << 30;
 
-/// Looks through a file; gives where in it something was found.
-pub fn look(file: &Path, name: &str, watch: &Watch) -> Result<Option<String>> {
+/// Looks through a file; gives where in it something was found. What it shares with a `clean` one, that was looked through for the same,
+/// need not be unpacked again.
+pub fn look(file: &Path, name: &str, watch: &Watch, clean: Option<&Path>) -> Result<Option<String>> {
     let failed = |error: Error| error.at(Place::file(name));
     let extension = Path::new(name).extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     // Only where something is found it is asked of SQLite, which knows the table and the column.
@@ -30,7 +31,7 @@ pub fn look(file: &Path, name: &str, watch: &Watch) -> Result<Option<String>> {
     let decoded = || match extension.as_deref() {
         Some("parquet") => parquet(file, watch),
         Some("gpkg" | "sqlite") => sqlite(file, watch),
-        Some("pmtiles") => tiles(file, watch),
+        Some("pmtiles") => tiles(file, watch, clean),
         Some("gz") => gzip(file, watch),
         Some("zip") => archive(file, watch),
         _ => Ok(None),
@@ -161,7 +162,7 @@ impl Values {
 }
 
 /// All tiles that are packed, unpacked, and the metadata.
-fn tiles(file: &Path, watch: &Watch) -> Result<Option<String>> {
+fn tiles(file: &Path, watch: &Watch, clean: Option<&Path>) -> Result<Option<String>> {
     let mut reader = pmtiles::Reader::open(file)?;
     if watch.finds(reader.metadata().to_string().as_bytes()) {
         return Ok(Some("metadata".to_owned()));
@@ -170,7 +171,13 @@ fn tiles(file: &Path, watch: &Watch) -> Result<Option<String>> {
     if !reader.packs_tiles() {
         return Ok(None);
     }
+    let mut clean = clean.and_then(|clean| pmtiles::Reader::open(clean).ok());
     for (z, x, y) in reader.tiles().collect::<Vec<_>>() {
+        if let Some(clean) = &mut clean
+            && reader.has_same(clean, z, x, y)?
+        {
+            continue;
+        }
         if let Some(bytes) = reader.tile(z, x, y)?
             && watch.finds(&bytes)
         {

@@ -72,11 +72,18 @@ impl Watch {
 }
 
 /// Looks through everything that lies under `public/`, but for artefacts that are `clean`: that an earlier night looked through for
-/// the same words. Gives all that are clean now, by their mark.
+/// the same words. `before` are the objects of the last release: of an archive of which only some is new, only that is unpacked.
+/// Gives all that are clean now, by their mark.
 ///
 /// # Errors
 /// When something is found, or an artefact cannot be read to its end.
-pub fn gate(content: &Content, store: &Store, watch: &Watch, clean: &BTreeSet<Digest>) -> Result<BTreeSet<Digest>> {
+pub fn gate(
+    content: &Content,
+    store: &Store,
+    watch: &Watch,
+    clean: &BTreeSet<Digest>,
+    before: &BTreeMap<String, Digest>,
+) -> Result<BTreeSet<Digest>> {
     if watch.is_empty() {
         return Ok(BTreeSet::new());
     }
@@ -91,7 +98,12 @@ pub fn gate(content: &Content, store: &Store, watch: &Watch, clean: &BTreeSet<Di
     let files: Vec<(&str, Digest)> = files.into_values().collect();
     let mut found: Vec<(String, String)> = files
         .par_iter()
-        .map(|(path, digest)| Ok(decode::look(&store.path(*digest), path, watch)?.map(|place| ((*path).to_owned(), place))))
+        .map(|(path, digest)| {
+            let before = before.get(*path).filter(|before| clean.contains(&mark(path, **before)));
+            let before = before.map(|before| store.path(*before));
+            let place = decode::look(&store.path(*digest), path, watch, before.as_deref())?;
+            Ok(place.map(|place| ((*path).to_owned(), place)))
+        })
         .collect::<Result<Vec<_>>>()?
         .into_iter()
         .flatten()
@@ -124,7 +136,7 @@ fn mark(path: &str, digest: Digest) -> Digest {
 /// # Errors
 /// When the file cannot be read to its end.
 pub fn look(file: &Path, name: &str, watch: &Watch) -> Result<Option<String>> {
-    decode::look(file, name, watch)
+    decode::look(file, name, watch, None)
 }
 
 #[cfg(test)]

@@ -30,6 +30,24 @@ fn table(secret: &str) -> RecordBatch {
     RecordBatch::try_new(Arc::new(schema), vec![Arc::new(names), Arc::new(shapes)]).unwrap()
 }
 
+/// An archive of packed tiles of zoom 1.
+fn archive(path: &Path, contents: &[String]) {
+    let header = tiles::Header {
+        tile_type: tiles::TileType::Mvt,
+        min_zoom: 1,
+        max_zoom: 1,
+        bounds_lonlat: Bbox::new([9.0, 53.0], [10.0, 54.0]),
+        name: "t".into(),
+        attribution: String::new(),
+        metadata: serde_json::Map::new(),
+    };
+    let mut writer = tiles::Writer::create(path, &header).unwrap();
+    for ((x, y), content) in [(0, 0), (0, 1), (1, 1), (1, 0)].into_iter().zip(contents) {
+        writer.add(1, x, y, &tiles::gzip(content.as_bytes()).unwrap()).unwrap();
+    }
+    writer.finish().unwrap();
+}
+
 /// One artefact of each format with the secret in it.
 fn artefacts(folder: &Path, secret: &str) -> Vec<PathBuf> {
     let path = |name: &str| folder.join(name);
@@ -40,18 +58,7 @@ fn artefacts(folder: &Path, secret: &str) -> Vec<PathBuf> {
     let layer = Layer { name: "t", title: "t", geometry: Some("geometry"), geometry_type: "POINT", crs: Some(Crs::UTM32) };
     file.add(&layer, &batch.schema(), std::slice::from_ref(&batch)).unwrap();
     file.finish().unwrap();
-    let header = tiles::Header {
-        tile_type: tiles::TileType::Mvt,
-        min_zoom: 0,
-        max_zoom: 0,
-        bounds_lonlat: Bbox::new([9.0, 53.0], [10.0, 54.0]),
-        name: "t".into(),
-        attribution: String::new(),
-        metadata: serde_json::Map::new(),
-    };
-    let mut writer = tiles::Writer::create(&path("a.pmtiles"), &header).unwrap();
-    writer.add(0, 0, 0, &tiles::gzip(text(secret).as_bytes()).unwrap()).unwrap();
-    writer.finish().unwrap();
+    archive(&path("a.pmtiles"), &[text(secret)]);
     std::fs::write(path("a.csv.gz"), tiles::gzip(text(secret).as_bytes()).unwrap()).unwrap();
     let mut zip = zip::ZipWriter::new(std::fs::File::create(path("a.zip")).unwrap());
     zip.start_file("a.txt", zip::write::SimpleFileOptions::default()).unwrap();
@@ -96,23 +103,50 @@ fn a_release_with_a_canary_is_refused_and_the_message_names_the_artefact_only() 
     }
     content.documents.insert("public/metadata/a.xml".into(), b"<a>KANARI-Schulze</a>".to_vec());
     content.documents.insert("internal/metadata/a.xml".into(), b"<a>KANARI-Schulze</a>".to_vec());
-    let error = gate(&content, &store, &watch(), &BTreeSet::new()).unwrap_err();
+    let error = gate(&content, &store, &watch(), &BTreeSet::new(), &BTreeMap::new()).unwrap_err();
     assert_eq!((error.code(), error.exit_code()), ("mk::release::canary", crate::Exit::Failed));
     insta::assert_snapshot!(error.full_message());
     content.objects.retain(|path, _| path.starts_with("internal/"));
     content.documents.retain(|path, _| path.starts_with("internal/"));
-    let clean = gate(&content, &store, &watch(), &BTreeSet::new()).unwrap();
+    let clean = gate(&content, &store, &watch(), &BTreeSet::new(), &BTreeMap::new()).unwrap();
     assert!(clean.is_empty(), "nothing of it is public");
     // What was clean once is not looked through again: as long as it is that, under that kind of name.
     let all: Vec<(String, (Digest, u64))> = content.objects.iter().map(|(path, it)| (path.clone(), *it)).collect();
     for (path, it) in all {
         content.objects = [(path.replace("internal/", "public/"), it)].into();
-        gate(&content, &store, &watch(), &BTreeSet::new()).unwrap_err();
+        gate(&content, &store, &watch(), &BTreeSet::new(), &BTreeMap::new()).unwrap_err();
         let known = BTreeSet::from([mark(&path, it.0)]);
-        assert_eq!(gate(&content, &store, &watch(), &known).unwrap(), known);
+        assert_eq!(gate(&content, &store, &watch(), &known, &BTreeMap::new()).unwrap(), known);
         content.objects = [(path.replace("internal/", "public/") + ".gz", it)].into();
-        assert!(gate(&content, &store, &watch(), &known).is_err());
+        assert!(gate(&content, &store, &watch(), &known, &BTreeMap::new()).is_err());
     }
+}
+
+/// Tiles that a clean archive of the last release has too are not unpacked again; those of one that is not known to be clean are.
+#[test]
+fn of_an_archive_only_what_is_new_is_unpacked() {
+    let (workspace, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let store = Store::open(workspace.path()).unwrap();
+    let keep = |contents: &[&str]| {
+        let path = folder.path().join("a.pmtiles");
+        archive(&path, &contents.iter().map(|content| text(content)).collect::<Vec<_>>());
+        store.adopt(&[path]).unwrap()[0]
+    };
+    let path = "public/alkis/a.pmtiles";
+    let look = |new: (Digest, u64), before: Digest, clean: &[Digest]| {
+        let content = Content { objects: [(path.to_owned(), new)].into(), ..Content::default() };
+        let clean = clean.iter().map(|digest| mark(path, *digest)).collect();
+        gate(&content, &store, &watch(), &clean, &[(path.to_owned(), before)].into())
+    };
+    let (clean, dirty) = (keep(&["a", "b"]).0, keep(&["a", OID]).0);
+    look(keep(&["a", "c"]), clean, &[clean]).unwrap();
+    look(keep(&["a", "b", OID]), clean, &[clean]).unwrap_err();
+    look(keep(&[OID, "b"]), clean, &[clean]).unwrap_err();
+    look(keep(&["c", OID]), dirty, &[]).unwrap_err();
+    look(keep(&["c", OID]), dirty, &[clean]).unwrap_err();
+    // It would be taken on trust, and is here: so it is not unpacked.
+    look(keep(&["c", OID]), dirty, &[dirty]).unwrap();
+    look(keep(&[OID, "c"]), dirty, &[dirty]).unwrap_err();
 }
 
 #[test]

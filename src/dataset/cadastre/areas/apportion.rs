@@ -1,27 +1,27 @@
 //! `NutzungFlurstueck`: land use cut by parcels, with the official area shared out.
 
 use super::lots::Mark;
-use super::{Ground, Index, Lot, PIECES, TEXTS};
+use super::{Digests, Ground, Index, Lot, LotsByDigest, PIECES, TEXTS};
 use crate::dataset::UnitResult;
 use crate::dataset::cadastre::row::{Operation, Row, from_ipc, to_ipc};
 use crate::dataset::cadastre::tables::labels;
 use crate::error::{Error, Result};
 use crate::format::wkb;
-use crate::io::{Digest, PackWriter};
+use crate::io::{Digest, Pack, PackWriter};
 use crate::vector::overlay;
 use geo::{Area, Geometry, MultiPolygon};
 use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 /// Pieces thinner than this on average (metres) are two lines that should be one.
 const SLIVER_M: f64 = 0.02;
 /// Of a parcel's area, the part that may lack land use before the lack is shown as one.
 const COVERED: f64 = 0.005;
-/// The entry that says for each parcel what its pieces were made of, and how many there are.
-const MADE: &str = "made.json";
+/// Entries that say for each parcel of a cell what its pieces were made of, and how many there are.
+const MADE: &str = "made";
 
 /// What a parcel shares with land use.
 struct Share {
@@ -40,32 +40,55 @@ enum Made {
     Of(Digest, Vec<Digest>),
 }
 
-/// The shares of all parcels of a block, by parcel, then land use.
-pub struct Shares(Vec<Share>);
+/// The shares of all parcels of a block, by their cell; of each by parcel, then land use.
+pub struct Shares {
+    cells: Vec<OfCell>,
+    earlier: Earlier,
+}
+
+/// The shares of the parcels of a cell.
+struct OfCell {
+    key: String,
+    /// `None` where all are as they were: the entries of the last result hold.
+    shares: Option<Vec<Share>>,
+}
 
 impl Shares {
     /// What is taken over, and what is to be cut.
-    pub fn begin(ground: &Ground<'_>, mut earlier: Earlier) -> Self {
+    pub fn begin(ground: &Ground<'_>, previous: Option<&UnitResult>) -> Self {
+        let mut earlier = Earlier::of(previous);
         let index = Index::new(ground.uses.iter().map(|mark| mark.bbox));
-        let ours: Vec<&Mark> = ground.parcels.iter().filter(|mark| ground.is_ours(mark)).collect();
+        let mut ours: Vec<&Mark> = ground.parcels.iter().filter(|mark| ground.is_ours(mark)).collect();
+        // Within a cell they keep their order.
+        ours.sort_by_key(|mark| mark.cell);
         let touched = |parcel: &&Mark| -> (Digest, Vec<Digest>) {
             let candidates = index.touched(&parcel.bbox).into_iter().map(|index| ground.uses[index].digest).collect::<Vec<_>>();
             let all = std::iter::once(&parcel.digest).chain(&candidates);
             (Digest::of_parts(all.map(|digest| &digest.as_bytes()[..])), candidates)
         };
-        let touched: Vec<(Digest, Vec<Digest>)> = ours.par_iter().map(touched).collect();
-        let shares = ours.into_iter().zip(touched).map(|(parcel, (made_of, candidates))| {
-            let known = earlier.0.remove(&made_of);
-            let made = known.map_or_else(|| Made::Of(parcel.digest, candidates), Made::Known);
-            Share { made_of, parcel: parcel.oid.clone(), made }
-        });
-        Self(shares.collect())
+        let mut touched = ours.par_iter().map(touched).collect::<Vec<_>>().into_iter();
+        let mut cells = Vec::new();
+        for parcels in ours.chunk_by(|a, b| a.cell == b.cell) {
+            let key = ground.cell(parcels[0].cell).to_owned();
+            let touched: Vec<(Digest, Vec<Digest>)> = touched.by_ref().take(parcels.len()).collect();
+            if earlier.are(&key, touched.iter().map(|(made_of, _)| made_of)) {
+                cells.push(OfCell { key, shares: None });
+                continue;
+            }
+            let mut known = earlier.of_cell(&key);
+            let shares = parcels.iter().zip(touched).map(|(parcel, (made_of, candidates))| {
+                let made = known.remove(&made_of).map_or_else(|| Made::Of(parcel.digest, candidates), Made::Known);
+                Share { made_of, parcel: parcel.oid.clone(), made }
+            });
+            cells.push(OfCell { shares: Some(shares.collect()), key });
+        }
+        Self { cells, earlier }
     }
 
     /// The areas that are to be cut.
-    pub fn needed(&self) -> HashSet<Digest> {
-        let mut needed = HashSet::new();
-        for share in &self.0 {
+    pub fn needed(&self) -> Digests {
+        let mut needed = Digests::default();
+        for share in self.cells.iter().filter_map(|cell| cell.shares.as_ref()).flatten() {
             if let Made::Of(parcel, candidates) = &share.made {
                 needed.extend(std::iter::once(parcel).chain(candidates));
             }
@@ -77,12 +100,12 @@ impl Shares {
     ///
     /// # Errors
     /// When one is not there.
-    pub fn cut(&mut self, lots: &HashMap<Digest, Lot>) -> Result<()> {
+    pub fn cut(&mut self, lots: &LotsByDigest) -> Result<()> {
         let lot = |digest: &Digest| {
             lots.get(digest)
                 .ok_or_else(|| Error::new("mk::cadastre::store", "an area is not as was said when its cell was folded"))
         };
-        self.0.par_iter_mut().try_for_each(|share| {
+        self.cells.par_iter_mut().filter_map(|cell| cell.shares.as_mut()).flatten().try_for_each(|share| {
             if let Made::Of(parcel, candidates) = &share.made {
                 let candidates = candidates.iter().map(lot).collect::<Result<Vec<_>>>()?;
                 share.made = Made::Known(cut(lot(parcel)?, &candidates));
@@ -95,45 +118,107 @@ impl Shares {
     ///
     /// # Errors
     /// When the pack cannot be written.
-    pub fn write(self, pack: &mut PackWriter) -> Result<()> {
+    pub fn write(mut self, pack: &mut PackWriter) -> Result<()> {
         let json = |value: Value| value.to_string().into_bytes();
-        let (mut made, mut texts, mut pieces) = (Vec::new(), Map::new(), Vec::new());
-        for Share { made_of, parcel, made: known } in self.0 {
-            let Made::Known((text, some)) = known else { continue };
-            made.push(serde_json::json!([made_of, parcel, some.len()]));
-            texts.extend(text.map(|text| (parcel, text.into())));
-            pieces.extend(some);
+        for OfCell { key, shares } in self.cells {
+            let names = [PIECES, TEXTS, MADE].map(|part| format!("{part}/{key}"));
+            let Some(shares) = shares else {
+                self.earlier.hand_over(&names, pack)?;
+                continue;
+            };
+            let (mut made, mut texts, mut pieces) = (Vec::new(), Map::new(), Vec::new());
+            for Share { made_of, parcel, made: known } in shares {
+                let Made::Known((text, some)) = known else { continue };
+                made.push(serde_json::json!([made_of, parcel, some.len()]));
+                texts.extend(text.map(|text| (parcel, text.into())));
+                pieces.extend(some);
+            }
+            let [of_pieces, of_texts, of_made] = names;
+            if !pieces.is_empty() {
+                pack.add(&of_pieces, &to_ipc(&pieces)?)?;
+            }
+            if !texts.is_empty() {
+                pack.add(&of_texts, &json(texts.into()))?;
+            }
+            pack.add(&of_made, &json(made.into()))?;
         }
-        pack.add(PIECES, &to_ipc(&pieces)?)?;
-        pack.add(TEXTS, &json(texts.into()))?;
-        pack.add(MADE, &json(made.into()))
+        Ok(())
     }
 }
 
-/// What an earlier night made, by what it was made of.
+/// What an earlier night made, by cell.
 #[derive(Default)]
-pub struct Earlier(HashMap<Digest, Pieces>);
+struct Earlier {
+    pack: Option<Pack>,
+    /// What the pieces of each parcel were made of, whose they are, and how many.
+    made: BTreeMap<String, Vec<(Digest, String, usize)>>,
+}
 
 impl Earlier {
     /// From the unit's last result; what cannot be read is made again.
-    pub fn of(previous: Option<&UnitResult>) -> Self {
+    fn of(previous: Option<&UnitResult>) -> Self {
         previous.and_then(|previous| Self::read(previous).ok()).unwrap_or_default()
     }
 
     fn read(previous: &UnitResult) -> Result<Self> {
-        fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
-            serde_json::from_slice(bytes)
-                .map_err(|error| Error::new("mk::run::result", "the result of a unit is not as expected").because(error))
-        }
         let mut pack = previous.pack()?;
-        let made: Vec<(Digest, String, usize)> = json(&pack.read(MADE)?)?;
-        let mut texts: BTreeMap<String, String> = json(&pack.read(TEXTS)?)?;
-        let mut pieces = from_ipc(pack.read(PIECES)?)?.into_iter();
+        let mut made = BTreeMap::new();
+        let names: Vec<String> = pack.entries().keys().cloned().collect();
+        for name in names {
+            if let Some((MADE, cell)) = name.split_once('/') {
+                made.insert(cell.to_owned(), json(&pack.read(&name)?)?);
+            }
+        }
+        Ok(Self { pack: Some(pack), made })
+    }
+
+    /// True when the pieces of all parcels of a cell were made of the same.
+    fn are<'d>(&self, cell: &str, made_of: impl Iterator<Item = &'d Digest>) -> bool {
+        self.made.get(cell).is_some_and(|known| known.iter().map(|(digest, ..)| digest).eq(made_of))
+    }
+
+    /// The pieces of a cell by what they were made of.
+    fn of_cell(&mut self, cell: &str) -> HashMap<Digest, Pieces> {
+        let Some((pack, made)) = self.pack.as_mut().zip(self.made.remove(cell)) else { return HashMap::new() };
+        let mut read = |part: &str| {
+            let name = format!("{part}/{cell}");
+            pack.entries().contains_key(&name).then(|| pack.read(&name)).transpose()
+        };
+        let mut read = || -> Result<_> {
+            let of_texts = read(TEXTS)?.map_or_else(|| Ok(BTreeMap::new()), |bytes| texts(&bytes))?;
+            Ok((of_texts, read(PIECES)?.map_or_else(|| Ok(Vec::new()), from_ipc)?))
+        };
+        let Ok((mut texts, pieces)) = read() else { return HashMap::new() };
+        let mut pieces = pieces.into_iter();
         let known = made
             .into_iter()
             .map(|(made_of, parcel, count)| (made_of, (texts.remove(&parcel), pieces.by_ref().take(count).collect())));
-        Ok(Self(known.collect()))
+        known.collect()
     }
+
+    /// Takes entries over, as far as they are there.
+    fn hand_over(&mut self, names: &[String], to: &mut PackWriter) -> Result<()> {
+        let Some(pack) = &mut self.pack else { return Ok(()) };
+        for name in names {
+            if pack.entries().contains_key(name) {
+                to.take_over(name, pack)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The texts of the parcels of a cell, out of the entry [`TEXTS`].
+///
+/// # Errors
+/// When it is none.
+pub fn texts(bytes: &[u8]) -> Result<BTreeMap<String, String>> {
+    json(bytes)
+}
+
+fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes)
+        .map_err(|error| Error::new("mk::run::result", "the result of a unit is not as expected").because(error))
 }
 
 /// Cuts the land use that may touch a parcel: the text that the parcel carries, and the pieces.
@@ -257,23 +342,46 @@ mod tests {
     }
 
     /// The shares of all parcels, how many of them were taken over.
-    fn shares(parcels: &[(Mark, Lot)], uses: &[(Mark, Lot)], earlier: Earlier) -> (Shares, usize) {
+    fn shares(parcels: &[(Mark, Lot)], uses: &[(Mark, Lot)], previous: Option<&UnitResult>) -> (Shares, usize) {
         let marks = |lots: &[(Mark, Lot)]| lots.iter().map(|(mark, _)| mark.clone()).collect::<Vec<_>>();
         let ground = Ground { block: (0, 0), parcels: marks(parcels), uses: marks(uses), cells: Vec::new() };
-        let mut shares = Shares::begin(&ground, earlier);
+        let mut shares = Shares::begin(&ground, previous);
         let needed = shares.needed();
         let copy = |(mark, lot): &(Mark, Lot)| {
             (mark.digest, Lot { row: lot.row.clone(), shape: Shape { area: lot.shape.area.clone(), bbox: lot.shape.bbox } })
         };
         let lots = parcels.iter().chain(uses).filter(|(mark, _)| needed.contains(&mark.digest)).map(copy).collect();
-        let known = shares.0.iter().filter(|share| matches!(share.made, Made::Known(_))).count();
+        let known = shares.cells.iter().map(|cell| match &cell.shares {
+            Some(shares) => shares.iter().filter(|share| matches!(share.made, Made::Known(_))).count(),
+            None => parcels.len(),
+        });
+        let known = known.sum();
         shares.cut(&lots).unwrap();
         (shares, known)
     }
 
-    fn pieces(share: &Share) -> &Pieces {
-        let Made::Known(pieces) = &share.made else { unreachable!("all are cut") };
-        pieces
+    /// The entries that are written, as a last result; the texts as `text` has them.
+    fn written(
+        shares: Shares,
+        path: &std::path::Path,
+        text: impl Fn(String) -> String,
+    ) -> (UnitResult, BTreeMap<String, Vec<u8>>) {
+        let mut pack = PackWriter::create(&path.join("first")).unwrap();
+        shares.write(&mut pack).unwrap();
+        let mut pack = Pack::open(&pack.finish().unwrap()).unwrap();
+        let names: Vec<String> = pack.entries().keys().cloned().collect();
+        let mut other = PackWriter::create(&path.join("last")).unwrap();
+        let mut entries = BTreeMap::new();
+        for name in names {
+            let mut bytes = pack.read(&name).unwrap();
+            if name.starts_with(TEXTS) {
+                bytes = text(String::from_utf8(bytes).unwrap()).into_bytes();
+            }
+            other.add(&name, &bytes).unwrap();
+            entries.insert(name, bytes);
+        }
+        let (key, digest, path) = (String::new(), Digest::of(b""), other.finish().unwrap());
+        (UnitResult { key, digest, path, outcome: crate::dataset::Outcome::default(), inputs: Vec::new(), stale: false }, entries)
     }
 
     /// What has not changed is taken from the earlier night, whatever it says; what has is cut again, and nothing else is read.
@@ -281,13 +389,23 @@ mod tests {
     fn parcels_that_lie_as_they_lay_are_not_cut_again() {
         let parcels = [lot("AX_Flurstueck", "P", 0.0, 10.0), lot("AX_Flurstueck", "Q", 20.0, 10.0)];
         let uses = |side: f64| vec![lot("AX_Wald", "W", 0.0, 15.0), lot("AX_Weg", "X", 20.0, side)];
-        let (first, known) = shares(&parcels, &uses(5.0), Earlier::default());
-        assert_eq!((pieces(&first.0[1]).0.as_deref(), known), (Some("Weg;25"), 0));
-        let as_it_was = |share: &Share| (share.made_of, (Some("as it was".to_owned()), pieces(share).1.clone()));
-        let (second, known) = shares(&parcels, &uses(7.0), Earlier(first.0.iter().map(as_it_was).collect()));
-        let texts: Vec<Option<&str>> = second.0.iter().map(|share| pieces(share).0.as_deref()).collect();
-        assert_eq!((texts, known), (vec![Some("as it was"), Some("Weg;49")], 1));
-        assert_eq!(pieces(&second.0[0]).1, pieces(&first.0[0]).1);
+        let (first, known) = shares(&parcels, &uses(5.0), None);
+        let folder = tempfile::tempdir().unwrap();
+        let (last, entries) = written(first, folder.path(), |text| text.replace("Wald;100", "as it was"));
+        let name = |part: &str| format!("{part}/");
+        let of = |entries: &BTreeMap<String, Vec<u8>>| texts(&entries[&name(TEXTS)]).unwrap().into_values().collect::<Vec<_>>();
+        assert_eq!((of(&entries), known), (vec!["as it was".to_owned(), "Weg;25".to_owned()], 0));
+        let (second, known) = shares(&parcels, &uses(7.0), Some(&last));
+        let folder = tempfile::tempdir().unwrap();
+        let (_, second) = written(second, folder.path(), |text| text);
+        assert_eq!((of(&second), known), (vec!["as it was".to_owned(), "Weg;49".to_owned()], 1));
+        let pieces = |entries: &BTreeMap<String, Vec<u8>>| from_ipc(entries[&name(PIECES)].clone()).unwrap();
+        assert_eq!(pieces(&second)[0], pieces(&entries)[0]);
+        // A cell of which nothing has changed is taken over as it is.
+        let (same, known) = shares(&parcels, &uses(5.0), Some(&last));
+        assert!(same.cells.iter().all(|cell| cell.shares.is_none()) && same.needed().is_empty());
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!((written(same, folder.path(), |text| text).1, known), (entries, 2));
     }
 
     proptest! {

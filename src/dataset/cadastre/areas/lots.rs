@@ -23,6 +23,8 @@ pub struct Mark {
     pub shape: Digest,
     /// The block that it begins in: what is said of it is said there.
     pub block: (u32, u32),
+    /// Index of its cell among those that a unit looks at.
+    pub cell: usize,
 }
 
 /// What is said of a cell.
@@ -74,6 +76,7 @@ impl Lots {
                 digest: digest(row, geometry),
                 shape: Digest::of(geometry),
                 block,
+                cell: 0,
             });
         }
         Ok(lots)
@@ -88,7 +91,7 @@ impl Lots {
             return Ok(Vec::new());
         }
         let mut bytes = (self.marks.len() as u32).to_le_bytes().to_vec();
-        for Mark { part, class, oid, beginnt, bbox, digest, shape, block } in &self.marks {
+        for Mark { part, class, oid, beginnt, bbox, digest, shape, block, .. } in &self.marks {
             bytes.push(u8::from(*part == Part::Use));
             for text in [class, oid, beginnt] {
                 put_text(&mut bytes, text);
@@ -120,7 +123,7 @@ impl Lots {
             let bbox = Bbox::new([rest.real()?, rest.real()?], [rest.real()?, rest.real()?]);
             let (digest, shape) = (Digest::from_bytes(rest.array()?), Digest::from_bytes(rest.array()?));
             let block = (rest.count()?, rest.count()?);
-            marks.push(Mark { part, class, oid, beginnt, bbox, digest, shape, block });
+            marks.push(Mark { part, class, oid, beginnt, bbox, digest, shape, block, cell: 0 });
             Ok(())
         })?;
         let findings = if rest.0.is_empty() {
@@ -150,6 +153,7 @@ mod tests {
                 digest: Digest::of(text.as_bytes()),
                 shape: Digest::of(&[index as u8]),
                 block: (4323, 2641 + index as u32),
+                cell: 0,
             };
             let finding = |index: usize| {
                 let place = Place::default().object(&text).at([0.5, index as f64]);

@@ -21,7 +21,8 @@ use crate::format::wkb;
 use crate::io::Digest;
 use crate::plan::{Input, UnitSpec};
 use crate::vector::overlay;
-use apportion::Earlier;
+use ahash::RandomState;
+pub use apportion::texts;
 use geo::{Geometry, MultiPolygon};
 use geo_index::rtree::sort::HilbertSort;
 use geo_index::rtree::{RTree, RTreeBuilder, RTreeIndex};
@@ -33,12 +34,16 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use store::{Need, RowReader, RowsAt};
 
-/// The entry of a unit's pack with the pieces of land use in each parcel.
-pub const PIECES: &str = "pieces.arrow";
-/// The entry with the text on land use that parcels carry, by identifier.
-pub const TEXTS: &str = "texts.json";
+/// Entries of a unit's pack, by cell, with the pieces of land use in its parcels.
+pub const PIECES: &str = "pieces";
+/// Entries with the text on land use that the parcels of a cell carry, by identifier.
+pub const TEXTS: &str = "texts";
 /// Key of the unit that looks at references.
 const REFERENCES: &str = "references";
+
+/// Digests of areas, and areas by them: they are asked for once for each pair of areas that touch.
+type Digests = HashSet<Digest, RandomState>;
+type LotsByDigest = HashMap<Digest, Lot, RandomState>;
 
 /// What a row is to this stage.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -171,7 +176,7 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
     let (quality, block) = (unit.params["quality"] == true, block_of(&unit.key)?);
     let (ground, mut findings) = Ground::of(&unit.inputs, block)?;
     context.check()?;
-    let mut shares = apportion::Shares::begin(&ground, Earlier::of(context.previous));
+    let mut shares = apportion::Shares::begin(&ground, context.previous);
     let lines = quality.then(|| quality::Lines::begin(&ground, context.previous));
     // Only what is cut or compared anew is needed whole.
     let mut needed = shares.needed();
@@ -193,7 +198,7 @@ struct Ground<'i> {
     block: (u32, u32),
     parcels: Vec<Mark>,
     uses: Vec<Mark>,
-    cells: Vec<(RowsAt<'i>, HashSet<Digest>)>,
+    cells: Vec<(RowsAt<'i>, Digests)>,
 }
 
 impl<'i> Ground<'i> {
@@ -202,7 +207,8 @@ impl<'i> Ground<'i> {
         let mut ground = Self { block, parcels: Vec::new(), uses: Vec::new(), cells: Vec::new() };
         let mut findings = Vec::new();
         store::each_lots(inputs, |rows, said| {
-            let lots = Lots::from_bytes(said)?;
+            let mut lots = Lots::from_bytes(said)?;
+            lots.marks.iter_mut().for_each(|mark| mark.cell = ground.cells.len());
             ground.cells.push((rows, lots.marks.iter().map(|mark| mark.digest).collect()));
             let (parcels, uses): (Vec<Mark>, Vec<Mark>) = lots.marks.into_iter().partition(|mark| mark.part == Part::Parcel);
             ground.parcels.extend(parcels);
@@ -217,15 +223,20 @@ impl<'i> Ground<'i> {
         Ok((ground, findings))
     }
 
+    /// The key of a cell.
+    fn cell(&self, index: usize) -> &str {
+        self.cells.get(index).map_or("", |(rows, _)| rows.cell())
+    }
+
     /// True for what begins in the block: what is said of it is said here.
     fn is_ours(&self, mark: &Mark) -> bool {
         mark.block == self.block
     }
 
     /// The areas of these digests, by them.
-    fn lots(&self, needed: &HashSet<Digest>, as_of: Option<&str>, context: &UnitContext<'_>) -> Result<HashMap<Digest, Lot>> {
+    fn lots(&self, needed: &Digests, as_of: Option<&str>, context: &UnitContext<'_>) -> Result<LotsByDigest> {
         let mut reader = RowReader::default();
-        let mut lots = HashMap::with_capacity(needed.len());
+        let mut lots = LotsByDigest::default();
         for (at, known) in self.cells.iter().filter(|(_, known)| !known.is_disjoint(needed)) {
             context.check()?;
             let whole = known.is_subset(needed);

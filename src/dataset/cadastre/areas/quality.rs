@@ -2,7 +2,7 @@
 
 use super::apportion::official_area;
 use super::lots::Mark;
-use super::{Ground, Index, Lot, Shape};
+use super::{Ground, Index, LotsByDigest, Shape};
 use crate::crs::{Bbox, Crs};
 use crate::dataset::UnitResult;
 use crate::dataset::cadastre::row::Row;
@@ -12,7 +12,6 @@ use crate::vector::clip::double_area;
 use crate::vector::{overlay, partition};
 use geo::{Area, LineString, MultiPolygon};
 use rayon::prelude::*;
-use std::collections::HashMap;
 
 /// Official and geometric area may differ by this (square metres) and [`AREA_PART`] of the official one.
 const AREA_M2: f64 = 2.0;
@@ -71,7 +70,7 @@ impl Lines {
     ///
     /// # Errors
     /// When a parcel is not there, or the pack cannot be written.
-    pub fn finish(self, ground: &Ground<'_>, lots: &HashMap<Digest, Lot>, pack: &mut PackWriter) -> Result<Vec<Rejection>> {
+    pub fn finish(self, ground: &Ground<'_>, lots: &LotsByDigest, pack: &mut PackWriter) -> Result<Vec<Rejection>> {
         let findings = match self.known {
             Some(findings) => findings,
             None => parcels(&ground.parcels.iter().map(|mark| Parcel::of(ground, mark, lots)).collect::<Result<Vec<_>>>()?),
@@ -92,7 +91,7 @@ struct Parcel<'l> {
 }
 
 impl<'l> Parcel<'l> {
-    fn of(ground: &Ground<'_>, mark: &'l Mark, lots: &'l HashMap<Digest, Lot>) -> Result<Self> {
+    fn of(ground: &Ground<'_>, mark: &'l Mark, lots: &'l LotsByDigest) -> Result<Self> {
         let lot = lots.get(&mark.digest);
         let lot = lot.ok_or_else(|| Error::new("mk::cadastre::store", "a parcel is not as was said when its cell was folded"))?;
         Ok(Self { oid: &mark.oid, area: &lot.shape.area, bbox: mark.bbox, ours: ground.is_ours(mark) })

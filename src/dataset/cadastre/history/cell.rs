@@ -1,4 +1,4 @@
-//! Which cell an object is kept in: a square of half a kilometre, found when the object is first seen and kept for ever.
+//! Which cell an object is kept in: a square of a quarter of a kilometre, found when the object is first seen and kept for ever.
 //!
 //! Objects without a position go where an object lies that refers to them in the same delivery (a Grenzpunkt where its Punktort
 //! is, a Lagebezeichnung where its parcel is), so that a night's changes stay in few cells. The rest is spread by identifier.
@@ -11,9 +11,15 @@ use std::collections::HashMap;
 use twox_hash::XxHash3_64;
 
 /// Side of a cell in units of the CRS.
-const SIDE: f64 = 500.0;
+const SIDE: f64 = 250.0;
+/// Columns and rows of the grid, then it begins again: what lies 16,000 km apart may share a cell. Eastings that begin with the number
+/// of their zone (EPSG:4647) have as many columns as others.
+const AROUND: f64 = 65_534.0;
 /// Cells for what has no position.
 const SPREAD: u64 = 64;
+/// Cells along a side of a group, as a power of two, and cells of a group of those without a position.
+const GROUP_BITS: u32 = 2;
+const GROUP_SPREAD: u32 = 16;
 /// Cells above this are those without a position.
 const PLACELESS: u32 = 0xFFFF_0000;
 
@@ -41,8 +47,17 @@ impl Cell {
         }
         hilbert::index((self.0 >> 16) as u16, (self.0 & 0xFFFF) as u16).into()
     }
+    /// The group of cells that are kept together, by its place along the curve and its name: cells that lie beside each other.
+    pub fn group(self) -> (u64, String) {
+        if self.0 >= PLACELESS {
+            let group = (self.0 - PLACELESS) / GROUP_SPREAD;
+            return (u64::from(u32::MAX) + u64::from(group), format!("n{group}"));
+        }
+        let [column, row] = [self.0 >> 16, self.0 & 0xFFFF].map(|index| index >> GROUP_BITS);
+        (self.on_curve() >> (2 * GROUP_BITS), format!("e{column}n{row}"))
+    }
     fn at(point: [f64; 2]) -> Self {
-        let index = |value: f64| (value / SIDE).floor().clamp(0.0, f64::from(0xFFFE_u16)) as u32;
+        let index = |value: f64| (value / SIDE).floor().rem_euclid(AROUND) as u32;
         Self(index(point[0]) << 16 | index(point[1]))
     }
     /// By an identifier alone.
@@ -275,11 +290,32 @@ mod tests {
     }
 
     #[test]
+    fn the_grid_goes_round_and_groups_follow_the_curve() {
+        let at = |east: f64, north: f64| Cell::at([east, north]);
+        let zoned = at(32_565_400.0, 5_950_900.0);
+        assert_ne!(zoned, at(32_565_700.0, 5_950_900.0), "eastings with their zone are told apart");
+        for cell in [zoned, at(-5.0, f64::MAX), at(f64::NAN, f64::INFINITY), at(1e300, -1e300)] {
+            assert_eq!(Cell::parse(&cell.key()), Some(cell));
+            assert!(cell.on_curve() < u64::from(u32::MAX));
+        }
+        // Cells of a group follow each other along the curve, and so do groups.
+        let side = |index: i32| 10.0 + 250.0 * f64::from(index);
+        let mut cells: Vec<Cell> =
+            (0..24).flat_map(|x| (0..24).map(move |y| at(565_000.0 + side(x), 5_950_000.0 + side(y)))).collect();
+        cells.extend((0..SPREAD).map(Cell::spread));
+        cells.sort_by_key(|cell| cell.on_curve());
+        let groups: Vec<(u64, String)> = cells.chunk_by(|a, b| a.group() == b.group()).map(|cells| cells[0].group()).collect();
+        let names: std::collections::BTreeSet<&String> = groups.iter().map(|(_, name)| name).collect();
+        assert!(groups.is_sorted_by(|a, b| a.0 < b.0) && names.len() == groups.len(), "{groups:?}");
+        assert!((36 + 4..=49 + 4).contains(&groups.len()), "{}", groups.len());
+    }
+
+    #[test]
     fn an_object_stays_where_it_was_first_seen_and_what_has_no_place_goes_with_it() {
         let mut router = Router::default();
         let place = router.route(&seen("P", Some([565_400.0, 5_950_900.0]), r#"{"istTeilVon":"G"}"#)).unwrap();
-        assert_eq!(place.key(), "e1130n11901");
-        assert_eq!(Cell::parse("e1130n11901"), Some(place));
+        assert_eq!(place.key(), "e2261n23803");
+        assert_eq!(Cell::parse("e2261n23803"), Some(place));
         assert!(router.route(&seen("G", None, "{}")).is_none(), "not known before the delivery's end");
         assert_eq!(router.settle("G"), place);
         let lost = router.settle("H");

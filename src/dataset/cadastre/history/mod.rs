@@ -5,7 +5,7 @@
 //! store → parcels (versions and lineage), changes between two dates, receipts
 //! ```
 //!
-//! The store is a pack with an entry for each *cell*: the objects of a square of half a kilometre with what belongs to them. A night's
+//! The store is a pack with an entry for each *cell*: the objects of a square of 250 m with what belongs to them. A night's
 //! changes are folded into the cells they touch; all others are taken over as bytes. The result is the same, byte by byte, as from
 //! all deliveries at once.
 
@@ -28,7 +28,7 @@ mod spill;
 pub mod state;
 pub mod store;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use super::Options;
 

@@ -12,7 +12,7 @@ use crate::dataset::cadastre::areas::{CellAreas, Links, Lots};
 use crate::dataset::cadastre::nas::Root;
 use crate::dataset::cadastre::read::{self, Summary};
 use crate::dataset::cadastre::row::{Row, from_ipc, to_ipc};
-use crate::dataset::cadastre::tables::Lookups;
+use crate::dataset::cadastre::tables::{Lookups, asks};
 use crate::dataset::cadastre::tiles::{Blocks, drawn_blocks, drawn_entry};
 use crate::dataset::cadastre::{Options, READ};
 use crate::dataset::{Outcome, PlanContext, UnitContext, UnitResult, check};
@@ -397,8 +397,9 @@ fn fold(params: &Params, draw: Option<&Blocks>, before: Parts, rows: Vec<(usize,
         let shown = parcels.iter().chain(&ground).copied().filter(is_shown);
         lots = Lots::of(shown, draw, params.crs.filter(|_| params.quality))?.into_bytes()?;
     }
-    let names = Lookups::of_cell(rows.iter().filter(|row| holds(row, params.as_of.as_deref()))).into_bytes();
-    Ok(([bytes(&parcels)?, bytes(&ground)?, bytes(&objects)?, links, drawn_parcels, drawn_ground, lots, names], info, odd))
+    let holding = rows.iter().filter(|row| holds(row, params.as_of.as_deref()));
+    let (names, asks) = (Lookups::of_cell(holding.clone()).into_bytes(), asks(holding));
+    Ok(([bytes(&parcels)?, bytes(&ground)?, bytes(&objects)?, links, drawn_parcels, drawn_ground, lots, names, asks], info, odd))
 }
 
 /// Applies operations, each with the number of its delivery, in the order of the deliveries.

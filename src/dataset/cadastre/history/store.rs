@@ -39,8 +39,10 @@ const DRAWN_GROUND: &str = "drawn/ground/";
 const LOTS: &str = "lots/";
 /// Entries with what the tables of other cells may want to know of a cell: see [`crate::dataset::cadastre::tables`].
 const NAMES: &str = "names/";
+/// Entries that say which of these the tables of a cell look up.
+const ASKS: &str = "asks/";
 /// What belongs to a cell, in this order: its rows, then what is told of them.
-pub(super) const PARTS: [&str; 8] = [PARCELS, GROUND, OBJECTS, LINKS, DRAWN_PARCELS, DRAWN_GROUND, LOTS, NAMES];
+pub(super) const PARTS: [&str; 9] = [PARCELS, GROUND, OBJECTS, LINKS, DRAWN_PARCELS, DRAWN_GROUND, LOTS, NAMES, ASKS];
 /// Those with rows.
 pub(super) const ROWS: [&str; 3] = [PARCELS, GROUND, OBJECTS];
 /// Bytes of cells that are in memory at once when all are gone through.
@@ -132,6 +134,10 @@ pub enum Need {
     Areas,
     /// All rows, and what they refer to.
     Links,
+    /// All rows.
+    Rows,
+    /// What its tables look up, and what the tables of others may.
+    Names,
 }
 
 /// The entries of a cell that the state has, as inputs of a unit.
@@ -141,9 +147,59 @@ pub fn inputs_of(state: &UnitResult, pack: &Pack, key: &str, need: Need) -> Vec<
         Need::Drawn => &[PARCELS, GROUND, DRAWN_PARCELS, DRAWN_GROUND],
         Need::Areas => &[PARCELS, GROUND, LOTS],
         Need::Links => &[PARCELS, GROUND, OBJECTS, LINKS],
+        Need::Rows => &ROWS,
+        Need::Names => &[NAMES, ASKS],
     };
     let names = parts.iter().map(|part| format!("{part}{key}"));
     names.filter_map(|name| pack.entries().get(&name).map(|info| state.entry_as_input(&name, *info))).collect()
+}
+
+/// Cells that are kept together, by their keys.
+pub struct Group {
+    /// Its place along the Hilbert curve; those without a place come last.
+    pub place: u64,
+    /// Its name.
+    pub name: String,
+    /// Along the curve.
+    pub cells: Vec<String>,
+}
+
+/// The cells of a state by their groups, in the order of [`each_cell`].
+///
+/// # Errors
+/// When the state cannot be read.
+pub fn groups(state: &UnitResult) -> Result<Vec<Group>> {
+    let mut cells: Vec<Cell> = cells(state)?.keys().filter_map(|key| Cell::parse(key)).collect();
+    cells.sort_by_key(|cell| cell.on_curve());
+    let groups = cells.chunk_by(|a, b| a.group() == b.group()).filter_map(|cells| {
+        let (place, name) = cells.first()?.group();
+        Some(Group { place, name, cells: cells.iter().map(|cell| cell.key()).collect() })
+    });
+    Ok(groups.collect())
+}
+
+/// What an entry that is the input of a unit tells, and of which cell.
+pub fn part_and_cell(input: &Input) -> Option<(&str, &str)> {
+    input.member.as_deref()?.rsplit_once('/')
+}
+
+/// Reads entries that are inputs of a unit, of several packs.
+#[derive(Default)]
+pub struct Entries(BTreeMap<PathBuf, Pack>);
+
+impl Entries {
+    /// The bytes of one.
+    ///
+    /// # Errors
+    /// When it is no entry, or cannot be read.
+    pub fn read(&mut self, input: &Input) -> Result<Vec<u8>> {
+        let name = input.member.as_deref();
+        let name = name.ok_or_else(|| Error::new("mk::run::input", format!("the input {} is no entry of a pack", input.name)))?;
+        match self.0.get_mut(&input.path) {
+            Some(pack) => pack.read(name),
+            None => self.0.entry(input.path.clone()).or_insert(Pack::open(&input.path)?).read(name),
+        }
+    }
 }
 
 /// The versions of all parcels, cell by cell.
@@ -188,16 +244,9 @@ pub fn each_cell_of_parcels<T: Send>(
     each_cell_of(state, &[PARCELS], make, take)
 }
 
-/// As [`each_cell`], of what the tables of others may want to know.
-///
-/// # Errors
-/// As there.
-pub fn each_names<T: Send>(
-    state: &UnitResult,
-    make: impl Fn(Vec<Vec<u8>>) -> Result<T> + Sync,
-    take: impl FnMut(T) -> Result<()> + Send,
-) -> Result<()> {
-    each_cell_of(state, &[NAMES], make, take)
+/// True for what the tables of other cells may want to know of a cell.
+pub fn is_names(input: &Input) -> bool {
+    input.member.as_deref().is_some_and(|name| name.starts_with(NAMES))
 }
 
 fn each_cell_of<T: Send>(
@@ -273,6 +322,13 @@ pub fn each_shown(
 pub struct RowsAt<'i> {
     path: &'i Path,
     entries: Vec<String>,
+}
+
+impl RowsAt<'_> {
+    /// The key of their cell.
+    pub fn cell(&self) -> &str {
+        self.entries.first().and_then(|name| name.rsplit_once('/')).map_or("", |(_, cell)| cell)
+    }
 }
 
 /// What is said of the drawn rows of the cells that are the inputs of a unit, in their order, with where these rows are.

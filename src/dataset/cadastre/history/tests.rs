@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 /// The town's cadastre on a night: the folder, and the deliveries in the order of their arrival.
-pub(super) fn town(dialect: Dialect, nights: u32) -> (tempfile::TempDir, Vec<PathBuf>) {
+pub(in crate::dataset::cadastre) fn town(dialect: Dialect, nights: u32) -> (tempfile::TempDir, Vec<PathBuf>) {
     town_of(dialect, &(1..=nights).collect::<Vec<_>>(), false)
 }
 
@@ -221,7 +221,7 @@ fn split_or_repeated_or_late_deliveries_give_the_same_store() {
     assert_eq!(content(&play(&parts).run()), expected);
 }
 
-pub(super) fn unpacked(path: &Path) -> String {
+pub(in crate::dataset::cadastre) fn unpacked(path: &Path) -> String {
     let mut text = String::new();
     std::io::Read::read_to_string(&mut flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()), &mut text).unwrap();
     text

@@ -53,8 +53,7 @@ pub fn addresses(classes: &Classes<'_>, lookups: &Lookups) -> Result<RecordBatch
             continue;
         }
         let part = |name: &str| object.text(&[name]).unwrap_or_default();
-        let municipality = format!("{}{}{}{}", part("land"), part("regierungsbezirk"), part("kreis"), part("gemeinde"));
-        let street_key = format!("{municipality}{}", part("strassenschluessel"));
+        let [municipality, street_key] = keys(object);
         let whole = format!("{}{}", part("hausnummer"), part("adressierungszusatz"));
         let position = Address::of(object);
         let cells = Cells {
@@ -70,6 +69,14 @@ pub fn addresses(classes: &Classes<'_>, lookups: &Lookups) -> Result<RecordBatch
         table.push(cells.row(lookups), object.row.geometry.as_deref());
     }
     table.finish()
+}
+
+/// The keys of the Gemeinde and of the street of a georeferenced address.
+pub(super) fn keys(object: &Object<'_>) -> [String; 2] {
+    let part = |name: &str| object.text(&[name]).unwrap_or_default();
+    let municipality = format!("{}{}{}{}", part("land"), part("regierungsbezirk"), part("kreis"), part("gemeinde"));
+    let street = format!("{municipality}{}", part("strassenschluessel"));
+    [municipality, street]
 }
 
 struct Cells<'c, 'r> {

@@ -45,11 +45,11 @@ pub struct Lookups {
     /// The text on land use that parcels carry, by their identifiers.
     pub uses: Table<String>,
     /// Positions of points that lie in another cell.
-    positions: Table<(usize, String, Vec<u8>)>,
+    pub(super) positions: Table<(usize, String, Vec<u8>)>,
     /// Objects that are houses.
-    houses: HashSet<String, RandomState>,
+    pub(super) houses: HashSet<String, RandomState>,
     /// Georeferenced addresses, before all houses are known.
-    loose: Vec<(Vec<String>, Address)>,
+    pub(super) loose: Vec<(Vec<String>, Address)>,
 }
 
 /// A position of a point; the greatest is drawn.
@@ -336,7 +336,7 @@ fn keep_greatest<T: Ord>(map: &mut Table<T>, key: String, value: T) {
 }
 
 /// The objects that a georeferenced address says it belongs to.
-fn references<'o>(object: &Object<'o>) -> impl Iterator<Item = Cow<'o, str>> {
+pub(super) fn references<'o>(object: &Object<'o>) -> impl Iterator<Item = Cow<'o, str>> {
     ["hatAuch", "zeigtAuf", "weistAuf", "verweistAuf"].into_iter().flat_map(|name| object.list(name))
 }
 
@@ -372,11 +372,11 @@ pub(super) fn gemarkung_key(object: &Object<'_>, path: &str) -> Option<String> {
     Some(format!("{land}{number}"))
 }
 
-fn street_key(object: &Object<'_>, path: &str) -> Option<String> {
+pub(super) fn street_key(object: &Object<'_>, path: &str) -> Option<String> {
     Some(format!("{}{}", municipality_key(object, path)?, object.text(&[path, "lage"])?))
 }
 
-fn place(object: &Object<'_>) -> Option<Place> {
+pub(super) fn place(object: &Object<'_>) -> Option<Place> {
     let number = object.text(&["hausnummer"]).or_else(|| object.text(&["pseudonummer"])).map(Cow::into_owned);
     if let Some(name) = object.text(&["lagebezeichnung", "unverschluesselt"]) {
         return Some(Place { name: Some(name.into_owned()), key: None, number });

@@ -8,19 +8,24 @@ mod district;
 mod generic;
 mod land_use;
 mod lookups;
+pub mod names;
 mod parcel;
 mod pieces;
+pub mod rows;
 mod structure;
+#[cfg(test)]
+mod tests;
 
 pub use land_use::labels;
 pub use lookups::Lookups;
-pub use pieces::pieces;
+pub use names::asks;
 
 use super::attributes::Attributes;
 use super::row::Row;
 use crate::error::{Error, Result};
 use arrow::array::{ArrayRef, BinaryBuilder, Float64Builder, Int32Builder, RecordBatch, StringBuilder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use pieces::pieces;
 use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
@@ -73,6 +78,9 @@ pub static TABLES: [&Spec; 9] = [
 
 /// Index of `NutzungFlurstueck` among [`TABLES`]: its rows come from the blocks of the stage `areas`, not from the cells.
 pub const PIECES: usize = TABLES.len() - 1;
+/// Index of `objekt` among [`TABLES`].
+#[cfg(test)]
+pub const GENERIC: usize = PIECES - 1;
 
 /// Type of a column.
 #[derive(Clone, Copy, PartialEq)]

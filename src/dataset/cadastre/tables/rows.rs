@@ -1,0 +1,204 @@
+//! Stage `tables`: the rows of all tables, a unit for each group of cells, which lie together on the map. A cell whose objects are the
+//! same, whose names are, and what its parcels and land use share, has the rows of the last result.
+//!
+//! ```text
+//! flurstueck.arrow   the rows of the table `Flurstueck`: a batch for each cell that has any, along the Hilbert curve, and so within
+//! made.json          for each cell what its rows were made of, and which tables have a batch of it
+//! ```
+
+use super::names::ANSWERS;
+use super::{GEOMETRY, Lookups, PIECES, TABLES, pieces, tables};
+use crate::dataset::cadastre::columns;
+use crate::dataset::cadastre::history::store;
+use crate::dataset::cadastre::row::{Row, from_ipc};
+use crate::dataset::cadastre::{AREAS, NAMES, Options, STATE, areas, files};
+use crate::dataset::{Outcome, PlanContext, UnitContext, UnitResult};
+use crate::error::{Error, Result};
+use crate::format::geoparquet::sorted;
+use crate::io::Digest;
+use crate::plan::{Input, UnitSpec};
+use arrow::array::{Array, RecordBatch};
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use store::{Entries, Need};
+
+/// The entry that says what the rows of each cell were made of.
+const MADE: &str = "made.json";
+/// Cells whose tables are made at once.
+const AT_ONCE: usize = 4;
+
+/// What the assembly wants to know of a group.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct GroupSummary {
+    /// Its place along the Hilbert curve.
+    pub place: u64,
+    /// Rows of each table that have a geometry.
+    pub located: [u64; TABLES.len()],
+}
+
+/// The entry with the rows of a table.
+pub fn entry(table: usize) -> String {
+    format!("{}.arrow", TABLES[table].file)
+}
+
+/// The rows of a cell in all tables, with what they were made of.
+type Made = (Digest, Vec<Option<RecordBatch>>);
+
+/// One unit for each group of cells of the state, where tables are wanted.
+///
+/// # Errors
+/// When an earlier result cannot be read.
+pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
+    let mut units = Vec::new();
+    for state in context.earlier.get(STATE).into_iter().flatten().filter(|_| files::are_wanted(|name| context.wants(name))) {
+        let pack = state.pack()?;
+        let mut told: BTreeMap<String, Vec<Input>> = BTreeMap::new();
+        for result in [NAMES, AREAS].into_iter().filter_map(|stage| context.earlier.get(stage)).flatten() {
+            for (name, info) in result.pack()?.entries() {
+                if let Some((ANSWERS | areas::PIECES | areas::TEXTS, cell)) = name.split_once('/') {
+                    told.entry(cell.to_owned()).or_default().push(result.entry_as_input(name, *info));
+                }
+            }
+        }
+        for store::Group { place, name, cells } in store::groups(state)? {
+            let of_cell = |cell: &String| {
+                let rows = store::inputs_of(state, &pack, cell, Need::Rows);
+                rows.into_iter().chain(told.remove(cell).into_iter().flatten()).collect::<Vec<_>>()
+            };
+            let inputs: Vec<Input> = cells.iter().map(of_cell).collect::<Vec<_>>().concat();
+            let size: u64 = inputs.iter().map(|input| input.size).sum();
+            let params = serde_json::json!({
+                "as_of": options.moment(), "history": options.history, "group": name, "place": place,
+            });
+            units.push(UnitSpec {
+                key: name,
+                inputs,
+                params,
+                bbox: None,
+                memory_mb: 16 + (size >> 20).saturating_mul(4),
+                cost: size,
+            });
+        }
+    }
+    Ok(units)
+}
+
+/// Makes the rows of a group.
+///
+/// # Errors
+/// When an input cannot be read, a table not be made, or the result not be written.
+pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
+    let how = serde_json::json!([unit.params["as_of"], unit.params["history"]]).to_string();
+    let mut earlier = Earlier::of(context.previous);
+    let mut entries = Entries::default();
+    let mut batches: Vec<Vec<RecordBatch>> = vec![Vec::new(); TABLES.len()];
+    let mut made: Vec<(&str, Digest, Vec<bool>)> = Vec::new();
+    let cell_of = |input: &Input| store::part_and_cell(input).map(|(_, cell)| cell.to_owned());
+    let cells: Vec<&[Input]> = unit.inputs.chunk_by(|a, b| cell_of(a) == cell_of(b)).collect();
+    for some in cells.chunks(AT_ONCE) {
+        context.check()?;
+        let mut works = Vec::new();
+        for inputs in some {
+            let Some((_, cell)) = inputs.first().and_then(store::part_and_cell) else { continue };
+            let parts = inputs.iter().flat_map(|input| {
+                let part = store::part_and_cell(input).map_or("", |(part, _)| part);
+                [part.as_bytes(), &input.digest.as_bytes()[..]]
+            });
+            let made_of = Digest::of_parts([how.as_bytes()].into_iter().chain(parts));
+            let known = earlier.0.remove(cell).filter(|(of, _)| *of == made_of).map(|(_, tables)| tables);
+            let read = match known {
+                Some(tables) => Ok(tables),
+                None => Err(inputs.iter().map(|input| Ok((input, entries.read(input)?))).collect::<Result<Vec<_>>>()?),
+            };
+            works.push((cell, made_of, read));
+        }
+        let done = works.into_par_iter().map(|(cell, made_of, read)| match read {
+            Ok(tables) => Ok((cell, made_of, tables)),
+            Err(read) => Ok((cell, made_of, make(options, read)?)),
+        });
+        for (cell, made_of, tables) in done.collect::<Result<Vec<_>>>()? {
+            made.push((cell, made_of, tables.iter().map(Option::is_some).collect()));
+            tables.into_iter().zip(&mut batches).for_each(|(rows, batches)| batches.extend(rows));
+        }
+    }
+    let mut located = [0; TABLES.len()];
+    for (index, (batches, located)) in batches.into_iter().zip(&mut located).enumerate() {
+        // The geometry is the last column.
+        let shapes = batches.iter().filter_map(|rows| rows.columns().last());
+        *located = shapes.map(|column| (column.len() - column.null_count()) as u64).sum();
+        if !batches.is_empty() {
+            context.pack.add(&entry(index), &columns::to_ipc(&TABLES[index].schema(), &batches)?)?;
+        }
+    }
+    context.pack.add(MADE, &serde_json::to_vec(&made).map_err(store::unwritable)?)?;
+    let place = unit.params["place"].as_u64().unwrap_or_default();
+    let summary = serde_json::to_value(GroupSummary { place, located }).map_err(store::unwritable)?;
+    Ok(Outcome { summary, ..Outcome::default() })
+}
+
+/// The rows of a cell in all tables, from what was read of it.
+fn make(options: &Options, read: Vec<(&Input, Vec<u8>)>) -> Result<Vec<Option<RecordBatch>>> {
+    let mut lookups = Lookups::default();
+    let (mut rows, mut shares): (Vec<Vec<u8>>, Vec<Row>) = (Vec::new(), Vec::new());
+    for (input, bytes) in read {
+        match store::part_and_cell(input) {
+            Some((ANSWERS, _)) => lookups.add(Lookups::from_bytes(&bytes)?),
+            Some((areas::PIECES, _)) => shares.extend(from_ipc(bytes)?),
+            Some((areas::TEXTS, _)) => lookups.uses.extend(areas::texts(&bytes)?),
+            _ => rows.push(bytes),
+        }
+    }
+    lookups.settle();
+    let made = tables(&store::shown(rows, options, |_| true)?, &lookups)?;
+    let mut all = made.iter().map(|table| sorted(table, GEOMETRY)).collect::<Result<Vec<_>>>()?;
+    all.insert(PIECES, sorted(&pieces(&shares)?, GEOMETRY)?);
+    Ok(all.into_iter().map(|rows| (rows.num_rows() > 0).then_some(rows)).collect())
+}
+
+/// What the last result holds, by cell.
+#[derive(Default)]
+struct Earlier(BTreeMap<String, Made>);
+
+impl Earlier {
+    /// From the unit's last result; what cannot be read is made again.
+    fn of(previous: Option<&UnitResult>) -> Self {
+        previous.and_then(|previous| Self::read(previous).ok()).unwrap_or_default()
+    }
+
+    fn read(previous: &UnitResult) -> Result<Self> {
+        let unexpected = || Error::new("mk::run::result", "the result of a unit is not as expected");
+        let mut pack = previous.pack()?;
+        let made: Vec<(String, Digest, Vec<bool>)> =
+            serde_json::from_slice(&pack.read(MADE)?).map_err(|error| unexpected().because(error))?;
+        let mut tables = Vec::new();
+        for table in 0..TABLES.len() {
+            tables.push(batches(previous, table)?.into_iter());
+        }
+        let mut known = BTreeMap::new();
+        for (cell, made_of, has) in made {
+            if has.len() != TABLES.len() {
+                return Err(unexpected());
+            }
+            let take = |(has, rows): (bool, &mut std::vec::IntoIter<RecordBatch>)| {
+                if has { rows.next().map(Some).ok_or_else(unexpected) } else { Ok(None) }
+            };
+            let rows = has.into_iter().zip(&mut tables).map(take).collect::<Result<Vec<_>>>()?;
+            known.insert(cell, (made_of, rows));
+        }
+        Ok(Self(known))
+    }
+}
+
+/// The rows of a table that a result of this stage holds, cell by cell.
+///
+/// # Errors
+/// When they cannot be read.
+pub fn batches(result: &UnitResult, table: usize) -> Result<Vec<RecordBatch>> {
+    let mut pack = result.pack()?;
+    let name = entry(table);
+    if !pack.entries().contains_key(&name) {
+        return Ok(Vec::new());
+    }
+    columns::from_ipc(&pack.read(&name)?.into(), &TABLES[table].schema())
+}
