@@ -58,10 +58,13 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
     // Each result is brought to disk once, at the end.
     atomic::let_pass();
     let mut finished = crate::night(&pipeline, &options, &Reporter::new(ui))?;
-    let files = match release::current(&workspace)? {
+    let moved = match release::current(&workspace)? {
         Some(id) => move_results(&pipeline, &release::folder(&workspace, &id), &args.output)?,
-        None => 0,
+        None => Moved::default(),
     };
+    // Both take the system a while; what is left of the workspace goes with its folder.
+    rayon::join(|| moved.paths.par_iter().try_for_each(|path| atomic::keep(path)), || atomic::remove_files_below(&workspace)).0?;
+    let files = moved.files;
     // The release was a means: its folder is gone.
     finished.summary.release = None;
     if ui.json {
@@ -120,9 +123,18 @@ fn parse(text: &str) -> Result<Pipeline> {
     })
 }
 
-/// Moves what was made into the folder of the results; gives the number of files.
-fn move_results(pipeline: &Pipeline, release: &Path, output: &Path) -> Result<u64> {
-    let (mut files, mut kept) = (0, Vec::new());
+/// What was moved into the folder of the results, and is to be brought to disk.
+#[derive(Default)]
+struct Moved {
+    /// The number of files.
+    files: u64,
+    /// These, and the folders.
+    paths: Vec<PathBuf>,
+}
+
+/// Moves what was made into the folder of the results.
+fn move_results(pipeline: &Pipeline, release: &Path, output: &Path) -> Result<Moved> {
+    let mut moved = Moved::default();
     for dataset in &pipeline.datasets {
         let audience = if dataset.audience == Audience::Public { "public" } else { "internal" };
         let folder = release.join(audience).join(&dataset.id);
@@ -130,7 +142,7 @@ fn move_results(pipeline: &Pipeline, release: &Path, output: &Path) -> Result<u6
         for entry in entries.flatten() {
             for file in walkdir::WalkDir::new(entry.path()).into_iter().flatten() {
                 writable(file.path(), file.file_type().is_dir())?;
-                files += u64::from(file.file_type().is_file());
+                moved.files += u64::from(file.file_type().is_file());
             }
             let target = output.join(entry.file_name());
             if target.is_dir() {
@@ -138,12 +150,11 @@ fn move_results(pipeline: &Pipeline, release: &Path, output: &Path) -> Result<u6
             }
             writable(&folder, true)?;
             atomic::rename(&entry.path(), &target)?;
-            kept.extend(walkdir::WalkDir::new(&target).into_iter().flatten().map(walkdir::DirEntry::into_path));
+            moved.paths.extend(walkdir::WalkDir::new(&target).into_iter().flatten().map(walkdir::DirEntry::into_path));
         }
     }
-    kept.push(output.to_owned());
-    kept.par_iter().try_for_each(|path| atomic::keep(path))?;
-    Ok(files)
+    moved.paths.push(output.to_owned());
+    Ok(moved)
 }
 
 /// What a release seals, its new owner may change.
