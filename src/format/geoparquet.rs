@@ -5,6 +5,10 @@
 //! `bbox` (a struct of four doubles) whose statistics let a reader skip row groups, and the key `geo`. Rows keep their order; see
 //! [`sorted`] for one that makes the row groups small on the map.
 
+mod parts;
+
+pub use parts::{join_file, part};
+
 use crate::crs::{Bbox, Crs};
 use crate::error::{Error, Result};
 use crate::format::wkb::{self, Summary};
@@ -136,6 +140,12 @@ struct Seen {
     z: [f64; 2],
 }
 
+impl Default for Seen {
+    fn default() -> Self {
+        Self { types: BTreeSet::new(), bbox: Bbox::EMPTY, z: [f64::INFINITY, f64::NEG_INFINITY] }
+    }
+}
+
 impl<W: Write + Send> Writer<W> {
     /// Begins a file with the columns of `schema` and the column [`COVERING`] after them.
     ///
@@ -143,27 +153,10 @@ impl<W: Write + Send> Writer<W> {
     /// When `schema` has no binary column of the given name, or one named [`COVERING`].
     pub fn new(output: W, schema: &SchemaRef, options: &Options) -> Result<Self> {
         let geometry = schema.index_of(&options.geometry).map_err(failed)?;
-        if schema.field(geometry).data_type() != &DataType::Binary || schema.index_of(COVERING).is_ok() {
-            return Err(failed(format!("'{}' is to be a column of bytes, '{COVERING}' not to be taken", options.geometry)));
-        }
-        let mut fields: Vec<Arc<Field>> = schema.fields().iter().cloned().collect();
-        fields.push(Arc::new(Field::new(COVERING, DataType::Struct(corner_fields()), true)));
-        let schema = Arc::new(Schema::new(fields));
-        let column = ColumnPath::new(vec![options.geometry.clone()]);
-        let mut properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::try_new(options.zstd_level).map_err(failed)?))
-            .set_max_row_group_row_count(Some(options.row_group_rows.max(1)))
-            .set_column_dictionary_enabled(column.clone(), false)
-            .set_column_statistics_enabled(column, EnabledStatistics::None);
-        let corners = CORNERS.map(|corner| vec![COVERING.to_owned(), corner.to_owned()]);
-        for path in corners.into_iter().chain(options.unique.iter().map(|name| vec![name.clone()])) {
-            let path = ColumnPath::new(path);
-            properties = properties.set_column_dictionary_enabled(path, false);
-        }
-        let arrow = ArrowWriterOptions::new().with_properties(properties.build());
+        let schema = with_covering(schema, options)?;
+        let arrow = ArrowWriterOptions::new().with_properties(properties(options)?);
         let parquet = ArrowWriter::try_new_with_options(output, Arc::clone(&schema), arrow).map_err(failed)?;
-        let seen = Seen { types: BTreeSet::new(), bbox: Bbox::EMPTY, z: [f64::INFINITY, f64::NEG_INFINITY] };
-        Ok(Self { parquet, schema, geometry, crs: options.crs, seen })
+        Ok(Self { parquet, schema, geometry, crs: options.crs, seen: Seen::default() })
     }
     /// Adds rows.
     ///
@@ -191,6 +184,32 @@ impl<W: Write + Send> Writer<W> {
         self.parquet.append_key_value_metadata(KeyValue::new("geo".to_owned(), geo.to_string()));
         self.parquet.into_inner().map_err(failed)
     }
+}
+
+/// The columns of the rows, and the covering after them.
+fn with_covering(schema: &SchemaRef, options: &Options) -> Result<SchemaRef> {
+    let geometry = schema.index_of(&options.geometry).map_err(failed)?;
+    if schema.field(geometry).data_type() != &DataType::Binary || schema.index_of(COVERING).is_ok() {
+        return Err(failed(format!("'{}' is to be a column of bytes, '{COVERING}' not to be taken", options.geometry)));
+    }
+    let mut fields: Vec<Arc<Field>> = schema.fields().iter().cloned().collect();
+    fields.push(Arc::new(Field::new(COVERING, DataType::Struct(corner_fields()), true)));
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+/// How the columns are encoded.
+fn properties(options: &Options) -> Result<WriterProperties> {
+    let column = ColumnPath::new(vec![options.geometry.clone()]);
+    let mut properties = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(options.zstd_level).map_err(failed)?))
+        .set_max_row_group_row_count(Some(options.row_group_rows.max(1)))
+        .set_column_dictionary_enabled(column.clone(), false)
+        .set_column_statistics_enabled(column, EnabledStatistics::None);
+    let corners = CORNERS.map(|corner| vec![COVERING.to_owned(), corner.to_owned()]);
+    for path in corners.into_iter().chain(options.unique.iter().map(|name| vec![name.clone()])) {
+        properties = properties.set_column_dictionary_enabled(ColumnPath::new(path), false);
+    }
+    Ok(properties.build())
 }
 
 /// Begins a file for rows as they are, whose geometries nobody looks at: with all types that there may be and without extents.
@@ -286,7 +305,7 @@ mod tests {
     use arrow::datatypes::Float64Type;
     use geo::{Geometry, Point};
 
-    fn table(rows: u32) -> RecordBatch {
+    pub(super) fn table(rows: u32) -> RecordBatch {
         let names: StringArray = (0..rows).map(|row| Some(format!("{row:05}"))).collect();
         let shapes: BinaryArray = (0..rows)
             .map(|row| {

@@ -106,15 +106,24 @@ fn gathered<'r>(options: &Options, context: &AssembleContext<'r>) -> Result<Vec<
     Table::all(context.results.get(ROWS).map_or(&[][..], Vec::as_slice), own.finish()?)
 }
 
+/// How GeoParquet files are written.
+pub fn parquet_options(crs: Option<Crs>) -> geoparquet::Options {
+    let unique = UNIQUE.map(str::to_owned).to_vec();
+    geoparquet::Options { unique, ..geoparquet::Options::new(GEOMETRY, crs) }
+}
+
 fn write_parquet(spec: &Spec, spool: &Table<'_>, crs: Option<Crs>, context: &AssembleContext<'_>) -> Result<Vec<Artefact>> {
     let path = format!("{}.parquet", spec.file);
     let written = context.artefact(&path, "application/vnd.apache.parquet", "GeoParquet 1.1", spec.title);
     if is_kept(&path, spool, crs, context) {
         return Ok(vec![written]);
     }
-    let unique = UNIQUE.map(str::to_owned).to_vec();
-    let options = geoparquet::Options { unique, ..geoparquet::Options::new(GEOMETRY, crs) };
-    geoparquet::write_file(&context.output.join(&path), spool.schema(), spool.batches()?, &options)?;
+    let options = parquet_options(crs);
+    let file = context.output.join(&path);
+    match spool.parts(&options)? {
+        Some(parts) => geoparquet::join_file(&file, spool.schema(), parts, &options)?,
+        None => geoparquet::write_file(&file, spool.schema(), spool.batches()?, &options)?,
+    }
     Ok(vec![written])
 }
 

@@ -5,6 +5,7 @@ use super::tables::TABLES;
 use super::tables::rows::{self, GroupSummary};
 use crate::dataset::UnitResult;
 use crate::error::{Error, Result};
+use crate::format::geoparquet;
 use crate::io::Digest;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
@@ -30,6 +31,7 @@ pub struct Spool {
     path: PathBuf,
     file: Option<StreamWriter<BufWriter<File>>>,
     rows: Vec<RecordBatch>,
+    count: u64,
     located: u64,
     /// Of all rows.
     content: blake3::Hasher,
@@ -47,6 +49,7 @@ impl Spools {
             path: folder.join(format!("{}.spool", spec.file)),
             file: None,
             rows: Vec::new(),
+            count: 0,
             located: 0,
             content: blake3::Hasher::new(),
         };
@@ -63,6 +66,7 @@ impl Spools {
         }
         self.size += rows.get_array_memory_size();
         let table = &mut self.tables[table];
+        table.count += rows.num_rows() as u64;
         // The geometry is the last column.
         table.located += rows.columns().last().map_or(0, |column| column.len() - column.null_count()) as u64;
         note(&mut table.content, &rows);
@@ -182,6 +186,24 @@ impl<'r> Table<'r> {
             Err(error) => vec![Err(error)],
         };
         Ok(self.groups.iter().flat_map(of_group).chain(self.own.batches()?))
+    }
+
+    /// The rows as parts of a GeoParquet file; `None` when some have none.
+    ///
+    /// # Errors
+    /// When a result cannot be read; the iterator's when a part cannot be read or be made.
+    pub fn parts<'t>(
+        &'t self,
+        options: &'t geoparquet::Options,
+    ) -> Result<Option<impl Iterator<Item = Result<Vec<u8>>> + use<'t, 'r>>> {
+        let Some(groups) = rows::parts(&self.groups, self.index)? else { return Ok(None) };
+        let name = rows::part(self.index);
+        let parts = groups.into_iter().map(move |result| result.pack()?.read(&name));
+        let own = || {
+            let rows = self.own.batches()?.collect::<Result<Vec<_>>>()?;
+            geoparquet::part(&self.schema, &rows, options)
+        };
+        Ok(Some(parts.chain((self.own.count > 0).then_some(()).into_iter().map(move |()| own()))))
     }
 
     /// All rows at once: only for tables of few.

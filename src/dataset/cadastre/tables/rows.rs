@@ -2,8 +2,9 @@
 //! same, whose names are, and what its parcels and land use share, has the rows of the last result.
 //!
 //! ```text
-//! flurstueck.arrow   the rows of the table `Flurstueck`: a batch for each cell that has any, along the Hilbert curve, and so within
-//! made.json          for each cell what its rows were made of, and which tables have a batch of it
+//! flurstueck.arrow    the rows of the table `Flurstueck`: a batch for each cell that has any, along the Hilbert curve, and so within
+//! flurstueck.parquet  the same rows as a part of the table's GeoParquet file
+//! made.json           for each cell what its rows were made of, and which tables have a batch of it
 //! ```
 
 use super::names::ANSWERS;
@@ -14,8 +15,8 @@ use crate::dataset::cadastre::row::{Row, from_ipc};
 use crate::dataset::cadastre::{AREAS, NAMES, Options, STATE, areas, files};
 use crate::dataset::{Outcome, PlanContext, UnitContext, UnitResult};
 use crate::error::{Error, Result};
-use crate::format::geoparquet::sorted;
-use crate::io::Digest;
+use crate::format::geoparquet::{self, sorted};
+use crate::io::{Digest, Pack};
 use crate::plan::{Input, UnitSpec};
 use arrow::array::{Array, RecordBatch};
 use rayon::prelude::*;
@@ -27,6 +28,8 @@ use store::{Entries, Need};
 const MADE: &str = "made.json";
 /// Cells whose tables are made at once.
 const AT_ONCE: usize = 4;
+/// Most parts of a file: each is a row group, and a reader begins with the directory of all. A stock of more groups has none.
+const MAX_PARTS: usize = 1024;
 
 /// What the assembly wants to know of a group.
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,6 +43,11 @@ pub struct GroupSummary {
 /// The entry with the rows of a table.
 pub fn entry(table: usize) -> String {
     format!("{}.arrow", TABLES[table].file)
+}
+
+/// The entry with the part of its GeoParquet file.
+pub fn part(table: usize) -> String {
+    format!("{}.parquet", TABLES[table].file)
 }
 
 /// The rows of a cell in all tables, with what they were made of.
@@ -61,7 +69,9 @@ pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpe
                 }
             }
         }
-        for store::Group { place, name, cells } in store::groups(state)? {
+        let groups = store::groups(state)?;
+        let parts = context.wants("parquet") && groups.len() <= MAX_PARTS;
+        for store::Group { place, name, cells } in groups {
             let of_cell = |cell: &String| {
                 let rows = store::inputs_of(state, &pack, cell, Need::Rows);
                 rows.into_iter().chain(told.remove(cell).into_iter().flatten()).collect::<Vec<_>>()
@@ -69,7 +79,7 @@ pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpe
             let inputs: Vec<Input> = cells.iter().map(of_cell).collect::<Vec<_>>().concat();
             let size: u64 = inputs.iter().map(|input| input.size).sum();
             let params = serde_json::json!({
-                "as_of": options.moment(), "history": options.history, "group": name, "place": place,
+                "as_of": options.moment(), "history": options.history, "group": name, "place": place, "parts": parts,
             });
             units.push(UnitSpec {
                 key: name,
@@ -123,18 +133,38 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
         }
     }
     let mut located = [0; TABLES.len()];
+    let mut before = context.previous.and_then(|previous| previous.pack().ok());
     for (index, (batches, located)) in batches.into_iter().zip(&mut located).enumerate() {
         // The geometry is the last column.
         let shapes = batches.iter().filter_map(|rows| rows.columns().last());
         *located = shapes.map(|column| (column.len() - column.null_count()) as u64).sum();
-        if !batches.is_empty() {
-            context.pack.add(&entry(index), &columns::to_ipc(&TABLES[index].schema(), &batches)?)?;
+        if batches.is_empty() {
+            continue;
+        }
+        let schema = TABLES[index].schema();
+        let bytes = columns::to_ipc(&schema, &batches)?;
+        context.pack.add(&entry(index), &bytes)?;
+        if unit.params["parts"] != true {
+            continue;
+        }
+        // Mostly a night changes rows of few tables.
+        match before.as_mut().filter(|before| has_same(before, index, &bytes)) {
+            Some(before) => context.pack.take_over(&part(index), before)?,
+            None => {
+                context.pack.add(&part(index), &geoparquet::part(&schema, &batches, &files::parquet_options(None))?)?;
+            }
         }
     }
     context.pack.add(MADE, &serde_json::to_vec(&made).map_err(store::unwritable)?)?;
     let place = unit.params["place"].as_u64().unwrap_or_default();
     let summary = serde_json::to_value(GroupSummary { place, located }).map_err(store::unwritable)?;
     Ok(Outcome { summary, ..Outcome::default() })
+}
+
+/// True when a result has these rows of a table, and a part of them.
+fn has_same(before: &Pack, table: usize, bytes: &[u8]) -> bool {
+    let (known, there) = (before.entries().get(&entry(table)), before.entries().contains_key(&part(table)));
+    there && known.is_some_and(|known| known.size == bytes.len() as u64 && known.digest == Digest::of(bytes))
 }
 
 /// The rows of a cell in all tables, from what was read of it.
@@ -188,6 +218,23 @@ impl Earlier {
         }
         Ok(Self(known))
     }
+}
+
+/// The parts of a table's GeoParquet file that results of this stage hold; `None` when one holds rows but no part.
+///
+/// # Errors
+/// When a result cannot be read.
+pub fn parts<'r>(results: &[&'r UnitResult], table: usize) -> Result<Option<Vec<&'r UnitResult>>> {
+    let mut parts = Vec::new();
+    for result in results {
+        let pack = result.pack()?;
+        match (pack.entries().contains_key(&entry(table)), pack.entries().contains_key(&part(table))) {
+            (true, true) => parts.push(*result),
+            (true, false) => return Ok(None),
+            (false, _) => {}
+        }
+    }
+    Ok(Some(parts))
 }
 
 /// The rows of a table that a result of this stage holds, cell by cell.

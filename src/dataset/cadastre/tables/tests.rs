@@ -1,6 +1,6 @@
 //! Rows that are kept from night to night are those that a run from the start would make, whatever has changed elsewhere.
 
-use super::rows::entry;
+use super::rows::{entry, part};
 use super::{GENERIC, TABLES};
 use crate::dataset::cadastre::history::tests::{town, unpacked};
 use crate::dataset::cadastre::{OWNERS, ROWS};
@@ -182,7 +182,8 @@ fn cells_that_are_as_they_were_are_not_made_again() {
     let mut pack = result.pack().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let mut other = crate::io::PackWriter::create(&folder.path().join("last")).unwrap();
-    for entry_name in pack.entries().keys().cloned().collect::<Vec<_>>() {
+    // But for its part of the file: that is made of the rows.
+    for entry_name in pack.entries().keys().filter(|name| **name != part(GENERIC)).cloned().collect::<Vec<_>>() {
         let mut bytes = pack.read(&entry_name).unwrap();
         if entry_name == entry(GENERIC) {
             let at = memchr::memmem::find(&bytes, b"AX_").unwrap();
