@@ -135,7 +135,7 @@ impl Dataset for Cadastre {
             Stage { name: "tiles", version: 7 },
             Stage { name: "owners", version: 1 },
             Stage { name: "names", version: 1 },
-            Stage { name: "tables", version: 2 },
+            Stage { name: "tables", version: 3 },
         ]
     }
     fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
@@ -161,7 +161,7 @@ impl Dataset for Cadastre {
         }
     }
     fn assemble_version(&self) -> u32 {
-        7
+        8
     }
     fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {
         assemble::assemble(&self.options, context)

@@ -15,6 +15,8 @@ use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+/// Rows that parts of a file are to have on average.
+const LEAST_IN_PART: u64 = 500;
 /// Bytes of rows that are kept in memory.
 const IN_MEMORY: usize = 16 << 20;
 
@@ -128,6 +130,8 @@ pub struct Table<'r> {
     index: usize,
     schema: SchemaRef,
     groups: Vec<&'r UnitResult>,
+    /// Rows of them.
+    count: u64,
     own: Spool,
     located: u64,
     content: Digest,
@@ -146,17 +150,18 @@ impl<'r> Table<'r> {
         }
         groups.sort_by_key(|(summary, ..)| summary.place);
         let table = |(index, own): (usize, Spool)| {
-            let (name, mut content, mut located, mut those) =
-                (rows::entry(index), blake3::Hasher::new(), own.located, Vec::new());
+            let (name, mut content, mut those) = (rows::entry(index), blake3::Hasher::new(), Vec::new());
+            let (mut count, mut located) = (0, own.located);
             for (summary, pack, result) in &groups {
                 if let Some(entry) = pack.entries().get(&name) {
                     content.update(entry.digest.as_bytes());
+                    count += summary.rows[index];
                     located += summary.located[index];
                     those.push(*result);
                 }
             }
             content.update(own.content.finalize().as_bytes());
-            Self { index, schema: TABLES[index].schema(), groups: those, own, located, content: content.finalize().into() }
+            Self { index, schema: TABLES[index].schema(), groups: those, count, own, located, content: content.finalize().into() }
         };
         Ok(own.into_iter().enumerate().map(table).collect())
     }
@@ -188,7 +193,7 @@ impl<'r> Table<'r> {
         Ok(self.groups.iter().flat_map(of_group).chain(self.own.batches()?))
     }
 
-    /// The rows as parts of a GeoParquet file; `None` when some have none.
+    /// The rows as parts of a GeoParquet file; `None` when some have none, or they are too small to be row groups.
     ///
     /// # Errors
     /// When a result cannot be read; the iterator's when a part cannot be read or be made.
@@ -196,6 +201,9 @@ impl<'r> Table<'r> {
         &'t self,
         options: &'t geoparquet::Options,
     ) -> Result<Option<impl Iterator<Item = Result<Vec<u8>>> + use<'t, 'r>>> {
+        if self.count < LEAST_IN_PART * self.groups.len() as u64 {
+            return Ok(None);
+        }
         let Some(groups) = rows::parts(&self.groups, self.index)? else { return Ok(None) };
         let name = rows::part(self.index);
         let parts = groups.into_iter().map(move |result| result.pack()?.read(&name));

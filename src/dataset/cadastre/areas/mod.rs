@@ -237,19 +237,12 @@ impl<'i> Ground<'i> {
     fn lots(&self, needed: &Digests, as_of: Option<&str>, context: &UnitContext<'_>) -> Result<LotsByDigest> {
         let mut reader = RowReader::default();
         let mut lots = LotsByDigest::default();
+        let marks = self.parcels.iter().chain(&self.uses);
+        let named: HashSet<&str, RandomState> =
+            marks.filter(|mark| needed.contains(&mark.digest)).map(|mark| &*mark.oid).collect();
         for (at, known) in self.cells.iter().filter(|(_, known)| !known.is_disjoint(needed)) {
             context.check()?;
             let whole = known.is_subset(needed);
-            let named: HashSet<&str> = if whole {
-                HashSet::new()
-            } else {
-                self.parcels
-                    .iter()
-                    .chain(&self.uses)
-                    .filter(|mark| needed.contains(&mark.digest))
-                    .map(|mark| &*mark.oid)
-                    .collect()
-            };
             let is_lot = |class: &str| part_of(class).is_some_and(|part| part != Part::Building);
             let rows = reader.rows(at, as_of, |look| is_lot(look.class) && (whole || named.contains(look.oid)))?;
             let made = rows.into_par_iter().map(|mut row| {

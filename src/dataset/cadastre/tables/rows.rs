@@ -36,7 +36,9 @@ const MAX_PARTS: usize = 1024;
 pub struct GroupSummary {
     /// Its place along the Hilbert curve.
     pub place: u64,
-    /// Rows of each table that have a geometry.
+    /// Rows of each table.
+    pub rows: [u64; TABLES.len()],
+    /// Those that have a geometry.
     pub located: [u64; TABLES.len()],
 }
 
@@ -132,12 +134,13 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
             tables.into_iter().zip(&mut batches).for_each(|(rows, batches)| batches.extend(rows));
         }
     }
-    let mut located = [0; TABLES.len()];
+    let (mut rows, mut located) = ([0; TABLES.len()], [0; TABLES.len()]);
     let mut before = context.previous.and_then(|previous| previous.pack().ok());
-    for (index, (batches, located)) in batches.into_iter().zip(&mut located).enumerate() {
+    for (index, batches) in batches.into_iter().enumerate() {
         // The geometry is the last column.
         let shapes = batches.iter().filter_map(|rows| rows.columns().last());
-        *located = shapes.map(|column| (column.len() - column.null_count()) as u64).sum();
+        located[index] = shapes.map(|column| (column.len() - column.null_count()) as u64).sum();
+        rows[index] = batches.iter().map(|rows| rows.num_rows() as u64).sum();
         if batches.is_empty() {
             continue;
         }
@@ -157,7 +160,7 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
     }
     context.pack.add(MADE, &serde_json::to_vec(&made).map_err(store::unwritable)?)?;
     let place = unit.params["place"].as_u64().unwrap_or_default();
-    let summary = serde_json::to_value(GroupSummary { place, located }).map_err(store::unwritable)?;
+    let summary = serde_json::to_value(GroupSummary { place, rows, located }).map_err(store::unwritable)?;
     Ok(Outcome { summary, ..Outcome::default() })
 }
 
