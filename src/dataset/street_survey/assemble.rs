@@ -58,7 +58,7 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
         artefacts.push(Artefact { role: ArtefactRole::Part, ..all });
     }
     if context.wants("drive") {
-        drive::write(output, context, &title, (arranged.crs, arranged.blurred), &drives)?;
+        drive::write(context, &title, (arranged.crs, arranged.blurred), &drives)?;
         let json = "application/json";
         artefacts.push(Artefact {
             role: ArtefactRole::Index,
@@ -73,7 +73,7 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
         }
     }
     if context.wants("stac") {
-        stac::write(&output.join(STAC), context, &title, &drives)?;
+        stac::write(STAC, context, &title, &drives)?;
         let catalogue = context.artefact(STAC, "application/json", "STAC 1.1", &format!("STAC-Katalog {title}"));
         artefacts.push(Artefact { role: ArtefactRole::Index, ..catalogue });
     }
@@ -105,7 +105,7 @@ pub fn assemble(options: &Options, context: &AssembleContext<'_>) -> Result<Asse
         artefacts.push(Artefact { role: ArtefactRole::Preview, ..picture });
     }
     if let Some(found) = found.filter(|_| context.wants("coverage")) {
-        coverage::write(&output.join(COVERAGE), &found, arranged.crs, &context.area.grids)?;
+        coverage::write(COVERAGE, context, &found, arranged.crs)?;
         let about = format!("{title}: befahrene und fehlende Straßen");
         artefacts.push(context.artefact(COVERAGE, "application/geo+json", "GeoJSON (RFC 7946)", &about));
         facts.notes.extend(told(&found));

@@ -7,10 +7,11 @@ use super::drive::{degrees, metres, save};
 use super::read::Streets;
 use super::track::distance;
 use crate::crs::{Crs, Operation};
+use crate::dataset::AssembleContext;
 use crate::error::Result;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Distance between the places of a street that are looked at (metres).
 const STEP_M: f64 = 2.0;
@@ -138,8 +139,8 @@ pub fn in_crs(streets: Streets, crs: Crs, grids: &[PathBuf]) -> Result<Vec<(Stri
 ///
 /// # Errors
 /// When a place cannot be transformed, or the file not be written.
-pub fn write(path: &Path, coverage: &Coverage, crs: Crs, grids: &[PathBuf]) -> Result<()> {
-    let operation = Operation::between(crs, Crs::WGS84, grids)?;
+pub fn write(path: &str, context: &AssembleContext<'_>, coverage: &Coverage, crs: Crs) -> Result<()> {
+    let operation = Operation::between(crs, Crs::WGS84, &context.area.grids)?;
     let mut features: Vec<Value> = Vec::with_capacity(coverage.stretches.len());
     for (name, driven, line) in &coverage.stretches {
         let simple: geo::LineString<f64> = line.iter().map(|at| geo::Coord::from(*at)).collect();
@@ -157,7 +158,7 @@ pub fn write(path: &Path, coverage: &Coverage, crs: Crs, grids: &[PathBuf]) -> R
             "geometry": { "type": "LineString", "coordinates": coordinates },
         }));
     }
-    save(path, &json!({ "type": "FeatureCollection", "features": features }))
+    save(context, path, &json!({ "type": "FeatureCollection", "features": features }))
 }
 
 #[cfg(test)]

@@ -6,10 +6,8 @@ use super::moment;
 use crate::crs::{Bbox, Crs};
 use crate::dataset::AssembleContext;
 use crate::error::{Error, Result};
-use crate::io::atomic;
 use geo::{Coord, LineString, Simplify};
 use serde_json::{Value, json};
-use std::path::Path;
 
 /// A way may leave out corners of less than this (metres): it is drawn on a map, not measured.
 const SIMPLE_M: f64 = 0.3;
@@ -104,19 +102,12 @@ fn frame(shown: &Shown<'_>) -> Value {
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn write(
-    output: &Path,
-    context: &AssembleContext<'_>,
-    title: &str,
-    (crs, blurred): (Crs, bool),
-    drives: &[Drive<'_>],
-) -> Result<()> {
-    atomic::create_dir_all(&output.join("drive"))?;
+pub fn write(context: &AssembleContext<'_>, title: &str, (crs, blurred): (Crs, bool), drives: &[Drive<'_>]) -> Result<()> {
     let mut sequences = Vec::with_capacity(drives.len());
     for drive in drives {
         let id = drive.sequence.id;
         let frames: Vec<Value> = drive.frames.iter().map(frame).collect();
-        save(&output.join(format!("drive/{id}.json")), &json!({ "id": id, "frames": frames }))?;
+        save(context, &format!("drive/{id}.json"), &json!({ "id": id, "frames": frames }))?;
         sequences.push(json!({
             "id": id,
             "datetime": drive.interval().map(moment::text),
@@ -130,7 +121,8 @@ pub fn write(
     let length: f64 = drives.iter().map(|drive| drive.sequence.length).sum();
     let metadata = &context.dataset.metadata;
     save(
-        &output.join("drive.json"),
+        context,
+        "drive.json",
         &json!({
             "dataset": context.dataset.id,
             "title": title,
@@ -144,12 +136,12 @@ pub fn write(
     )
 }
 
-/// Writes a JSON file.
+/// Writes a JSON file of an artefact, unless the last assembly has it.
 ///
 /// # Errors
 /// When it cannot be written.
-pub fn save(path: &Path, value: &Value) -> Result<()> {
+pub fn save(context: &AssembleContext<'_>, path: &str, value: &Value) -> Result<()> {
     let mut bytes = serde_json::to_vec(value).map_err(|error| Error::new("mk::io::write", "cannot write JSON").because(error))?;
     bytes.push(b'\n');
-    atomic::write_unseen(path, &bytes)
+    context.write(path, &bytes)
 }

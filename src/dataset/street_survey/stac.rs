@@ -10,9 +10,7 @@ use super::moment;
 use crate::dataset::AssembleContext;
 use crate::error::Result;
 use crate::format::stac::spdx;
-use crate::io::atomic;
 use serde_json::{Map, Value, json};
-use std::path::Path;
 
 const VERSION: &str = "1.1.0";
 const EXTENSIONS: [&str; 3] = [
@@ -25,21 +23,19 @@ const EXTENSIONS: [&str; 3] = [
 ///
 /// # Errors
 /// When a file cannot be written.
-pub fn write(folder: &Path, context: &AssembleContext<'_>, title: &str, drives: &[Drive<'_>]) -> Result<()> {
-    atomic::create_dir_all(folder)?;
+pub fn write(folder: &str, context: &AssembleContext<'_>, title: &str, drives: &[Drive<'_>]) -> Result<()> {
     let metadata = &context.dataset.metadata;
     let about = metadata.abstract_text.clone().unwrap_or_else(|| title.to_owned());
     let mut children = vec![json!({ "rel": "root", "href": "catalog.json", "type": "application/json" })];
     for drive in drives {
         let id = drive.sequence.id.to_string();
-        let own = folder.join(&id);
-        atomic::create_dir_all(&own)?;
+        let own = format!("{folder}/{id}");
         for (index, shown) in drive.frames.iter().enumerate() {
             let before = index.checked_sub(1).and_then(|before| drive.frames.get(before));
             let item = item(shown, &id, [before, drive.frames.get(index + 1)]);
-            save(&own.join(format!("{}.json", shown.frame.id)), &item)?;
+            save(context, &format!("{own}/{}.json", shown.frame.id), &item)?;
         }
-        save(&own.join("collection.json"), &collection(drive, &id, title, context))?;
+        save(context, &format!("{own}/collection.json"), &collection(drive, &id, title, context))?;
         children.push(json!({ "rel": "child", "href": format!("{id}/collection.json"), "type": "application/json" }));
     }
     let catalog = json!({
@@ -50,7 +46,7 @@ pub fn write(folder: &Path, context: &AssembleContext<'_>, title: &str, drives: 
         "description": about,
         "links": children,
     });
-    save(&folder.join("catalog.json"), &catalog)
+    save(context, &format!("{folder}/catalog.json"), &catalog)
 }
 
 fn collection(drive: &Drive<'_>, id: &str, title: &str, context: &AssembleContext<'_>) -> Value {
