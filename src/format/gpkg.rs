@@ -98,6 +98,38 @@ impl Geopackage {
     /// # Errors
     /// Those of [`Self::add`].
     pub fn begin(&mut self, layer: &Layer<'_>, schema: &SchemaRef) -> Result<Rows> {
+        self.begin_all(&[(layer, schema)])
+    }
+
+    /// As [`Self::begin`], of several layers, whose rows come in any order.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn begin_all(&mut self, layers: &[(&Layer<'_>, &SchemaRef)]) -> Result<Rows> {
+        let begun = layers.iter().map(|(layer, schema)| self.create_tables(layer, schema)).collect::<Result<_>>()?;
+        let pages = Pages::open(&self.path).map_err(|error| failed(&self.path, error))?;
+        Ok(Rows { pages, record: Record::default(), path: self.path.clone(), layers: begun })
+    }
+
+    /// Closes the layer that was begun last.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn end(&mut self, layer: &Layer<'_>, rows: Rows) -> Result<()> {
+        self.end_all(&[layer], rows)
+    }
+
+    /// Closes the layers that were begun last, in their order.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn end_all(&mut self, layers: &[&Layer<'_>], rows: Rows) -> Result<()> {
+        let written = rows.finish()?;
+        layers.iter().zip(&written).try_for_each(|(layer, written)| self.register(layer, written))
+    }
+
+    /// Makes the tables of a layer, for rows to come.
+    fn create_tables(&mut self, layer: &Layer<'_>, schema: &SchemaRef) -> Result<LayerRows> {
         check_name(&self.path, layer.name)?;
         let mut columns = Vec::new();
         for field in schema.fields() {
@@ -123,21 +155,6 @@ impl Geopackage {
         if let Some(column) = layer.geometry {
             self.run(&format!("CREATE VIRTUAL TABLE \"rtree_{name}_{column}\" USING rtree(id, minx, maxx, miny, maxy)"))?;
         }
-        self.rows(layer, geometry, srs)
-    }
-
-    /// Closes the layer that was begun last.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn end(&mut self, layer: &Layer<'_>, rows: Rows) -> Result<()> {
-        let srs = rows.srs;
-        let written = rows.finish()?;
-        self.register(layer, srs, &written)
-    }
-
-    /// For the rows of a layer, whose tables are there.
-    fn rows(&self, layer: &Layer<'_>, geometry: Option<usize>, srs: i64) -> Result<Rows> {
         let failed = |error| failed(&self.path, error);
         let tree = |name: &str| {
             let root = self.connection.query_row("SELECT rootpage FROM sqlite_master WHERE name = ?", [name], |row| row.get(0));
@@ -145,26 +162,15 @@ impl Geopackage {
         };
         let index = match layer.geometry {
             Some(column) => {
-                let index = format!("rtree_{}_{column}", layer.name);
+                let index = format!("rtree_{name}_{column}");
                 Some([tree(&format!("{index}_node"))?, tree(&format!("{index}_rowid"))?, tree(&format!("{index}_parent"))?])
             }
             None => None,
         };
-        Ok(Rows {
-            pages: Pages::open(&self.path).map_err(|error| self::failed(&self.path, error))?,
-            table: tree(layer.name)?,
-            index,
-            packer: Packer::default(),
-            record: Record::default(),
-            geometry,
-            srs,
-            key: 0,
-            extent: Bbox::EMPTY,
-            path: self.path.clone(),
-        })
+        Ok(LayerRows { table: tree(name)?, index, packer: Packer::default(), geometry, srs, key: 0, extent: Bbox::EMPTY })
     }
 
-    fn register(&mut self, layer: &Layer<'_>, srs: i64, written: &Written) -> Result<()> {
+    fn register(&mut self, layer: &Layer<'_>, written: &Written) -> Result<()> {
         let failed = |error| failed(&self.path, error);
         let extent = written.extent;
         self.run("BEGIN")?;
@@ -190,7 +196,7 @@ impl Geopackage {
                     corner(extent.min[1]),
                     corner(extent.max[0]),
                     corner(extent.max[1]),
-                    layer.geometry.map(|_| srs),
+                    layer.geometry.map(|_| written.srs),
                 ],
             )
             .map_err(failed)?;
@@ -198,7 +204,7 @@ impl Geopackage {
         self.connection
             .execute(
                 "INSERT INTO gpkg_geometry_columns VALUES (?, ?, ?, ?, 0, 0)",
-                params![layer.name, column, layer.geometry_type, srs],
+                params![layer.name, column, layer.geometry_type, written.srs],
             )
             .map_err(failed)?;
         self.connection
@@ -283,83 +289,101 @@ fn rtree_triggers(table: &str, column: &str) -> String {
     .concat()
 }
 
-/// The rows of one layer on their way into its table and its index.
+/// The rows of layers on their way into their tables and indexes.
 pub struct Rows {
     pages: Pages,
+    record: Record,
+    path: PathBuf,
+    layers: Vec<LayerRows>,
+}
+
+/// Those of one layer.
+struct LayerRows {
     table: Tree,
     /// Nodes, leaves by row, parents.
     index: Option<[Tree; 3]>,
     packer: Packer,
-    record: Record,
     geometry: Option<usize>,
     srs: i64,
     key: i64,
     extent: Bbox,
-    path: PathBuf,
 }
 
 /// What was written of a layer.
 struct Written {
     rows: i64,
+    srs: i64,
     extent: Bbox,
     /// The root of the index.
     root: Option<Vec<u8>>,
 }
 
 impl Rows {
-    /// Adds rows, with the columns that the layer began with.
+    /// Adds rows to the layer that was begun, with the columns that it began with.
     ///
     /// # Errors
     /// When a geometry is no WKB, or the file cannot be written.
     pub fn add(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.add_to(0, batch)
+    }
+
+    /// As [`Self::add`], to one of several layers, by its number.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn add_to(&mut self, layer: usize, batch: &RecordBatch) -> Result<()> {
+        let Self { pages, record, path, layers } = self;
+        let failed = |error| failed(path, error);
+        let Some(layer) = layers.get_mut(layer) else { return Err(failed(std::io::Error::other("there is no such layer"))) };
         for row in 0..batch.num_rows() {
-            self.key += 1;
+            layer.key += 1;
             let mut found = Bbox::EMPTY;
-            self.record.clear();
+            record.clear();
             // The key of the row stands for the first column.
-            self.record.null();
+            record.null();
             for (position, column) in batch.columns().iter().enumerate() {
                 if column.is_null(row) {
-                    self.record.null();
-                } else if Some(position) == self.geometry {
+                    record.null();
+                } else if Some(position) == layer.geometry {
                     let wkb = column.as_binary::<i32>().value(row);
                     found = wkb::summary(wkb)?.bbox;
-                    let (head, length) = geometry_head(self.srs, found);
-                    self.record.blob(&[&head[..length], wkb]);
+                    let (head, length) = geometry_head(layer.srs, found);
+                    record.blob(&[&head[..length], wkb]);
                 } else {
-                    put(&mut self.record, column.as_ref(), row);
+                    put(record, column.as_ref(), row);
                 }
             }
-            let failed = |error| failed(&self.path, error);
-            self.table.push(&mut self.pages, self.key, self.record.bytes()).map_err(failed)?;
-            if let (Some(index), false) = (&mut self.index, found.is_empty()) {
-                self.extent = self.extent.union(found);
-                let write = |row| write_index(&mut self.pages, index, &mut self.record, row);
-                self.packer.push(self.key, found, write).map_err(failed)?;
+            layer.table.push(pages, layer.key, record.bytes()).map_err(failed)?;
+            if let (Some(index), false) = (&mut layer.index, found.is_empty()) {
+                layer.extent = layer.extent.union(found);
+                let write = |row| write_index(pages, index, record, row);
+                layer.packer.push(layer.key, found, write).map_err(failed)?;
             }
         }
         Ok(())
     }
 
-    fn finish(self) -> Result<Written> {
-        let path = self.path.clone();
-        self.close().map_err(|error| failed(&path, error))
+    fn finish(self) -> Result<Vec<Written>> {
+        let Self { mut pages, mut record, path, layers } = self;
+        let work = || layers.into_iter().map(|layer| layer.close(&mut pages, &mut record)).collect::<std::io::Result<Vec<_>>>();
+        work().and_then(|written| pages.finish().map(|()| written)).map_err(|error| failed(&path, error))
     }
+}
 
-    fn close(mut self) -> std::io::Result<Written> {
+impl LayerRows {
+    fn close(self, pages: &mut Pages, record: &mut Record) -> std::io::Result<Written> {
         let mut root = None;
-        self.table.finish(&mut self.pages)?;
+        self.table.finish(pages)?;
         if let Some(mut index) = self.index {
-            let rest = self.packer.finish(|row| write_index(&mut self.pages, &mut index, &mut self.record, row))?;
+            let rest = self.packer.finish(|row| write_index(pages, &mut index, record, row))?;
             root = Some(rest.root);
             let [nodes, leaves, mut parents] = index;
             for (node, above) in rest.parents {
-                parents.push(&mut self.pages, node, pair(&mut self.record, above))?;
+                parents.push(pages, node, pair(record, above))?;
             }
-            [nodes, leaves, parents].into_iter().try_for_each(|tree| tree.finish(&mut self.pages))?;
+            [nodes, leaves, parents].into_iter().try_for_each(|tree| tree.finish(pages))?;
         }
-        self.pages.finish()?;
-        Ok(Written { rows: self.key, extent: self.extent, root })
+        Ok(Written { rows: self.key, srs: self.srs, extent: self.extent, root })
     }
 }
 
