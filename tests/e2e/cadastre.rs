@@ -1,7 +1,11 @@
 //! A night of changes to the cadastre comes to the files that a run of all deliveries at once comes to.
 
 use super::town::{Release, Run, write_demo};
+use arrow::array::RecordBatch;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use rusqlite::Connection;
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::Path;
 
 /// The dataset's files, of both audiences, with size and digest.
@@ -42,4 +46,60 @@ fn nights_of_changes_come_to_the_files_of_one_run_of_all_deliveries() {
     assert_eq!(nights[2].keys().collect::<Vec<_>>(), whole.keys().collect::<Vec<_>>());
     let other: Vec<&String> = whole.iter().filter(|(name, file)| nights[2][*name] != **file).map(|(name, _)| name).collect();
     assert!(other.is_empty(), "other bytes than a run of everything: {other:?}");
+}
+
+/// The rows of a GeoParquet file, but for how they are grouped.
+fn rows(path: &Path) -> RecordBatch {
+    let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
+    let schema = reader.schema().clone();
+    let batches: Vec<RecordBatch> = reader.build().unwrap().map(Result::unwrap).collect();
+    arrow::compute::concat_batches(&schema, &batches).unwrap()
+}
+
+/// A conversion keeps nothing for a night after it, and writes the GeoPackage as rows come: what it makes says the same.
+#[test]
+fn a_conversion_comes_to_what_a_run_comes_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let (pipeline, out) = (folder.path().join("pipeline.toml"), folder.path().join("out"));
+    write_demo(folder.path(), &["--only", "cadastre"]);
+    let text = std::fs::read_to_string(&pipeline).unwrap();
+    std::fs::write(&pipeline, text.replace("history = true\n", "")).unwrap();
+    Run::of(&["run".as_ref(), pipeline.as_os_str()]).expect(0);
+    let input = folder.path().join("in/alkis");
+    Run::of(&["convert".as_ref(), "cadastre".as_ref(), input.as_os_str(), "-o".as_ref(), out.as_os_str()]).expect(0);
+    let run = folder.path().join("work/current/public/alkis");
+    let mut compared = 0;
+    for entry in std::fs::read_dir(&run).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let (one, other) = (run.join(&name), out.join(&name));
+        match Path::new(&name).extension().and_then(|it| it.to_str()) {
+            Some("fgb" | "csv" | "png") => assert!(std::fs::read(one).unwrap() == std::fs::read(other).unwrap(), "{name}"),
+            Some("parquet") => assert_eq!(rows(&one), rows(&other), "{name}"),
+            Some("gpkg") => {
+                let base = Connection::open(&one).unwrap();
+                base.execute("ATTACH ? AS other", [other.to_str().unwrap()]).unwrap();
+                let check: String = base.query_row("PRAGMA other.integrity_check", [], |row| row.get(0)).unwrap();
+                assert_eq!(check, "ok");
+                let mut tables = base.prepare("SELECT table_name FROM gpkg_contents").unwrap();
+                let tables: Vec<String> = tables.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+                assert_eq!(tables.len(), 9);
+                let number = |sql: &str| base.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap();
+                for table in tables.iter().chain([&"gpkg_contents".to_owned()]) {
+                    let rows = number(&format!("SELECT count(*) FROM \"{table}\""));
+                    let same = format!("SELECT * FROM main.\"{table}\" INTERSECT SELECT * FROM other.\"{table}\"");
+                    assert_eq!(number(&format!("SELECT count(*) FROM ({same})")), rows, "{table}");
+                    assert_eq!(number(&format!("SELECT count(*) FROM other.\"{table}\"")), rows, "{table}");
+                }
+            }
+            _ => continue,
+        }
+        compared += 1;
+    }
+    assert!(compared > 15, "{compared}");
+    // Alone it is the same file.
+    let (alone, only) = (folder.path().join("alone"), "only=gpkg");
+    let arguments = ["convert".as_ref(), "cadastre".as_ref(), input.as_os_str(), "-o".as_ref(), alone.as_os_str()];
+    Run::of(&[&arguments[..], &["--set".as_ref(), only.as_ref()]].concat()).expect(0);
+    let [one, other] = [out, alone].map(|folder| std::fs::read(folder.join("cadastre.gpkg")).unwrap());
+    assert!(one == other);
 }

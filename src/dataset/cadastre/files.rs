@@ -2,15 +2,17 @@
 
 use super::history::{StateSummary, owners};
 use super::spool::{Spools, Table};
-use super::tables::{GEOMETRY, Lookups, Spec, TABLES, tables};
+use super::tables::rows::each_cell;
+use super::tables::{GEOMETRY, Lookups, Spec, TABLES, Uses, tables};
 use super::{Options, ROWS, address_files, preview};
 use crate::crs::Crs;
 use crate::dataset::{Artefact, ArtefactRole, AssembleContext};
 use crate::error::Result;
 use crate::format::flatgeobuf;
 use crate::format::geoparquet;
-use crate::format::gpkg::{Geopackage, Layer};
+use crate::format::gpkg::{Geopackage, Layer, Rows};
 use crate::io::atomic;
+use arrow::array::RecordBatch;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -19,9 +21,12 @@ const UNIQUE: [&str; 2] = ["oid", "idflurst"];
 /// Name of the GeoPackage.
 const GPKG: &str = "cadastre.gpkg";
 
+/// Files that are made of the rows of tables, by their short names, but for the GeoPackage.
+const OTHERS: [&str; 5] = ["parquet", "fgb", "csv", "suche", "preview"];
+
 /// True when a file is wanted that needs the rows of tables, by its short name.
 pub fn are_wanted(wants: impl Fn(&str) -> bool) -> bool {
-    ["parquet", "gpkg", "fgb", "csv", "suche", "preview"].into_iter().any(wants)
+    wants("gpkg") || OTHERS.into_iter().any(wants)
 }
 
 /// Writes what is wanted of the tables.
@@ -32,19 +37,26 @@ pub fn write(options: &Options, context: &AssembleContext<'_>, summary: &StateSu
     if !are_wanted(|name| context.wants(name)) {
         return Ok(Vec::new());
     }
-    let spools = gathered(options, context)?;
+    // Where no rows are kept, the GeoPackage takes them as they are made.
+    let mut begun = if context.wants("gpkg") && atomic::passes() { Some(Whole::begin(summary, context)?) } else { None };
+    let spools = gathered(options, context, begun.as_mut())?;
     // The GeoPackage has one writer, which takes as long as many of the others: it begins first.
     let wanted = |name: &str, what: Work| context.wants(name).then_some(what);
     let tables =
         (0..TABLES.len()).flat_map(|table| [wanted("parquet", Work::Parquet(table)), wanted("fgb", Work::FlatGeobuf(table))]);
-    let mut works: Vec<Work> = wanted("gpkg", Work::Geopackage).into_iter().chain(tables.flatten()).collect();
+    let gpkg = if begun.is_none() { wanted("gpkg", Work::Geopackage) } else { None };
+    let mut works: Vec<Work> = gpkg.into_iter().chain(tables.flatten()).collect();
     works.extend(wanted("preview", Work::Preview));
     works.extend(wanted("csv", Work::Addresses).or_else(|| wanted("suche", Work::Addresses)));
-    let mut written: Vec<(Work, Vec<Artefact>)> = works
-        .into_par_iter()
-        .with_max_len(1)
-        .map(|work| Ok((work, work.write(&spools, summary, context)?)))
-        .collect::<Result<_>>()?;
+    let (ended, written) = rayon::join(
+        || begun.map(|whole| whole.end(context)).transpose(),
+        || {
+            let works = works.into_par_iter().with_max_len(1);
+            works.map(|work| Ok((work, work.write(&spools, summary, context)?))).collect::<Result<Vec<_>>>()
+        },
+    );
+    let mut written: Vec<(Work, Vec<Artefact>)> = written?;
+    written.extend(ended?.map(|artefact| (Work::Geopackage, vec![artefact])));
     written.sort_by_key(|(work, _)| work.place());
     Ok(written.into_iter().flat_map(|(_, artefacts)| artefacts).collect())
 }
@@ -96,14 +108,48 @@ impl Work {
 }
 
 /// The rows of all tables: group by group along the Hilbert curve, cell by cell, and so within each.
-fn gathered<'r>(options: &Options, context: &AssembleContext<'r>) -> Result<Vec<Table<'r>>> {
+fn gathered<'r>(options: &Options, context: &AssembleContext<'r>, mut whole: Option<&mut Whole>) -> Result<Vec<Table<'r>>> {
     let mut own = Spools::new(context.scratch);
+    let is_alone = whole.is_some() && !OTHERS.into_iter().any(|name| context.wants(name));
+    let mut add = |index: usize, rows: RecordBatch| {
+        whole.as_mut().map_or(Ok(()), |whole| whole.rows.add_to(index, &rows))?;
+        if is_alone { Ok(()) } else { own.add(index, rows) }
+    };
+    if atomic::passes() {
+        each_cell(options, context.results, |tables| {
+            let mut tables = tables.into_iter().enumerate();
+            tables.try_for_each(|(index, rows)| rows.map_or(Ok(()), |rows| add(index, rows)))
+        })?;
+    }
     // Objects of personal data have no table of their own, and no place; they look nothing up.
     owners::each_shown(context.results, options, |rows| {
-        let tables = tables(&rows, &Lookups::default())?;
-        tables.into_iter().enumerate().try_for_each(|(index, table)| own.add(index, table))
+        let tables = tables(&rows, &Lookups::default(), &Uses::default())?;
+        tables.into_iter().enumerate().try_for_each(|(index, table)| add(index, table))
     })?;
     Table::all(context.results.get(ROWS).map_or(&[][..], Vec::as_slice), own.finish()?)
+}
+
+/// The GeoPackage while its rows come in the order of their cells, whatever their tables.
+struct Whole {
+    file: Geopackage,
+    crs: Option<Crs>,
+    rows: Rows,
+}
+
+impl Whole {
+    fn begin(summary: &StateSummary, context: &AssembleContext<'_>) -> Result<Self> {
+        let mut file = Geopackage::create(&context.output.join(GPKG), &last_change(summary))?;
+        let layers = TABLES.map(|spec| (layer(spec, summary.crs), spec.schema()));
+        let rows = file.begin_all(&layers.iter().map(|(layer, schema)| (layer, schema)).collect::<Vec<_>>())?;
+        Ok(Self { file, crs: summary.crs, rows })
+    }
+
+    fn end(mut self, context: &AssembleContext<'_>) -> Result<Artefact> {
+        let layers = TABLES.map(|spec| layer(spec, self.crs));
+        self.file.end_all(&layers.iter().collect::<Vec<_>>(), self.rows)?;
+        self.file.finish()?;
+        Ok(gpkg_artefact(context))
+    }
 }
 
 /// How GeoParquet files are written.
@@ -173,21 +219,22 @@ fn write_addresses(spool: &Table<'_>, crs: Option<Crs>, context: &AssembleContex
 }
 
 fn write_gpkg(spools: &[Table<'_>], summary: &StateSummary, context: &AssembleContext<'_>) -> Result<Artefact> {
-    let change = last_change(summary);
-    let mut file = Geopackage::create(&context.output.join(GPKG), &change)?;
+    let mut file = Geopackage::create(&context.output.join(GPKG), &last_change(summary))?;
     for (spec, spool) in TABLES.iter().zip(spools) {
-        let layer = Layer {
-            name: spec.name,
-            title: spec.title,
-            geometry: Some(GEOMETRY),
-            geometry_type: spec.geometry_type,
-            crs: summary.crs,
-        };
-        file.add_all(&layer, spool.schema(), spool.batches()?)?;
+        file.add_all(&layer(spec, summary.crs), spool.schema(), spool.batches()?)?;
     }
     file.finish()?;
-    let title = "Liegenschaftskataster (alle Tabellen)";
-    Ok(context.artefact(GPKG, "application/geopackage+sqlite3", "GeoPackage 1.3", title))
+    Ok(gpkg_artefact(context))
+}
+
+fn gpkg_artefact(context: &AssembleContext<'_>) -> Artefact {
+    context.artefact(GPKG, "application/geopackage+sqlite3", "GeoPackage 1.3", "Liegenschaftskataster (alle Tabellen)")
+}
+
+/// A table as a layer of the GeoPackage.
+fn layer(spec: &Spec, crs: Option<Crs>) -> Layer<'static> {
+    let Spec { name, title, geometry_type, .. } = *spec;
+    Layer { name, title, geometry: Some(GEOMETRY), geometry_type, crs }
 }
 
 /// The moment that the content holds for, as a GeoPackage writes it: that of the last delivery, else the last version's begin.

@@ -7,7 +7,7 @@ use crate::dataset::cadastre::row::{Operation, Row, from_ipc, to_ipc};
 use crate::dataset::cadastre::tables::labels;
 use crate::error::{Error, Result};
 use crate::format::wkb;
-use crate::io::{Digest, Pack, PackWriter};
+use crate::io::{Digest, Pack, PackWriter, atomic};
 use crate::vector::overlay;
 use geo::{Area, Geometry, MultiPolygon};
 use rayon::prelude::*;
@@ -140,7 +140,9 @@ impl Shares {
             if !texts.is_empty() {
                 pack.add(&of_texts, &json(texts.into()))?;
             }
-            pack.add(&of_made, &json(made.into()))?;
+            if !atomic::passes() {
+                pack.add(&of_made, &json(made.into()))?;
+            }
         }
         Ok(())
     }

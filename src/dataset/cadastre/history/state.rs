@@ -18,7 +18,7 @@ use crate::dataset::cadastre::{Options, READ};
 use crate::dataset::{Outcome, PlanContext, UnitContext, UnitResult, check};
 use crate::error::{Error, Place, Rejection, Result};
 use crate::format::wkb;
-use crate::io::{Pack, PackWriter};
+use crate::io::{Pack, PackWriter, atomic};
 use crate::plan::{Input, UnitSpec};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -193,7 +193,9 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
     }
     let mut odd = Vec::new();
     let cells = fold_cells(&params, earlier.as_mut(), &mut spill, context, &mut odd)?;
-    context.pack.add(INDEX, &router.into_bytes())?;
+    if !atomic::passes() {
+        context.pack.add(INDEX, &router.into_bytes())?;
+    }
     context.pack.add(CELLS, &serde_json::to_vec(&cells).map_err(unwritable)?)?;
     odd.sort_by(|a, b| (a.at, &a.finding.place.object).cmp(&(b.at, &b.finding.place.object)));
     let mut noted = earlier.map(|earlier| earlier.findings).unwrap_or_default();
@@ -398,7 +400,9 @@ fn fold(params: &Params, draw: Option<&Blocks>, before: Parts, rows: Vec<(usize,
         lots = Lots::of(shown, draw, params.crs.filter(|_| params.quality))?.into_bytes()?;
     }
     let holding = rows.iter().filter(|row| holds(row, params.as_of.as_deref()));
-    let (names, asks) = (Lookups::of_cell(holding.clone()).into_bytes(), asks(holding));
+    let names = Lookups::of_cell(holding.clone()).into_bytes();
+    // Where no rows of tables are kept, all look up among everything.
+    let asks = if atomic::passes() { Vec::new() } else { asks(holding) };
     Ok(([bytes(&parcels)?, bytes(&ground)?, bytes(&objects)?, links, drawn_parcels, drawn_ground, lots, names, asks], info, odd))
 }
 

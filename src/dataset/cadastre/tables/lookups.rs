@@ -42,8 +42,6 @@ pub struct Lookups {
     pub buildings: Table<String>,
     /// Georeferenced addresses by the house they belong to.
     pub addresses: Table<Address>,
-    /// The text on land use that parcels carry, by their identifiers.
-    pub uses: Table<String>,
     /// Positions of points that lie in another cell.
     pub(super) positions: Table<(usize, String, Vec<u8>)>,
     /// Objects that are houses.

@@ -220,11 +220,14 @@ impl<'r> Object<'r> {
     }
 }
 
+/// The text on land use that parcels carry, by their identifiers.
+pub type Uses = BTreeMap<String, String>;
+
 /// The rows of a cell in all [`TABLES`] but that of pieces; the cell's rows come ordered by class and identifier.
 ///
 /// # Errors
 /// When a table cannot be made.
-pub fn tables(rows: &[Row], lookups: &Lookups) -> Result<[RecordBatch; PIECES]> {
+pub fn tables(rows: &[Row], lookups: &Lookups, uses: &Uses) -> Result<[RecordBatch; PIECES]> {
     let mut classes: Classes<'_> = BTreeMap::new();
     let mut ended = Vec::new();
     for row in rows {
@@ -236,7 +239,7 @@ pub fn tables(rows: &[Row], lookups: &Lookups) -> Result<[RecordBatch; PIECES]> 
         }
     }
     Ok([
-        parcel::parcels(&classes, lookups)?,
+        parcel::parcels(&classes, lookups, uses)?,
         parcel::points(&classes, lookups)?,
         structure::structures(&classes, lookups)?,
         district::cadastral(&classes)?,

@@ -3,12 +3,12 @@
 
 use super::Object;
 use super::lookups::{Address, GEOREFERENCED, HOUSE, Lookups, Place, gemarkung_key, municipality_key, place, references};
+use crate::dataset::cadastre::STATE;
 use crate::dataset::cadastre::codes;
 use crate::dataset::cadastre::history::{number_of, store};
 use crate::dataset::cadastre::row::Row;
 use crate::dataset::cadastre::said::broken;
-use crate::dataset::cadastre::{STATE, files};
-use crate::dataset::{Outcome, PlanContext, UnitContext};
+use crate::dataset::{Outcome, PlanContext, UnitContext, UnitResult};
 use crate::error::Result;
 use crate::plan::{Input, UnitSpec};
 use rayon::prelude::*;
@@ -125,13 +125,13 @@ impl<'l> Answers<'l> {
     }
 }
 
-/// The one unit, where tables are wanted.
+/// The one unit, where rows of tables are kept.
 ///
 /// # Errors
 /// When the state cannot be read.
 pub fn units(context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
     let mut units = Vec::new();
-    for state in context.earlier.get(STATE).into_iter().flatten().filter(|_| files::are_wanted(|name| context.wants(name))) {
+    for state in context.earlier.get(STATE).into_iter().flatten().filter(|_| super::rows::are_kept(context)) {
         let pack = state.pack()?;
         let cells = store::cells(state)?;
         let inputs: Vec<Input> = cells.keys().flat_map(|cell| store::inputs_of(state, &pack, cell, Need::Names)).collect();
@@ -142,16 +142,11 @@ pub fn units(context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
     Ok(units)
 }
 
-/// Gathers what all cells say, and gives each what it asks for.
-///
-/// # Errors
-/// When an input cannot be read or the result not be written.
-pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
-    let mut entries = Entries::default();
-    let (names, asks): (Vec<&Input>, Vec<&Input>) = unit.inputs.iter().partition(|input| store::is_names(input));
+/// What all cells say; `check` says whether to go on.
+fn gathered(names: &[&Input], entries: &mut Entries, check: impl Fn() -> Result<()>) -> Result<Lookups> {
     let mut lookups = Lookups::default();
     for some in names.chunks(AT_ONCE) {
-        context.check()?;
+        check()?;
         let said = some.iter().map(|input| entries.read(input)).collect::<Result<Vec<_>>>()?;
         let said = said.par_iter().map(|bytes| Lookups::from_bytes(bytes)).collect::<Result<Vec<_>>>()?;
         for more in said {
@@ -159,6 +154,28 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
         }
     }
     lookups.settle();
+    Ok(lookups)
+}
+
+/// What all cells of a state say, at once: for tables whose rows nobody keeps.
+///
+/// # Errors
+/// When the state cannot be read.
+pub fn all(state: &UnitResult) -> Result<Lookups> {
+    let (pack, cells) = (state.pack()?, store::cells(state)?);
+    let inputs: Vec<Input> = cells.keys().flat_map(|cell| store::inputs_of(state, &pack, cell, Need::Names)).collect();
+    let names: Vec<&Input> = inputs.iter().filter(|input| store::is_names(input)).collect();
+    gathered(&names, &mut Entries::default(), || Ok(()))
+}
+
+/// Gathers what all cells say, and gives each what it asks for.
+///
+/// # Errors
+/// When an input cannot be read or the result not be written.
+pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome> {
+    let mut entries = Entries::default();
+    let (names, asks): (Vec<&Input>, Vec<&Input>) = unit.inputs.iter().partition(|input| store::is_names(input));
+    let lookups = gathered(&names, &mut entries, || context.check())?;
     let answers = Answers::of(&lookups);
     for some in asks.chunks(AT_ONCE) {
         context.check()?;

@@ -1,7 +1,7 @@
 //! `Flurstueck` and `FlurstueckPunkt`.
 
 use super::lookups::{Lookups, POSITIONS, Ranked, gemarkung_key, municipality_key};
-use super::{Builder, Classes, Kind, Spec};
+use super::{Builder, Classes, Kind, Spec, Uses};
 use crate::dataset::cadastre::codes;
 use crate::error::Result;
 use crate::format::wkb;
@@ -41,7 +41,7 @@ pub const PARCEL: Spec = Spec {
 };
 
 /// One row for each `AX_Flurstueck`.
-pub fn parcels(classes: &Classes<'_>, lookups: &Lookups) -> Result<RecordBatch> {
+pub fn parcels(classes: &Classes<'_>, lookups: &Lookups, uses: &Uses) -> Result<RecordBatch> {
     let mut table = Builder::new(&PARCEL);
     for object in classes.get("AX_Flurstueck").into_iter().flatten() {
         let gemarkung = gemarkung_key(object, "gemarkung");
@@ -78,7 +78,7 @@ pub fn parcels(classes: &Classes<'_>, lookups: &Lookups) -> Result<RecordBatch> 
             municipality.as_deref().into(),
             object.text(&["abweichenderRechtszustand"]).into(),
             place.into(),
-            lookups.uses.get(&object.row.oid).map(String::as_str).into(),
+            uses.get(&object.row.oid).map(String::as_str).into(),
         ];
         table.push(cells, object.row.geometry.as_deref().map(multi_polygon).as_deref());
     }

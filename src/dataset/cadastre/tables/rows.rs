@@ -7,7 +7,7 @@
 //! made.json           for each cell what its rows were made of, and which tables have a batch of it
 //! ```
 
-use super::names::ANSWERS;
+use super::names::{self, ANSWERS};
 use super::{GEOMETRY, Lookups, PIECES, TABLES, pieces, tables};
 use crate::dataset::cadastre::columns;
 use crate::dataset::cadastre::history::store;
@@ -16,7 +16,7 @@ use crate::dataset::cadastre::{AREAS, NAMES, Options, STATE, areas, files};
 use crate::dataset::{Outcome, PlanContext, UnitContext, UnitResult};
 use crate::error::{Error, Result};
 use crate::format::geoparquet::{self, sorted};
-use crate::io::{Digest, Pack};
+use crate::io::{Digest, atomic};
 use crate::plan::{Input, UnitSpec};
 use arrow::array::{Array, RecordBatch};
 use rayon::prelude::*;
@@ -28,6 +28,8 @@ use store::{Entries, Need};
 const MADE: &str = "made.json";
 /// Cells whose tables are made at once.
 const AT_ONCE: usize = 4;
+/// Bytes of cells whose tables are made at once where none are kept.
+const BYTES_AT_ONCE: u64 = 6 << 20;
 /// Most parts of a file: each is a row group, and a reader begins with the directory of all. A stock of more groups has none.
 const MAX_PARTS: usize = 1024;
 
@@ -55,30 +57,45 @@ pub fn part(table: usize) -> String {
 /// The rows of a cell in all tables, with what they were made of.
 type Made = (Digest, Vec<Option<RecordBatch>>);
 
-/// One unit for each group of cells of the state, where tables are wanted.
+/// True where rows of tables are wanted that a later night may keep. In a workspace that is gone when the command ends there is none:
+/// there the assembly makes them, see [`each_cell`].
+pub fn are_kept(context: &PlanContext<'_>) -> bool {
+    files::are_wanted(|name| context.wants(name)) && !atomic::passes()
+}
+
+/// The groups of the cells of a state, each with what the tables of each of its cells are made of.
+fn groups(state: &UnitResult, earlier: &[Vec<UnitResult>]) -> Result<Vec<(store::Group, Vec<Vec<Input>>)>> {
+    let pack = state.pack()?;
+    let mut told: BTreeMap<String, Vec<Input>> = BTreeMap::new();
+    for result in [NAMES, AREAS].into_iter().filter_map(|stage| earlier.get(stage)).flatten() {
+        for (name, info) in result.pack()?.entries() {
+            if let Some((ANSWERS | areas::PIECES | areas::TEXTS, cell)) = name.split_once('/') {
+                told.entry(cell.to_owned()).or_default().push(result.entry_as_input(name, *info));
+            }
+        }
+    }
+    let mut of_cell = |cell: &String| {
+        let rows = store::inputs_of(state, &pack, cell, Need::Rows);
+        rows.into_iter().chain(told.remove(cell).into_iter().flatten()).collect::<Vec<_>>()
+    };
+    let groups = store::groups(state)?.into_iter().map(|group| {
+        let inputs = group.cells.iter().map(&mut of_cell).collect();
+        (group, inputs)
+    });
+    Ok(groups.collect())
+}
+
+/// One unit for each group of cells of the state, where rows are kept.
 ///
 /// # Errors
 /// When an earlier result cannot be read.
 pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
     let mut units = Vec::new();
-    for state in context.earlier.get(STATE).into_iter().flatten().filter(|_| files::are_wanted(|name| context.wants(name))) {
-        let pack = state.pack()?;
-        let mut told: BTreeMap<String, Vec<Input>> = BTreeMap::new();
-        for result in [NAMES, AREAS].into_iter().filter_map(|stage| context.earlier.get(stage)).flatten() {
-            for (name, info) in result.pack()?.entries() {
-                if let Some((ANSWERS | areas::PIECES | areas::TEXTS, cell)) = name.split_once('/') {
-                    told.entry(cell.to_owned()).or_default().push(result.entry_as_input(name, *info));
-                }
-            }
-        }
-        let groups = store::groups(state)?;
+    for state in context.earlier.get(STATE).into_iter().flatten().filter(|_| are_kept(context)) {
+        let groups = groups(state, context.earlier)?;
         let parts = context.wants("parquet") && groups.len() <= MAX_PARTS;
-        for store::Group { place, name, cells } in groups {
-            let of_cell = |cell: &String| {
-                let rows = store::inputs_of(state, &pack, cell, Need::Rows);
-                rows.into_iter().chain(told.remove(cell).into_iter().flatten()).collect::<Vec<_>>()
-            };
-            let inputs: Vec<Input> = cells.iter().map(of_cell).collect::<Vec<_>>().concat();
+        for (store::Group { place, name, .. }, inputs) in groups {
+            let inputs: Vec<Input> = inputs.concat();
             let size: u64 = inputs.iter().map(|input| input.size).sum();
             let params = serde_json::json!({
                 "as_of": options.moment(), "history": options.history, "group": name, "place": place, "parts": parts,
@@ -106,6 +123,8 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
     let mut entries = Entries::default();
     let mut batches: Vec<Vec<RecordBatch>> = vec![Vec::new(); TABLES.len()];
     let mut made: Vec<(&str, Digest, Vec<bool>)> = Vec::new();
+    // Of each table, whether all its rows are those of the last result.
+    let mut same = [true; TABLES.len()];
     let cell_of = |input: &Input| store::part_and_cell(input).map(|(_, cell)| cell.to_owned());
     let cells: Vec<&[Input]> = unit.inputs.chunk_by(|a, b| cell_of(a) == cell_of(b)).collect();
     for some in cells.chunks(AT_ONCE) {
@@ -118,24 +137,29 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
                 [part.as_bytes(), &input.digest.as_bytes()[..]]
             });
             let made_of = Digest::of_parts([how.as_bytes()].into_iter().chain(parts));
-            let known = earlier.0.remove(cell).filter(|(of, _)| *of == made_of).map(|(_, tables)| tables);
-            let read = match known {
-                Some(tables) => Ok(tables),
-                None => Err(inputs.iter().map(|input| Ok((input, entries.read(input)?))).collect::<Result<Vec<_>>>()?),
-            };
-            works.push((cell, made_of, read));
+            let known = earlier.0.remove(cell);
+            let is_new = known.as_ref().is_none_or(|(of, _)| *of != made_of);
+            let read = is_new.then(|| inputs.iter().map(|input| Ok((input, entries.read(input)?))).collect::<Result<Vec<_>>>());
+            works.push((cell, made_of, known.map(|(_, tables)| tables).unwrap_or_default(), read.transpose()?));
         }
-        let done = works.into_par_iter().map(|(cell, made_of, read)| match read {
-            Ok(tables) => Ok((cell, made_of, tables)),
-            Err(read) => Ok((cell, made_of, make(options, read)?)),
+        let done = works.into_par_iter().map(|(cell, made_of, known, read)| match read {
+            None => Ok((cell, made_of, known, [true; TABLES.len()])),
+            Some(read) => {
+                let tables = make(options, read, None)?;
+                let of = |tables: &[Option<RecordBatch>], index: usize| tables.get(index).cloned().flatten();
+                let same = std::array::from_fn(|index| of(&known, index) == of(&tables, index));
+                Ok((cell, made_of, tables, same))
+            }
         });
-        for (cell, made_of, tables) in done.collect::<Result<Vec<_>>>()? {
+        for (cell, made_of, tables, are_same) in done.collect::<Result<Vec<_>>>()? {
+            same.iter_mut().zip(are_same).for_each(|(same, is_same)| *same &= is_same);
             made.push((cell, made_of, tables.iter().map(Option::is_some).collect()));
             tables.into_iter().zip(&mut batches).for_each(|(rows, batches)| batches.extend(rows));
         }
     }
     let (mut rows, mut located) = ([0; TABLES.len()], [0; TABLES.len()]);
-    let mut before = context.previous.and_then(|previous| previous.pack().ok());
+    // Mostly a night changes rows of few tables. Cells that are gone take their rows with them.
+    let mut before = context.previous.filter(|_| earlier.0.is_empty()).and_then(|previous| previous.pack().ok());
     for (index, batches) in batches.into_iter().enumerate() {
         // The geometry is the last column.
         let shapes = batches.iter().filter_map(|rows| rows.columns().last());
@@ -145,17 +169,18 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
             continue;
         }
         let schema = TABLES[index].schema();
-        let bytes = columns::to_ipc(&schema, &batches)?;
-        context.pack.add(&entry(index), &bytes)?;
+        let mut known = before.as_mut().filter(|_| same[index]);
+        let (of_rows, of_part) = (entry(index), part(index));
+        match known.as_mut().filter(|before| before.entries().contains_key(&of_rows)) {
+            Some(before) => context.pack.take_over(&of_rows, before)?,
+            None => context.pack.add(&of_rows, &columns::to_ipc(&schema, &batches)?)?,
+        }
         if unit.params["parts"] != true {
             continue;
         }
-        // Mostly a night changes rows of few tables.
-        match before.as_mut().filter(|before| has_same(before, index, &bytes)) {
-            Some(before) => context.pack.take_over(&part(index), before)?,
-            None => {
-                context.pack.add(&part(index), &geoparquet::part(&schema, &batches, &files::parquet_options(None))?)?;
-            }
+        match known.as_mut().filter(|before| before.entries().contains_key(&of_part)) {
+            Some(before) => context.pack.take_over(&of_part, before)?,
+            None => context.pack.add(&of_part, &geoparquet::part(&schema, &batches, &files::parquet_options(None))?)?,
         }
     }
     context.pack.add(MADE, &serde_json::to_vec(&made).map_err(store::unwritable)?)?;
@@ -164,26 +189,53 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
     Ok(Outcome { summary, ..Outcome::default() })
 }
 
-/// True when a result has these rows of a table, and a part of them.
-fn has_same(before: &Pack, table: usize, bytes: &[u8]) -> bool {
-    let (known, there) = (before.entries().get(&entry(table)), before.entries().contains_key(&part(table)));
-    there && known.is_some_and(|known| known.size == bytes.len() as u64 && known.digest == Digest::of(bytes))
+/// The rows of all cells in all tables, made for this assembly alone, in the order of those of the units: while some are made on all
+/// threads, those before them are taken.
+///
+/// # Errors
+/// When an earlier result cannot be read or a table not be made; those of `take`.
+pub fn each_cell(
+    options: &Options,
+    results: &[Vec<UnitResult>],
+    mut take: impl FnMut(Vec<Option<RecordBatch>>) -> Result<()> + Send,
+) -> Result<()> {
+    for state in results.get(STATE).into_iter().flatten() {
+        let lookups = names::all(state)?;
+        let mut entries = Entries::default();
+        let cells: Vec<Vec<Input>> = groups(state, results)?.into_iter().flat_map(|(_, cells)| cells).collect();
+        let mut cells = cells.iter().peekable();
+        let mut made: Vec<Result<Vec<Option<RecordBatch>>>> = Vec::new();
+        while cells.peek().is_some() || !made.is_empty() {
+            let (mut some, mut size) = (Vec::new(), 0);
+            while let Some(inputs) = cells.next_if(|_| size < BYTES_AT_ONCE) {
+                size += inputs.iter().map(|input| input.size).sum::<u64>();
+                some.push(inputs.iter().map(|input| Ok((input, entries.read(input)?))).collect::<Result<Vec<_>>>()?);
+            }
+            let before = std::mem::take(&mut made);
+            let make = |read| make(options, read, Some(&lookups));
+            let (next, taken) =
+                rayon::join(|| some.into_par_iter().map(make).collect(), || before.into_iter().try_for_each(|rows| take(rows?)));
+            made = next;
+            taken?;
+        }
+    }
+    Ok(())
 }
 
-/// The rows of a cell in all tables, from what was read of it.
-fn make(options: &Options, read: Vec<(&Input, Vec<u8>)>) -> Result<Vec<Option<RecordBatch>>> {
-    let mut lookups = Lookups::default();
+/// The rows of a cell in all tables, from what was read of it; what they look up is among that, or in `names` of all cells.
+fn make(options: &Options, read: Vec<(&Input, Vec<u8>)>, names: Option<&Lookups>) -> Result<Vec<Option<RecordBatch>>> {
+    let (mut lookups, mut uses) = (Lookups::default(), BTreeMap::new());
     let (mut rows, mut shares): (Vec<Vec<u8>>, Vec<Row>) = (Vec::new(), Vec::new());
     for (input, bytes) in read {
         match store::part_and_cell(input) {
             Some((ANSWERS, _)) => lookups.add(Lookups::from_bytes(&bytes)?),
             Some((areas::PIECES, _)) => shares.extend(from_ipc(bytes)?),
-            Some((areas::TEXTS, _)) => lookups.uses.extend(areas::texts(&bytes)?),
+            Some((areas::TEXTS, _)) => uses.extend(areas::texts(&bytes)?),
             _ => rows.push(bytes),
         }
     }
     lookups.settle();
-    let made = tables(&store::shown(rows, options, |_| true)?, &lookups)?;
+    let made = tables(&store::shown(rows, options, |_| true)?, names.unwrap_or(&lookups), &uses)?;
     let mut all = made.iter().map(|table| sorted(table, GEOMETRY)).collect::<Result<Vec<_>>>()?;
     all.insert(PIECES, sorted(&pieces(&shares)?, GEOMETRY)?);
     Ok(all.into_iter().map(|rows| (rows.num_rows() > 0).then_some(rows)).collect())
