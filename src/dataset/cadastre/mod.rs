@@ -132,7 +132,7 @@ impl Dataset for Cadastre {
             Stage { name: "read", version: 4 },
             Stage { name: "state", version: 8 },
             Stage { name: "areas", version: 6 },
-            Stage { name: "tiles", version: 7 },
+            Stage { name: "tiles", version: 8 },
             Stage { name: "owners", version: 1 },
             Stage { name: "names", version: 1 },
             Stage { name: "tables", version: 3 },

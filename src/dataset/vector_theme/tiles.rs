@@ -111,7 +111,7 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
     let pyramid = Pyramid { root, low, high };
     let made = Made::of(&things, pyramid, unit.params.to_string().as_bytes());
     let (kept, wanted) = made.kept(context.previous);
-    let indices: Vec<usize> = (0..shown.len()).filter(|index| made.is_wanted(*index, &wanted)).collect();
+    let indices: Vec<usize> = (0..shown.len()).filter(|index| made.is_wanted(*index, 0, &wanted)).collect();
     let names: Vec<Vec<(usize, String)>> = batches.iter().map(tagged).collect();
     let mut crowds = Crowds::default();
     let mut drawing = Drawing::new(vec![&layer]);

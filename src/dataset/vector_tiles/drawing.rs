@@ -1,5 +1,6 @@
 //! Tiles while they are filled.
 
+use super::made::Kept;
 use super::{Piece, Tile};
 use crate::error::Result;
 use crate::format::mvt::{self, Layer, Value};
@@ -41,11 +42,17 @@ impl<'n> Drawing<'n> {
     ///
     /// # Errors
     /// When the pack cannot be written.
-    pub fn finish(self, kept: BTreeMap<Tile, Vec<u8>>, pack: &mut PackWriter) -> Result<usize> {
-        let mut all = kept;
-        all.extend(self.into_tiles()?);
+    pub fn finish(self, kept: Kept, pack: &mut PackWriter) -> Result<usize> {
+        let Kept { tiles, pack: mut earlier } = kept;
+        let mut all: BTreeMap<Tile, Option<Vec<u8>>> = tiles.into_iter().map(|tile| (tile, None)).collect();
+        all.extend(self.into_tiles()?.into_iter().map(|(tile, bytes)| (tile, Some(bytes))));
         for ((z, x, y), bytes) in &all {
-            pack.add(&format!("{z}/{x}/{y}"), bytes)?;
+            let name = format!("{z}/{x}/{y}");
+            match (bytes, &mut earlier) {
+                (Some(bytes), _) => pack.add(&name, bytes)?,
+                (None, Some(earlier)) => pack.take_over(&name, earlier)?,
+                (None, None) => {}
+            }
         }
         Ok(all.len())
     }

@@ -4,7 +4,7 @@ use super::{BUFFER, Tile};
 use crate::crs::Bbox;
 use crate::dataset::UnitResult;
 use crate::error::{Error, Result};
-use crate::io::Digest;
+use crate::io::{Digest, Pack};
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// The entry that says of what each tile was made.
@@ -12,8 +12,13 @@ const MADE: &str = "made.bin";
 /// Bytes of it for one tile: zoom, column, row, digest.
 const ENTRY: usize = 1 + 4 + 4 + 16;
 
-/// Tiles with their bytes.
-type Kept = BTreeMap<Tile, Vec<u8>>;
+/// Tiles of a unit's last result that stay as they are.
+#[derive(Default)]
+pub struct Kept {
+    pub(super) tiles: BTreeSet<Tile>,
+    /// The result.
+    pub(super) pack: Option<Pack>,
+}
 
 /// The pyramid of tiles of a unit, from its own square down.
 #[derive(Debug, Clone, Copy)]
@@ -103,8 +108,8 @@ impl Made {
         (MADE, bytes)
     }
 
-    /// The tiles that the unit's last result has and that would be drawn the same again, with their bytes; what is then left to
-    /// draw. A result that cannot be read is none.
+    /// The tiles that the unit's last result has and that would be drawn the same again; what is then left to draw. A result that
+    /// cannot be read is none.
     pub fn kept(&self, previous: Option<&UnitResult>) -> (Kept, Wanted) {
         let (same, kept) = previous.and_then(|previous| self.read(previous).ok()).unwrap_or_default();
         let mut wanted = Wanted::default();
@@ -124,7 +129,7 @@ impl Made {
     fn read(&self, previous: &UnitResult) -> Result<(BTreeSet<Tile>, Kept)> {
         let mut pack = previous.pack()?;
         let bytes = pack.read(MADE)?;
-        let (mut same, mut kept) = (BTreeSet::new(), BTreeMap::new());
+        let (mut same, mut tiles) = (BTreeSet::new(), BTreeSet::new());
         for entry in bytes.chunks(ENTRY) {
             let number =
                 |at: usize| entry.get(at..at + 4).map(|four| four.iter().rev().fold(0, |all, byte| all << 8 | u32::from(*byte)));
@@ -135,24 +140,17 @@ impl Made {
             if self.tiles.get(&tile).is_some_and(|wanted| wanted == digest) {
                 same.insert(tile);
                 // Nothing of what touches it may be large enough to be seen.
-                let name = format!("{zoom}/{x}/{y}");
-                if pack.entries().contains_key(&name) {
-                    kept.insert(tile, pack.read(&name)?);
+                if pack.entries().contains_key(&format!("{zoom}/{x}/{y}")) {
+                    tiles.insert(tile);
                 }
             }
         }
-        Ok((same, kept))
+        Ok((same, Kept { tiles, pack: Some(pack) }))
     }
 
-    /// True when a thing, by its index, is to be drawn in a tile that is wanted.
-    pub fn is_wanted(&self, thing: usize, wanted: &Wanted) -> bool {
-        self.boxes.get(thing).is_some_and(|world| self.pyramid.touched(*world, 0).any(|tile| wanted.drawn.contains(&tile)))
-    }
-
-    /// The highest zoom at which a thing, by its index, that is drawn from a zoom on, is in a tile that is wanted.
-    pub fn highest_wanted(&self, thing: usize, low: u8, wanted: &Wanted) -> Option<u8> {
-        let tiles = self.pyramid.touched(*self.boxes.get(thing)?, low);
-        tiles.filter(|tile| wanted.drawn.contains(tile)).map(|(zoom, ..)| zoom).max()
+    /// True when a thing, by its index, that is drawn from a zoom on, is in a tile that is wanted.
+    pub fn is_wanted(&self, thing: usize, low: u8, wanted: &Wanted) -> bool {
+        self.boxes.get(thing).is_some_and(|world| self.pyramid.touched(*world, low).any(|tile| wanted.drawn.contains(&tile)))
     }
 }
 
@@ -222,14 +220,14 @@ mod tests {
         let (key, digest, outcome) = (String::new(), Digest::of(b""), Outcome::default());
         let last = UnitResult { key, digest, path, outcome, inputs: Vec::new(), stale: false };
         let (kept, wanted) = before.kept(Some(&last));
-        assert_eq!(kept.len(), before.tiles.len());
-        assert!(wanted.drawn.is_empty() && (0..2).all(|row| !before.is_wanted(row, &wanted)));
+        assert_eq!(kept.tiles.len(), before.tiles.len());
+        assert!(wanted.drawn.is_empty() && (0..2).all(|row| !before.is_wanted(row, 0, &wanted)));
         let after = Made::of(&things(520.0), pyramid, b"how");
         let (kept, wanted) = after.kept(Some(&last));
-        assert!(kept.keys().any(|tile| tile.0 == 18) && kept.keys().all(|tile| tile.0 > 13));
-        assert_eq!(kept.len() + wanted.drawn.len(), after.tiles.len());
-        assert!(wanted.is_drawn(pyramid.root) && after.is_wanted(1, &wanted));
-        assert!(after.is_wanted(0, &wanted), "it shares tiles of low zooms with the other");
+        assert!(kept.tiles.iter().any(|tile| tile.0 == 18) && kept.tiles.iter().all(|tile| tile.0 > 13));
+        assert_eq!(kept.tiles.len() + wanted.drawn.len(), after.tiles.len());
+        assert!(wanted.is_drawn(pyramid.root) && after.is_wanted(1, 0, &wanted));
+        assert!(after.is_wanted(0, 0, &wanted), "it shares tiles of low zooms with the other");
         assert!(wanted.drawn.iter().all(|(z, x, y)| *z == 13 || wanted.is_above((z - 1, x >> 1, y >> 1))));
         // Drawn in another way, or without a last result, all of them are.
         let other = Made::of(&things(520.0), pyramid, b"another");

@@ -16,10 +16,11 @@ use crate::crs::{Bbox, Crs, Operation};
 use crate::dataset::vector_tiles::{Brush, Drawing, Made, Mark, Pyramid, Thing, Wanted, parse_tile, tile_at, to_world, touched};
 use crate::dataset::{Outcome, PlanContext, UnitContext, check};
 use crate::error::{Error, Result};
+use crate::io::atomic;
 use crate::plan::{Input, UnitSpec};
 use crate::vector::arc::Point;
 use rayon::prelude::*;
-use sketches::{HIGHEST_ZOOM, Sketches};
+use sketches::Sketches;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use store::{Need, RowReader};
@@ -147,21 +148,22 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
     for (rows, indices) in parts {
         check(context.cancel)?;
         let first = indices.start;
-        let highest: Vec<Option<u8>> = indices.map(|at| made.highest_wanted(at, marks[at].1, &canvas.wanted)).collect();
-        let is_new = |at: usize| highest[at].is_some_and(|zoom| zoom > HIGHEST_ZOOM || !known.contains_key(&marks[first + at].0));
+        let are_wanted: Vec<bool> = indices.map(|at| made.is_wanted(at, marks[at].1, &canvas.wanted)).collect();
+        let is_new = |at: usize| are_wanted[at] && !known.contains_key(&marks[first + at].0);
         let mut found = Vec::new().into_iter();
-        if (0..highest.len()).any(is_new) {
+        if (0..are_wanted.len()).any(is_new) {
             let mut at = 0..;
             let drawn = |class: &str| layers::lowest_zoom(class).is_some_and(|zoom| zoom <= high);
-            let wanted = |look: Look<'_>| drawn(look.class) && at.next().is_some_and(|at| at < highest.len() && is_new(at));
+            let wanted = |look: Look<'_>| drawn(look.class) && at.next().is_some_and(|at| at < are_wanted.len() && is_new(at));
             found = reader.rows(&rows, as_of.as_deref(), wanted)?.into_iter();
         }
-        for (at, (mark, low)) in marks[first..first + highest.len()].iter().enumerate() {
+        for (at, (mark, _)) in marks[first..first + are_wanted.len()].iter().enumerate() {
             let sketch = known.get(mark).copied();
             let row = if is_new(at) { Some(found.next().ok_or_else(broken)?) } else { None };
             if row.is_some() || sketch.is_some() {
-                let is_kept = *low <= HIGHEST_ZOOM;
-                waiting.push(Step { mark: is_kept.then_some(*mark), sketch, row, is_drawn: highest[at].is_some() });
+                // No later night draws on what a conversion drew.
+                let mark = (!atomic::passes()).then_some(*mark);
+                waiting.push(Step { mark, sketch, row, is_drawn: are_wanted[at] });
             }
         }
         if waiting.len() >= THINGS_AT_ONCE {
@@ -170,9 +172,11 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
     }
     canvas.draw(&waiting)?;
     let count = canvas.drawing.finish(kept, context.pack)?;
-    let (name, bytes) = made.entry();
-    context.pack.add(name, &bytes)?;
-    canvas.sketches.write(context.pack)?;
+    if !atomic::passes() {
+        let (name, bytes) = made.entry();
+        context.pack.add(name, &bytes)?;
+        canvas.sketches.write(context.pack)?;
+    }
     Ok(Outcome { summary: serde_json::json!({ "tiles": count }), ..Outcome::default() })
 }
 

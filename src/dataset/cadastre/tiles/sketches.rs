@@ -1,4 +1,4 @@
-//! What was drawn of each thing at low zooms, by its mark. A tile of a low zoom holds so many things that nearly every night draws it
+//! What was drawn of each thing, by its mark. A tile holds many things, and one of a low zoom so many that nearly every night draws it
 //! again, but of the things themselves few are others: what a night before drew of the rest is taken over, without their rows.
 
 use super::LAYERS;
@@ -11,12 +11,10 @@ use crate::format::mvt::{Drawn, Value};
 use crate::io::{Digest, PackWriter};
 use std::collections::HashMap;
 
-/// Highest zoom at which it is kept what was drawn: above, a tile is so small that most nights change few.
-pub const HIGHEST_ZOOM: u8 = 16;
 /// The entry of a unit's pack.
 const SKETCHES: &str = "sketches.bin";
 
-/// A thing as it was drawn: its tags, and its part in each tile up to [`HIGHEST_ZOOM`].
+/// A thing as it was drawn: its tags, and its part in each tile.
 pub type Sketch = (Tags, Vec<Piece>);
 
 /// Sketches of a unit, in the order of its things, each with its mark.
@@ -87,7 +85,7 @@ pub fn encode(tags: &Tags, pieces: &[Piece], root: Tile) -> Result<Vec<u8>> {
             }
         }
     }
-    for Piece { tile: (zoom, x, y), layer, drawn } in pieces.iter().filter(|piece| piece.tile.0 <= HIGHEST_ZOOM) {
+    for Piece { tile: (zoom, x, y), layer, drawn } in pieces {
         let (kind, geometry) = drawn.parts();
         bytes.extend_from_slice(&[*zoom, *layer as u8, kind]);
         for (index, first) in [(x, root.1), (y, root.2)] {
@@ -180,11 +178,10 @@ mod tests {
                 let pieces = pieces.into_iter().map(|piece| (piece.tile, piece.layer, piece.drawn));
                 (tags.own, tags.label, pieces.collect::<Vec<_>>())
             };
-            let low = || zooms.iter().filter(|zoom| **zoom <= HIGHEST_ZOOM);
-            let all = told((Tags { own: tags.own.clone(), label: tags.label.clone() }, low().map(|zoom| piece(*zoom)).collect()));
+            let all = told((Tags { own: tags.own.clone(), label: tags.label.clone() }, zooms.iter().map(|zoom| piece(*zoom)).collect()));
             prop_assert_eq!(told(decode(&bytes, root, |_| true).unwrap()), all);
             prop_assert!(decode(&bytes, root, |_| false).unwrap().1.is_empty());
-            prop_assert!(cut > bytes.len() || low().count() > 0 || decode(&bytes[..bytes.len() - cut], root, |_| true).is_err());
+            prop_assert!(cut > bytes.len() || !zooms.is_empty() || decode(&bytes[..bytes.len() - cut], root, |_| true).is_err());
 
             let mut sketches = Sketches::new(b"how");
             sketches.add(&[7; 16], &bytes);
