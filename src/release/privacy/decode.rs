@@ -3,13 +3,18 @@
 use super::{Watch, pages};
 use crate::error::{Error, Place, Result};
 use crate::format::pmtiles;
+use crate::io::Digest;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::DataType;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read;
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// Bytes read at once, and of the block before that are looked at again: longer than any word.
@@ -29,7 +34,7 @@ pub fn look(file: &Path, name: &str, watch: &Watch, clean: Option<&Path>) -> Res
         return Ok(None);
     }
     let decoded = || match extension.as_deref() {
-        Some("parquet") => parquet(file, watch),
+        Some("parquet") => parquet(file, watch, clean),
         Some("gpkg" | "sqlite") => sqlite(file, watch),
         Some("pmtiles") => tiles(file, watch, clean),
         Some("gz") => gzip(file, watch),
@@ -67,17 +72,44 @@ fn raw(mut stream: impl Read, watch: &Watch) -> std::io::Result<bool> {
 }
 
 /// The values of all columns, out of their compressed pages.
-fn parquet(file: &Path, watch: &Watch) -> Result<Option<String>> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(File::open(file).map_err(unreadable)?).map_err(unreadable)?;
-    for batch in builder.build().map_err(unreadable)? {
-        let batch = batch.map_err(unreadable)?;
-        for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
-            if values(column, watch) {
-                return Ok(Some(format!("column {}", field.name())));
+fn parquet(file: &Path, watch: &Watch, clean: Option<&Path>) -> Result<Option<String>> {
+    let open = |path: &Path| -> Result<(File, ArrowReaderMetadata)> {
+        let file = File::open(path).map_err(unreadable)?;
+        let about = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(unreadable)?;
+        Ok((file, about))
+    };
+    let (file, about) = open(file)?;
+    let clean = clean.and_then(|clean| open(clean).ok());
+    let clean = clean.filter(|(_, clean)| clean.metadata().file_metadata().schema() == about.metadata().file_metadata().schema());
+    let known = clean.map(|(file, about)| chunks(&file, about.metadata())).transpose()?.unwrap_or_default();
+    let known: HashSet<Digest> = known.into_iter().flatten().collect();
+    for (group, chunks) in chunks(&file, about.metadata())?.into_iter().enumerate() {
+        let new = chunks.iter().enumerate().filter(|(_, chunk)| !known.contains(chunk)).map(|(column, _)| column);
+        let new = ProjectionMask::leaves(about.parquet_schema(), new);
+        let file = file.try_clone().map_err(unreadable)?;
+        let rows = ParquetRecordBatchReaderBuilder::new_with_metadata(file, about.clone()).with_row_groups(vec![group]);
+        for batch in rows.with_projection(new).build().map_err(unreadable)? {
+            let batch = batch.map_err(unreadable)?;
+            for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+                if values(column, watch) {
+                    return Ok(Some(format!("column {}", field.name())));
+                }
             }
         }
     }
     Ok(None)
+}
+
+/// The columns of each row group, by their bytes and all that decides what these stand for.
+fn chunks(file: &File, about: &ParquetMetaData) -> Result<Vec<Vec<Digest>>> {
+    let digest = |(index, column): (usize, &ColumnChunkMetaData)| {
+        let (begin, length) = column.byte_range();
+        let mut bytes = vec![0; usize::try_from(length).map_err(unreadable)?];
+        file.read_exact_at(&mut bytes, begin).map_err(unreadable)?;
+        let how = format!("{index} {:?} {} {}", column.compression(), column.num_values(), column.uncompressed_size());
+        Ok(Digest::of_parts([how.as_bytes(), &bytes]))
+    };
+    about.row_groups().iter().map(|group| group.columns().iter().enumerate().map(digest).collect()).collect()
 }
 
 fn values(column: &ArrayRef, watch: &Watch) -> bool {
