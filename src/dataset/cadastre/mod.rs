@@ -161,7 +161,7 @@ impl Dataset for Cadastre {
         }
     }
     fn assemble_version(&self) -> u32 {
-        8
+        9
     }
     fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {
         assemble::assemble(&self.options, context)

@@ -13,13 +13,13 @@ const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;mar
 
 /// A page for one parcel alone.
 pub fn page(key: &str, parcels: &BTreeMap<String, Vec<Version>>) -> String {
-    let versions = parcels.get(key).map_or(&[][..], Vec::as_slice);
+    let versions: Vec<&Version> = parcels.get(key).into_iter().flatten().collect();
     let kin: Vec<&Version> = versions
         .iter()
         .flat_map(|version| version.predecessors.iter().chain(&version.successors))
         .filter_map(|key| parcels.get(key)?.iter().rev().find(|version| version.geometry.is_some()))
         .collect();
-    let body = card(key, versions, &kin, true, &|key| format!("<code>{}</code>", escape(key)));
+    let body = card(key, &versions, &kin, true, &|key| format!("<code>{}</code>", escape(key)));
     document(&format!("Flurstück {key}"), &body)
 }
 
@@ -40,8 +40,7 @@ pub fn pages(title: &str, versions: &[Version]) -> String {
             .flat_map(|version| version.predecessors.iter().chain(&version.successors))
             .filter_map(|key| parcels.get(key.as_str())?.iter().rev().find(|version| version.geometry.is_some()).copied())
             .collect();
-        let owned: Vec<Version> = versions.iter().map(|version| (*version).clone()).collect();
-        body.push_str(&card(key, &owned, &kin, false, &link));
+        body.push_str(&card(key, versions, &kin, false, &link));
     }
     body.push_str(&format!("<nav><h1>{}</h1><ul>", escape(title)));
     for key in parcels.keys() {
@@ -65,18 +64,18 @@ fn document(title: &str, body: &str) -> String {
     )
 }
 
-fn card(key: &str, versions: &[Version], kin: &[&Version], only: bool, link: &dyn Fn(&str) -> String) -> String {
+fn card(key: &str, versions: &[&Version], kin: &[&Version], only: bool, link: &dyn Fn(&str) -> String) -> String {
     let shown = escape(key);
     let mut out = format!("<section id=\"{shown}\"{}>", if only { " class=\"only\"" } else { "" });
     let part = |from: usize, to: usize| escape(key.get(from..to).unwrap_or_default().trim_matches('_'));
-    let number = versions.first().map(Version::number).unwrap_or_default();
+    let number = versions.first().map(|version| version.number()).unwrap_or_default();
     out.push_str(&format!(
         "<h1>Flurstück {}</h1><p>Kennzeichen <code>{shown}</code> · Gemarkung {} · Flur {}</p>",
         escape(&number),
         part(2, 6),
         part(6, 9).trim_start_matches('0')
     ));
-    let last = versions.iter().rev().find(|version| version.class == PARCEL).or(versions.last());
+    let last = versions.iter().rev().find(|version| version.class == PARCEL).or(versions.last()).copied();
     let state = match last.and_then(|version| version.ends.as_deref()) {
         None => "Das Flurstück besteht.".to_owned(),
         Some(end) => format!("Das Flurstück ist am {} untergegangen.", day(end)),
@@ -88,7 +87,7 @@ fn card(key: &str, versions: &[Version], kin: &[&Version], only: bool, link: &dy
         out.push_str(&svg(&shapes));
     }
     let list = |title: &str, of: &dyn Fn(&Version) -> &[String]| {
-        let mut keys: Vec<&String> = versions.iter().flat_map(of).collect();
+        let mut keys: Vec<&String> = versions.iter().flat_map(|version| of(version)).collect();
         keys.sort();
         keys.dedup();
         let items = keys.iter().fold(String::new(), |items, key| items + "<li>" + &link(key) + "</li>");

@@ -4,6 +4,7 @@ use super::parcels::Version;
 use crate::crs::Bbox;
 use crate::format::wkb;
 use geo::{Geometry, LineString, Polygon};
+use std::fmt::Write;
 
 /// Width and height of the picture in its own units.
 const SIZE: f64 = 320.0;
@@ -55,7 +56,10 @@ pub fn svg(shapes: &[(&Version, Look)]) -> String {
     let ring = |line: &LineString<f64>, path: &mut String| {
         for (index, at) in line.coords().enumerate() {
             let [x, y] = place(at);
-            path.push_str(&format!("{}{x:.1} {y:.1}", if index == 0 { 'M' } else { 'L' }));
+            path.push(if index == 0 { 'M' } else { 'L' });
+            put(path, x);
+            path.push(' ');
+            put(path, y);
         }
         path.push('Z');
     };
@@ -94,6 +98,13 @@ pub fn svg(shapes: &[(&Version, Look)]) -> String {
     out.push_str(&labels);
     out.push_str("</svg>");
     out
+}
+
+/// A number with one digit after the point: a page has hundreds of thousands of them, and to print a number exactly takes long.
+fn put(text: &mut String, value: f64) {
+    let tenths = (value * 10.0).round() as i64;
+    let sign = if tenths < 0 { "-" } else { "" };
+    let _ = write!(text, "{sign}{}.{}", tenths.abs() / 10, tenths.abs() % 10);
 }
 
 fn polygons(version: &Version) -> Option<Vec<Polygon<f64>>> {
