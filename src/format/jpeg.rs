@@ -33,7 +33,14 @@ impl Encoder {
     ///
     /// # Errors
     /// When the library refuses.
-    pub fn encode_part(&mut self, picture: &Rgbx, [x, y]: [usize; 2], [width, height]: [usize; 2]) -> Result<Vec<u8>> {
+    pub fn encode_part(&mut self, picture: &Rgbx, at: [usize; 2], size: [usize; 2]) -> Result<Vec<u8>> {
+        self.encode_lent(picture, at, size).map(<[u8]>::to_vec)
+    }
+    /// As [`Encoder::encode_part`], to bytes that stay with the encoder.
+    ///
+    /// # Errors
+    /// When the library refuses.
+    pub fn encode_lent(&mut self, picture: &Rgbx, [x, y]: [usize; 2], [width, height]: [usize; 2]) -> Result<&[u8]> {
         let pitch = picture.width() * 4;
         let pixels = &picture.pixels()[y * pitch + x * 4..];
         let image = Image { pixels, width, pitch, height, format: PixelFormat::RGBX };
@@ -42,7 +49,7 @@ impl Encoder {
             self.room.resize(most, 0);
         }
         let length = self.library.compress_to_slice(image, &mut self.room).map_err(encode)?;
-        Ok(self.room[..length].to_vec())
+        Ok(&self.room[..length])
     }
 }
 

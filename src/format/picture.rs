@@ -7,6 +7,7 @@ use super::jpeg;
 use crate::error::{Error, Result};
 use crate::raster::{self, Coverage, Rgbx};
 use serde::{Deserialize, Serialize};
+use std::borrow::Cow;
 use std::io::Cursor;
 
 /// How a picture is stored.
@@ -94,10 +95,12 @@ impl Encoder {
     /// # Errors
     /// When a library refuses.
     pub fn encode_part(&mut self, picture: &Rgbx, at: [usize; 2], size: [usize; 2]) -> Result<Option<Vec<u8>>> {
-        self.encode_covered(picture, at, size, picture.coverage(at[0], at[1], size[0], size[1]))
+        let coverage = picture.coverage(at[0], at[1], size[0], size[1]);
+        Ok(self.encode_covered(picture, at, size, coverage)?.map(Cow::into_owned))
     }
 
-    /// As [`Encoder::encode_part`], of a part whose coverage is known.
+    /// As [`Encoder::encode_part`], of a part whose coverage is known. Where it can be, the bytes are lent, not given: the next are
+    /// written in their place.
     ///
     /// # Errors
     /// When a library refuses.
@@ -107,21 +110,24 @@ impl Encoder {
         [x, y]: [usize; 2],
         size: [usize; 2],
         coverage: Coverage,
-    ) -> Result<Option<Vec<u8>>> {
+    ) -> Result<Option<Cow<'_, [u8]>>> {
         if coverage == Coverage::Empty {
             return Ok(None);
         }
-        let bytes = match (self.codec, &mut self.jpeg) {
-            (Codec::Jpeg { .. }, Some(encoder)) if coverage == Coverage::Full => encoder.encode_part(picture, [x, y], size)?,
+        Ok(Some(match (self.codec, &mut self.jpeg) {
             (Codec::Jpeg { background, .. }, Some(encoder)) => {
-                self.filled.become_part(picture, [x, y], size);
-                raster::fill_invalid(&mut self.filled, background);
-                encoder.encode(&self.filled)?
+                let (shown, at) = if coverage == Coverage::Full {
+                    (picture, [x, y])
+                } else {
+                    self.filled.become_part(picture, [x, y], size);
+                    raster::fill_invalid(&mut self.filled, background);
+                    (&self.filled, [0, 0])
+                };
+                Cow::Borrowed(encoder.encode_lent(shown, at, size)?)
             }
-            (Codec::Webp { quality }, _) => webp(&packed(picture, [x, y], size, coverage), size, coverage, quality)?,
-            _ => png(&packed(picture, [x, y], size, coverage), size, coverage)?,
-        };
-        Ok(Some(bytes))
+            (Codec::Webp { quality }, _) => Cow::Owned(webp(&packed(picture, [x, y], size, coverage), size, coverage, quality)?),
+            _ => Cow::Owned(png(&packed(picture, [x, y], size, coverage), size, coverage)?),
+        }))
     }
 }
 

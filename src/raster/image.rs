@@ -14,22 +14,37 @@ pub enum Coverage {
 /// A picture of red, green, blue and validity, rows from the top.
 ///
 /// Invalid pixels are four zero bytes: two pictures that show the same are the same bytes.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Rgbx {
     width: usize,
     height: usize,
-    pixels: Vec<u8>,
+    /// The bytes of the pixels, and behind them those of a larger picture that this one was before.
+    memory: Vec<u8>,
 }
+
+impl Clone for Rgbx {
+    fn clone(&self) -> Self {
+        Self { width: self.width, height: self.height, memory: self.pixels().to_vec() }
+    }
+}
+
+impl PartialEq for Rgbx {
+    fn eq(&self, other: &Self) -> bool {
+        (self.width, self.height, self.pixels()) == (other.width, other.height, other.pixels())
+    }
+}
+
+impl Eq for Rgbx {}
 
 impl Rgbx {
     /// A picture without a valid pixel.
     pub fn empty(width: usize, height: usize) -> Self {
-        Self { width, height, pixels: vec![0; width * height * 4] }
+        Self { width, height, memory: vec![0; width * height * 4] }
     }
     /// Makes this a picture without a valid pixel, in the memory that it has: new memory costs more to get than to clear.
     pub fn reset(&mut self, width: usize, height: usize) {
         if !self.resize(width, height) {
-            self.pixels.fill(0);
+            self.pixels_mut().fill(0);
         }
     }
     /// Makes this a picture of that size whose pixels are what was in its memory before: all of them are to be written. True when
@@ -37,17 +52,15 @@ impl Rgbx {
     pub fn resize(&mut self, width: usize, height: usize) -> bool {
         (self.width, self.height) = (width, height);
         let bytes = width * height * 4;
-        let new = bytes > self.pixels.capacity();
+        let new = bytes > self.memory.len();
         if new {
-            self.pixels = vec![0; bytes];
-        } else {
-            self.pixels.resize(bytes, 0);
+            self.memory = vec![0; bytes];
         }
         new
     }
     /// Gets memory for a picture of that size; where that is more than it has it has no valid pixel then.
     pub fn reserve(&mut self, width: usize, height: usize) {
-        if width * height * 4 > self.pixels.capacity() {
+        if width * height * 4 > self.memory.len() {
             *self = Self::empty(width, height);
         }
     }
@@ -58,12 +71,12 @@ impl Rgbx {
     /// Makes this a copy of a part that lies within another picture.
     pub fn become_part(&mut self, other: &Self, [x, y]: [usize; 2], [width, height]: [usize; 2]) {
         (self.width, self.height) = (width, height);
-        self.pixels.clear();
-        (y..y + height).for_each(|row| self.pixels.extend_from_slice(&other.row(row)[x * 4..(x + width) * 4]));
+        self.memory.clear();
+        (y..y + height).for_each(|row| self.memory.extend_from_slice(&other.row(row)[x * 4..(x + width) * 4]));
     }
     /// A picture from its bytes; `None` when their number does not fit.
     pub fn from_pixels(width: usize, height: usize, pixels: Vec<u8>) -> Option<Self> {
-        (pixels.len() == width.checked_mul(height)?.checked_mul(4)?).then_some(Self { width, height, pixels })
+        (pixels.len() == width.checked_mul(height)?.checked_mul(4)?).then_some(Self { width, height, memory: pixels })
     }
     /// Columns.
     pub fn width(&self) -> usize {
@@ -75,24 +88,24 @@ impl Rgbx {
     }
     /// All bytes, row by row.
     pub fn pixels(&self) -> &[u8] {
-        &self.pixels
+        &self.memory[..self.width * self.height * 4]
     }
     /// All bytes, to write to.
     pub fn pixels_mut(&mut self) -> &mut [u8] {
-        &mut self.pixels
+        &mut self.memory[..self.width * self.height * 4]
     }
     /// The bytes of a row.
     pub fn row(&self, y: usize) -> &[u8] {
-        &self.pixels[y * self.width * 4..(y + 1) * self.width * 4]
+        &self.pixels()[y * self.width * 4..(y + 1) * self.width * 4]
     }
     /// The bytes of a row, to write to.
     pub fn row_mut(&mut self, y: usize) -> &mut [u8] {
-        &mut self.pixels[y * self.width * 4..(y + 1) * self.width * 4]
+        &mut self.memory[y * self.width * 4..(y + 1) * self.width * 4]
     }
     /// The four bytes of a pixel.
     pub fn pixel(&self, x: usize, y: usize) -> [u8; 4] {
         let at = (y * self.width + x) * 4;
-        [self.pixels[at], self.pixels[at + 1], self.pixels[at + 2], self.pixels[at + 3]]
+        self.pixels()[at..].first_chunk().copied().unwrap_or_default()
     }
     /// How much of a part that lies within the picture is valid.
     pub fn coverage(&self, x: usize, y: usize, width: usize, height: usize) -> Coverage {
@@ -141,7 +154,7 @@ impl Rgbx {
     }
     /// A copy of a part that lies within the picture.
     pub fn part(&self, x: usize, y: usize, width: usize, height: usize) -> Self {
-        let mut part = Self { width, height, pixels: Vec::with_capacity(width * height * 4) };
+        let mut part = Self { width, height, memory: Vec::with_capacity(width * height * 4) };
         part.become_part(self, [x, y], [width, height]);
         part
     }
@@ -161,6 +174,19 @@ impl Rgbx {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_larger_picture_left_behind_is_never_seen() {
+        let mut picture = Rgbx::empty(3, 4);
+        picture.pixels_mut().fill(9);
+        picture.reset(2, 2);
+        assert_eq!((picture.pixels().len(), picture.is_empty()), (16, true));
+        assert_eq!(picture, Rgbx::empty(2, 2));
+        assert_eq!(picture.clone().memory.len(), 16);
+        assert!(!picture.resize(3, 4), "its memory is to do again");
+        assert_eq!(picture.row(3), [9; 12]);
+        assert!(picture.resize(4, 4) && picture.is_empty(), "new memory has no valid pixel");
+    }
 
     #[test]
     fn what_is_put_under_shows_only_through_the_holes() {

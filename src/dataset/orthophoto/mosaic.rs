@@ -11,7 +11,7 @@ use super::tiled_tiff::TiledTiff;
 use crate::error::{Error, Place, Result};
 use crate::io::{Digest, Source, known};
 use crate::plan::UnitSpec;
-use crate::raster::{self, Coverage, Rgbx};
+use crate::raster::{self, Rgbx};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -221,15 +221,7 @@ impl Reader {
         (at, from, size): ([usize; 2], [usize; 2], [usize; 2]),
         [here, in_block]: [Option<[i64; 4]>; 2],
     ) -> Result<()> {
-        // Where nothing was drawn the window may hold anything; it is not looked at.
-        let coverage = |window: &Rgbx, at: [usize; 2], size: [usize; 2]| {
-            if drawn.iter().any(|part| overlap(part, &(at, size))) {
-                window.coverage(at[0], at[1], size[0], size[1])
-            } else {
-                Coverage::Empty
-            }
-        };
-        if coverage(window, at, size) == Coverage::Full {
+        if Under::of(window, (at, size), drawn).is_hidden() {
             return Ok(());
         }
         let member = &self.members[index];
@@ -237,10 +229,7 @@ impl Reader {
             Open::Gdal(image) => {
                 let mut part = image.read(&member.header, self.bands, from, size)?;
                 cut(&mut part, [0, 0], size, from, &member.header);
-                match coverage(window, at, size) {
-                    Coverage::Empty => window.put_part(at, &part, [0, 0], size),
-                    _ => window.put_under(at, &part, [0, 0], size),
-                }
+                Under::of(window, (at, size), drawn).put(window, &part, [0, 0]);
             }
             Open::Tiff(image) => {
                 let [tile_width, tile_height] = image.tile_size();
@@ -251,14 +240,14 @@ impl Reader {
                         let part =
                             [(from[0] + size[0]).min(left + tile_width) - x0, (from[1] + size[1]).min(top + tile_height) - y0];
                         let to = [at[0] + x0 - from[0], at[1] + y0 - from[1]];
-                        let covered = coverage(window, to, part);
-                        if covered == Coverage::Full {
+                        let under = Under::of(window, (to, part), drawn);
+                        if under.is_hidden() {
                             continue;
                         }
                         let tile = row * image.tiles_across() + column;
                         let whole = image.size_of(tile);
                         let alone = |bbox: Option<[i64; 4]>| bbox.is_none_or(|bbox| within(bbox, [left, top], whole));
-                        if part == whole && alone(here) && covered == Coverage::Empty && !self.cache.has((index, tile)) {
+                        if part == whole && alone(here) && under.is_free() && !self.cache.has((index, tile)) {
                             // No other window needs it.
                             image.tile_into(tile, window, to)?;
                             cut(window, to, whole, [left, top], &member.header);
@@ -286,10 +275,7 @@ impl Reader {
                             }
                             Ok(picture)
                         })?;
-                        match covered {
-                            Coverage::Empty => window.put_part(to, tile, [x0 - left, y0 - top], part),
-                            _ => window.put_under(to, tile, [x0 - left, y0 - top], part),
-                        }
+                        under.put(window, tile, [x0 - left, y0 - top]);
                     }
                 }
             }
@@ -320,20 +306,71 @@ fn overlap((at, size): &Part, (other_at, other_size): &Part) -> bool {
 /// Most parts of a window that are compared with each other.
 const MOST_COMPARED: usize = 16;
 
-/// Gives a window its size and clears it where that has to be: not where exactly one part will be drawn, which is all of it mostly.
+/// Gives a window its size and clears what no part will be drawn to; all of it where there are many parts.
 fn clear(window: &mut Rgbx, size: [usize; 2], parts: &[Part]) {
-    let apart = || parts.iter().enumerate().all(|(number, part)| !parts[..number].iter().any(|other| overlap(part, other)));
-    if parts.len() > MOST_COMPARED || !apart() {
+    if parts.len() > MOST_COMPARED {
         window.reset(size[0], size[1]);
     } else if !window.resize(size[0], size[1]) {
-        let mut rest = vec![([0, 0], size)];
-        for part in parts {
-            rest = rest.into_iter().flat_map(|piece| without(piece, part)).collect();
-        }
-        for (at, size) in rest {
+        for (at, size) in outside(([0, 0], size), parts) {
             window.clear(at, size);
         }
     }
+}
+
+/// Where a part of an image shows in a window that others were drawn to before.
+struct Under {
+    part: Part,
+    /// Where none of them is: the window may hold anything there.
+    free: Vec<Part>,
+    /// Where one is, but has not all pixels.
+    holes: Vec<Part>,
+}
+
+impl Under {
+    fn of(window: &Rgbx, part: Part, drawn: &[Part]) -> Self {
+        let beside: Vec<Part> = drawn.iter().filter(|other| overlap(other, &part)).copied().collect();
+        if beside.len() > MOST_COMPARED {
+            // Such a window was cleared as a whole.
+            let hidden = window.part_is_full(part.0[0], part.0[1], part.1[0], part.1[1]);
+            return Self { part, free: Vec::new(), holes: if hidden { Vec::new() } else { vec![part] } };
+        }
+        let common = beside.iter().map(|other| common(&part, other));
+        let holes = common.filter(|(at, size)| !window.part_is_full(at[0], at[1], size[0], size[1])).collect();
+        Self { part, free: outside(part, &beside), holes }
+    }
+
+    /// True when nothing of it shows.
+    fn is_hidden(&self) -> bool {
+        self.free.is_empty() && self.holes.is_empty()
+    }
+
+    /// True when all of it shows.
+    fn is_free(&self) -> bool {
+        self.holes.is_empty() && self.free == [self.part]
+    }
+
+    /// Puts the part of an image there that begins at `from`.
+    fn put(&self, window: &mut Rgbx, image: &Rgbx, from: [usize; 2]) {
+        let source = |at: [usize; 2]| [0, 1].map(|axis| from[axis] + at[axis] - self.part.0[axis]);
+        for &(at, size) in &self.free {
+            window.put_part(at, image, source(at), size);
+        }
+        for &(at, size) in &self.holes {
+            window.put_under(at, image, source(at), size);
+        }
+    }
+}
+
+/// What of a part lies in none of the others.
+fn outside(part: Part, others: &[Part]) -> Vec<Part> {
+    others.iter().fold(vec![part], |rest, other| rest.into_iter().flat_map(|piece| without(piece, other)).collect())
+}
+
+/// What two parts that overlap share.
+fn common(part: &Part, other: &Part) -> Part {
+    let from = [0, 1].map(|axis| part.0[axis].max(other.0[axis]));
+    let to = [0, 1].map(|axis| (part.0[axis] + part.1[axis]).min(other.0[axis] + other.1[axis]));
+    (from, [to[0] - from[0], to[1] - from[1]])
 }
 
 /// What is left of a part without another: above, below, left and right of it.
@@ -342,8 +379,8 @@ fn without(part: Part, other: &Part) -> Vec<Part> {
         return vec![part];
     }
     let (from, to) = (part.0, [0, 1].map(|axis| part.0[axis] + part.1[axis]));
-    let inner = [0, 1].map(|axis| [other.0[axis].max(from[axis]), (other.0[axis] + other.1[axis]).min(to[axis])]);
-    let [[left, right], [top, bottom]] = inner;
+    let ([left, top], [width, height]) = common(&part, other);
+    let (right, bottom) = (left + width, top + height);
     let pieces = [
         (from, [to[0] - from[0], top - from[1]]),
         ([from[0], bottom], [to[0] - from[0], to[1] - bottom]),
@@ -392,6 +429,7 @@ mod tests {
     use super::super::header::Validity;
     use super::*;
     use crate::crs::Crs;
+    use proptest::prelude::*;
 
     fn header(east: f64, north: f64, pixel: f64, crs: Crs) -> Header {
         Header {
@@ -471,23 +509,34 @@ mod tests {
         assert!((0..12).all(|tile| borders.take(source.digest, tile).is_none()));
     }
 
-    proptest::proptest! {
+    proptest! {
         #[test]
-        fn a_window_is_cleared_where_not_exactly_one_part_is_drawn(
-            parts in proptest::collection::vec((0..9_usize, 0..9_usize, 1..9_usize, 1..9_usize), 0..5),
+        fn a_window_shows_of_each_place_the_first_image_that_has_it(
+            parts in proptest::collection::vec((0..9_usize, 0..9_usize, 1..9_usize, 1..9_usize), 0..24), holes in 0..40_usize,
         ) {
             let parts: Vec<Part> = parts.into_iter().map(|(x, y, w, h)| ([x, y], [w.min(12 - x), h.min(12 - y)])).collect();
-            let mut window = Rgbx::empty(12, 12);
-            window.pixels_mut().fill(255);
+            // An image is larger than its part, which begins at 2, 1 of it; some have pixels that are not valid.
+            let image = |number: usize, x: usize, y: usize| {
+                let hole = holes > 20 && (x * 7 + y * 5 + number).is_multiple_of(41 - holes);
+                if hole { [0; 4] } else { [number as u8 + 1, x as u8, y as u8, 255] }
+            };
+            let mut window = Rgbx::empty(20, 20);
+            window.pixels_mut().fill(77);
             clear(&mut window, [12, 12], &parts);
-            for y in 0..12 {
-                for x in 0..12 {
-                    let covers = parts.iter().filter(|part| overlap(part, &([x, y], [1, 1]))).count();
-                    let valid = window.pixel(x, y) != [0; 4];
-                    proptest::prop_assert!(covers == 1 || !valid, "{x} {y}: {covers} parts");
-                    let apart = (0..parts.len()).all(|n| !parts[..n].iter().any(|other| overlap(&parts[n], other)));
-                    proptest::prop_assert!(!apart || covers == 0 || valid, "{x} {y} was cleared for nothing");
-                }
+            for (number, &(at, [width, height])) in parts.iter().enumerate() {
+                let pixels = (0..height + 1).flat_map(|y| (0..width + 2).flat_map(move |x| image(number, x, y))).collect();
+                let picture = Rgbx::from_pixels(width + 2, height + 1, pixels).unwrap();
+                let under = Under::of(&window, (at, [width, height]), &parts[..number]);
+                let before = window.clone();
+                under.put(&mut window, &picture, [2, 1]);
+                prop_assert!(!under.is_hidden() || window == before);
+            }
+            for (x, y) in (0..12).flat_map(|y| (0..12).map(move |x| (x, y))) {
+                let of = |(number, &(at, size)): (usize, &Part)| {
+                    let inside = (0..2).all(|axis| (at[axis]..at[axis] + size[axis]).contains(&[x, y][axis]));
+                    inside.then(|| image(number, x - at[0] + 2, y - at[1] + 1)).filter(|pixel| pixel[3] != 0)
+                };
+                prop_assert_eq!(window.pixel(x, y), parts.iter().enumerate().find_map(of).unwrap_or_default());
             }
         }
     }

@@ -119,7 +119,7 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
     for &tile in &params.from {
         tops.extend(walk.tile(tile)?.map(|top| (tile, top)));
     }
-    let count = sink.finish(context.pack)?;
+    let (count, _) = sink.finish(context.pack)?;
     if let [(_, top)] = tops.as_slice() {
         context.pack.add(TOP, &tiles::pack_top(top)?)?;
     }

@@ -10,7 +10,7 @@ use super::mosaic;
 use super::options::{Drawing, TileTarget};
 use super::painter::{Painter, Scene};
 use super::products::{Product, products};
-use super::tiles::{self, TOP, TileSink};
+use super::tiles::{self, Shelf, TOP, TileSink};
 use super::{Orthophoto, header::Header};
 use crate::crs::{Bbox, Crs, Operation};
 use crate::dataset::{Outcome, PlanContext, UnitContext};
@@ -199,10 +199,12 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
     let mut painter = Painter::new(members, &params.drawing, params.max_zoom, &context.area.grids)?;
     let mut sink = TileSink::new(params.drawing.codec, params.min_zoom)?;
     let mut room = ROOM.take();
+    sink.lend(std::mem::take(&mut room.shelf));
     painter.reader().lend(std::mem::take(&mut room.tiles));
     painter.share(params.block, Arc::clone(room.borders.get_or_insert_with(Borders::of_stage)))?;
     let top = block(&params, &mut painter, &mut sink, &mut room, context)?;
-    let count = sink.finish(context.pack)?;
+    let (count, shelf) = sink.finish(context.pack)?;
+    room.shelf = shelf;
     if let Some(top) = &top {
         context.pack.add(TOP, &tiles::pack_top(top)?)?;
     }
@@ -219,6 +221,7 @@ struct Room {
     scenes: [Scene; 2],
     pyramid: Pyramid,
     tiles: Spare,
+    shelf: Shelf,
     borders: Option<Arc<Borders>>,
 }
 

@@ -8,6 +8,7 @@ use crate::io::PackWriter;
 use crate::raster::{self, Coverage, Rgbx};
 use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 use std::io::{Read, Write};
+use std::ops::Range;
 
 /// Name of the entry with the pixels of a unit's own tile.
 pub const TOP: &str = "top";
@@ -19,13 +20,61 @@ pub const BACKGROUND: [u8; 3] = [255; 3];
 pub struct TileSink {
     encoder: Encoder,
     min_zoom: u8,
-    tiles: Vec<(u64, Tile, Vec<u8>)>,
+    tiles: Vec<(u64, Tile, Place)>,
+    shelf: Shelf,
+}
+
+/// Encoded tiles of a unit, in pieces of memory that the next unit uses again: taken from the allocator tile by tile, and given back
+/// unit by unit, they would be new pages of the system each time.
+#[derive(Default)]
+pub struct Shelf {
+    pieces: Vec<Vec<u8>>,
+    /// Pieces in use; those behind them are empty.
+    used: usize,
+}
+
+/// Number of a piece, and the bytes in it.
+type Place = (usize, Range<usize>);
+
+/// Size of a piece, in bytes; a larger tile has one of its own.
+const PIECE: usize = 1 << 20;
+
+impl Shelf {
+    /// Room for a unit's tiles: what was there is gone.
+    fn clear(&mut self) {
+        self.pieces.iter_mut().for_each(Vec::clear);
+        self.used = 0;
+    }
+
+    fn put(&mut self, bytes: &[u8]) -> Place {
+        let full = |piece: &Vec<u8>| !piece.is_empty() && piece.len() + bytes.len() > PIECE;
+        if self.used == 0 || full(&self.pieces[self.used - 1]) {
+            if self.used == self.pieces.len() {
+                self.pieces.push(Vec::with_capacity(PIECE));
+            }
+            self.used += 1;
+        }
+        let piece = &mut self.pieces[self.used - 1];
+        let from = piece.len();
+        piece.extend_from_slice(bytes);
+        (self.used - 1, from..piece.len())
+    }
+
+    fn get(&self, (piece, range): &Place) -> &[u8] {
+        &self.pieces[*piece][range.clone()]
+    }
 }
 
 impl TileSink {
     /// A sink for tiles from that zoom on.
     pub fn new(codec: Codec, min_zoom: u8) -> Result<Self> {
-        Ok(Self { encoder: Encoder::new(codec)?, min_zoom, tiles: Vec::new() })
+        Ok(Self { encoder: Encoder::new(codec)?, min_zoom, tiles: Vec::new(), shelf: Shelf::default() })
+    }
+
+    /// Memory for the tiles.
+    pub fn lend(&mut self, mut shelf: Shelf) {
+        shelf.clear();
+        self.shelf = shelf;
     }
 
     /// Adds all tiles of zoom `z` of a picture that shows the tile `of`. Tiles without a valid pixel are left out. Where `half` is
@@ -60,24 +109,26 @@ impl TileSink {
         if tile.z >= self.min_zoom
             && let Some(bytes) = self.encoder.encode_covered(picture, at, [tile_px; 2], coverage)?
         {
-            self.tiles.push((tile.id(), tile, bytes));
+            self.tiles.push((tile.id(), tile, self.shelf.put(&bytes)));
         }
         Ok(coverage != Coverage::Empty)
     }
 
     /// Adds the tile that a part of a picture shows, unless it has no valid pixel.
     pub fn add(&mut self, picture: &Rgbx, at: [usize; 2], tile: Tile, tile_px: usize) -> Result<()> {
-        self.tiles.extend(self.encoder.encode(picture, at, tile_px)?.map(|bytes| (tile.id(), tile, bytes)));
+        if let Some(bytes) = self.encoder.encode(picture, at, tile_px)? {
+            self.tiles.push((tile.id(), tile, self.shelf.put(&bytes)));
+        }
         Ok(())
     }
 
-    /// Writes the tiles and gives their number.
-    pub fn finish(mut self, pack: &mut PackWriter) -> Result<usize> {
+    /// Writes the tiles; gives their number, and the memory that they were in.
+    pub fn finish(mut self, pack: &mut PackWriter) -> Result<(usize, Shelf)> {
         self.tiles.sort_by_key(|(id, ..)| *id);
-        for (_, tile, bytes) in &self.tiles {
-            pack.add(&tile.to_string(), bytes)?;
+        for (_, tile, place) in &self.tiles {
+            pack.add(&tile.to_string(), self.shelf.get(place))?;
         }
-        Ok(self.tiles.len())
+        Ok((self.tiles.len(), self.shelf))
     }
 }
 
@@ -105,4 +156,27 @@ pub fn unpack_top(bytes: &[u8], side: usize) -> Result<Rgbx> {
 
 fn broken(error: std::io::Error) -> Error {
     Error::new("mk::orthophoto::top", "the pixels of a tile cannot be packed or unpacked").because(error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shelf_gives_back_every_tile_and_takes_no_more_memory_for_the_next_unit() {
+        let mut shelf = Shelf::default();
+        let tiles = |unit: usize| {
+            let sizes = [0, 1, 70_000, PIECE - 1, PIECE, 3 * PIECE, 9_000, 40_000];
+            sizes.into_iter().cycle().take(60).enumerate().map(move |(number, size)| vec![(number + unit) as u8; size])
+        };
+        let mut pieces = Vec::new();
+        for unit in 0..3 {
+            shelf.clear();
+            let places: Vec<Place> = tiles(unit).map(|tile| shelf.put(&tile)).collect();
+            assert!(places.iter().zip(tiles(unit)).all(|(place, tile)| shelf.get(place) == tile));
+            pieces.push((shelf.pieces.len(), shelf.pieces.iter().map(Vec::capacity).sum::<usize>()));
+        }
+        assert!(pieces[0].0 > 20, "{pieces:?}");
+        assert!(pieces.windows(2).all(|pair| pair[0] == pair[1]), "{pieces:?}");
+    }
 }
