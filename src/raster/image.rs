@@ -1,5 +1,8 @@
 //! The picture that all kernels work on.
 
+/// Pixels after which a part that has valid and invalid ones is told.
+const LOOK: usize = 256;
+
 /// How much of a picture is valid.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Coverage {
@@ -58,10 +61,10 @@ impl Rgbx {
         }
         new
     }
-    /// Gets memory for a picture of that size; where that is more than it has it has no valid pixel then.
-    pub fn reserve(&mut self, width: usize, height: usize) {
+    /// Where it has no memory for a picture of that size, gets it for a larger one, which has no valid pixel.
+    pub fn reserve(&mut self, [width, height]: [usize; 2], larger: [usize; 2]) {
         if width * height * 4 > self.memory.len() {
-            *self = Self::empty(width, height);
+            *self = Self::empty(larger[0].max(width), larger[1].max(height));
         }
     }
     /// Makes the pixels of a part invalid.
@@ -109,20 +112,39 @@ impl Rgbx {
     }
     /// How much of a part that lies within the picture is valid.
     pub fn coverage(&self, x: usize, y: usize, width: usize, height: usize) -> Coverage {
-        let (mut valid, mut invalid) = (false, false);
+        // Four pixels at once, and so often a look whether both were there: a part of many pixels that has both is told early.
+        let (mut all, mut any, mut looked_at) = ([u32::MAX; 4], [0; 4], 0);
+        let both =
+            |all: [u32; 4], any: [u32; 4]| [all.into_iter().fold(u32::MAX, |a, b| a & b), any.into_iter().fold(0, |a, b| a | b)];
         for row in y..y + height {
-            // In pieces, so that a part that has both is told early; and whole words, of which the compiler takes several at once.
-            for part in self.row(row)[x * 4..(x + width) * 4].as_chunks::<4>().0.chunks(256) {
-                let words = part.iter().map(|pixel| u32::from_le_bytes(*pixel));
-                let (all, any) = words.fold((u32::MAX, 0), |(all, any), word| (all & word, any | word));
-                valid |= any >> 24 != 0;
-                invalid |= all >> 24 == 0;
-                if valid && invalid {
-                    return Coverage::Part;
+            for part in self.row(row)[x * 4..(x + width) * 4].chunks(LOOK * 4) {
+                let (fours, rest) = part.as_chunks::<16>();
+                for four in fours {
+                    for (lane, pixel) in four.as_chunks::<4>().0.iter().enumerate() {
+                        all[lane] &= u32::from_le_bytes(*pixel);
+                        any[lane] |= u32::from_le_bytes(*pixel);
+                    }
+                }
+                for (lane, pixel) in rest.as_chunks::<4>().0.iter().enumerate() {
+                    all[lane] &= u32::from_le_bytes(*pixel);
+                    any[lane] |= u32::from_le_bytes(*pixel);
+                }
+                looked_at += part.len() / 4;
+                if looked_at >= LOOK {
+                    looked_at = 0;
+                    let [all, any] = both(all, any);
+                    if all >> 24 == 0 && any >> 24 != 0 {
+                        return Coverage::Part;
+                    }
                 }
             }
         }
-        if invalid { Coverage::Empty } else { Coverage::Full }
+        let [all, any] = both(all, any);
+        match (all >> 24 != 0, any >> 24 != 0) {
+            (true, _) => Coverage::Full,
+            (false, true) => Coverage::Part,
+            (false, false) => Coverage::Empty,
+        }
     }
     /// Copies a part of another picture to `x`, `y`, but only where this one has no valid pixel yet.
     pub fn put_under(&mut self, [x, y]: [usize; 2], other: &Self, [from_x, from_y]: [usize; 2], [width, height]: [usize; 2]) {
@@ -146,7 +168,8 @@ impl Rgbx {
     }
     /// True when every pixel of a part that lies within the picture is valid.
     pub fn part_is_full(&self, x: usize, y: usize, width: usize, height: usize) -> bool {
-        (y..y + height).all(|row| self.coverage(x, row, width, 1) == Coverage::Full)
+        let rows = LOOK.div_ceil(width.max(1));
+        (y..y + height).step_by(rows).all(|row| self.coverage(x, row, width, rows.min(y + height - row)) == Coverage::Full)
     }
     /// True when no pixel is valid. Told at the first row that has one.
     pub fn is_empty(&self) -> bool {

@@ -263,10 +263,8 @@ impl Reader {
                                 return Ok(beside);
                             }
                             (pieces.decoded, pieces.cached) = (pieces.decoded + 1, pieces.cached - 1);
-                            // Tiles at an image's edge are smaller; their memory is to do for others.
-                            let mut picture = spare.picture();
-                            picture.reserve(tile_width, tile_height);
-                            picture.resize(whole[0], whole[1]);
+                            let (mut picture, [width, height]) = (spare.picture(), image.stored_size(tile));
+                            picture.resize(width, height);
                             image.tile_into(tile, &mut picture, [0, 0])?;
                             cut(&mut picture, [0, 0], whole, [left, top], &member.header);
                             let picture = Arc::new(picture);

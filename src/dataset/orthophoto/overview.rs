@@ -119,7 +119,7 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
     for &tile in &params.from {
         tops.extend(walk.tile(tile)?.map(|top| (tile, top)));
     }
-    let (count, _) = sink.finish(context.pack)?;
+    let count = sink.finish(context.pack)?;
     if let [(_, top)] = tops.as_slice() {
         context.pack.add(TOP, &tiles::pack_top(top)?)?;
     }
@@ -154,7 +154,7 @@ impl Walk<'_, '_> {
             }
         }
         if let Some(picture) = &picture {
-            self.sink.add_all(picture, tile.z, tile, self.tile_px, None)?;
+            self.sink.add_all(picture, tile.z, tile, self.tile_px)?;
         }
         Ok(picture)
     }

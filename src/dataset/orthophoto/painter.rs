@@ -40,17 +40,17 @@ enum Shown {
 }
 
 impl Scene {
-    /// The tile of `side` pixels at a place of the square: a picture that shows it, and where in that. `room` is for a picture.
-    /// Nothing when no image has anything in the square.
-    pub fn tile<'a>(&'a self, at: [usize; 2], side: usize, room: &'a mut Rgbx) -> Option<(&'a Rgbx, [usize; 2])> {
+    /// True when no image has anything in the square.
+    pub fn is_empty(&self) -> bool {
+        matches!(self.shown, Shown::Nothing)
+    }
+
+    /// Makes `tile` what the square shows of its size at a place.
+    pub fn tile(&self, at: [usize; 2], tile: &mut Rgbx) {
         match &self.shown {
-            Shown::Nothing => None,
-            Shown::Picture => Some((&self.picture, at)),
-            Shown::View(view) => {
-                room.resize(side, side);
-                raster::draw(&self.window, view.from, &view.grid, at, view.kernel, room);
-                Some((room, [0, 0]))
-            }
+            Shown::Nothing => tile.pixels_mut().fill(0),
+            Shown::Picture => tile.put_part([0, 0], &self.picture, at, [tile.width(), tile.height()]),
+            Shown::View(view) => raster::draw(&self.window, view.from, &view.grid, at, view.kernel, tile),
         }
     }
 }
@@ -119,8 +119,8 @@ impl Painter {
         scene.shown = match (next()?, next()?) {
             (None, _) => Shown::Nothing,
             (Some((drawn, Some(view))), None) if view.part == side => {
-                // At once as much as the next will need: the first may show a corner of an image only.
-                scene.window.reserve(view.whole[0], view.whole[1]);
+                // At once as much as the next will need: the first may show a corner of an image only, and others are a little larger.
+                scene.window.reserve(view.size, view.whole);
                 self.reader.window_into(&drawn.layer, (view.from, view.size), view.alone, &mut scene.window)?;
                 Shown::View(view)
             }

@@ -10,7 +10,7 @@ use super::mosaic;
 use super::options::{Drawing, TileTarget};
 use super::painter::{Painter, Scene};
 use super::products::{Product, products};
-use super::tiles::{self, Shelf, TOP, TileSink};
+use super::tiles::{self, TOP, TileSink};
 use super::{Orthophoto, header::Header};
 use crate::crs::{Bbox, Crs, Operation};
 use crate::dataset::{Outcome, PlanContext, UnitContext};
@@ -140,9 +140,9 @@ fn blocks(product: &Product, images: &[Inspected<'_>], context: &PlanContext<'_>
 }
 
 /// Two windows of sources 76, as much as one again while GDAL reads, two pictures where several layers show 32, decoded tiles 64,
-/// encoded tiles 30, canvas and halves 12 MiB, and the borders of all blocks, which one block alone may fill. Mostly it is a third of
+/// encoded tiles 2, canvas and tiles above 6 MiB, and the borders of all blocks, which one block alone may fill. Mostly it is a third of
 /// that.
-pub const MEMORY_MB: u64 = 250 + (BORDER_BYTES >> 20) as u64;
+pub const MEMORY_MB: u64 = 220 + (BORDER_BYTES >> 20) as u64;
 
 /// Refuses what would be more blocks than any area needs.
 pub fn check_size(wanted: usize, image: &str) -> Result<()> {
@@ -199,13 +199,11 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
     let mut painter = Painter::new(members, &params.drawing, params.max_zoom, &context.area.grids)?;
     let mut sink = TileSink::new(params.drawing.codec, params.min_zoom)?;
     let mut room = ROOM.take();
-    sink.lend(std::mem::take(&mut room.shelf));
     painter.reader().lend(std::mem::take(&mut room.tiles));
     painter.share(params.block, Arc::clone(room.borders.get_or_insert_with(Borders::of_stage)))?;
     let top = block(&params, &mut painter, &mut sink, &mut room, context)?;
-    let (count, shelf) = sink.finish(context.pack)?;
-    room.shelf = shelf;
-    if let Some(top) = &top {
+    let count = sink.finish(context.pack)?;
+    if let Some(top) = top {
         context.pack.add(TOP, &tiles::pack_top(top)?)?;
     }
     let pieces = painter.reader().pieces();
@@ -221,7 +219,6 @@ struct Room {
     scenes: [Scene; 2],
     pyramid: Pyramid,
     tiles: Spare,
-    shelf: Shelf,
     borders: Option<Arc<Borders>>,
 }
 
@@ -235,13 +232,13 @@ thread_local! {
 ///
 /// While a metatile is drawn the sources of the next are decoded, on another thread if one is free: at the end of a night, when fewer
 /// blocks are left than there are threads, a block is done in half the time.
-fn block(
+fn block<'a>(
     params: &Params,
     painter: &mut Painter,
     sink: &mut TileSink,
-    room: &mut Room,
-    context: &UnitContext<'_>,
-) -> Result<Option<Rgbx>> {
+    room: &'a mut Room,
+    context: &mut UnitContext<'_>,
+) -> Result<Option<&'a Rgbx>> {
     let tile_px = params.drawing.matrix.tile_px as usize;
     let zoom = params.max_zoom.saturating_sub(METATILE_LEVELS).max(params.block.z);
     let side = 1_u32 << (zoom - params.block.z);
@@ -265,6 +262,7 @@ fn block(
             rayon::join(|| pyramid.draw(*metatile, scene, sink), || next.map_or(Ok(()), |next| painter.prepare(*next, coming)));
         drawn?;
         prepared?;
+        sink.flush(context.pack)?;
         std::mem::swap(scene, coming);
     }
     pyramid.finish(params.block, sink)
@@ -276,23 +274,23 @@ struct Pyramid {
     /// Highest zoom.
     max_zoom: u8,
     tile_px: usize,
-    /// A tile of the highest zoom.
-    tile: Rgbx,
-    /// The metatile at each zoom below the highest, down to its own: used again for the next.
-    halves: Vec<Rgbx>,
+    /// A tile of each zoom, from that of the metatiles to the highest: the one that is being put together of four.
+    tiles: Vec<Rgbx>,
     /// The metatiles of the block at their own zoom.
     canvas: Rgbx,
     /// That zoom.
     zoom: u8,
+    /// The block at each zoom above, down to its own.
+    above: Vec<Rgbx>,
 }
 
 impl Pyramid {
     /// Makes it ready for a block whose metatiles have that zoom.
     fn begin(&mut self, params: &Params, zoom: u8, tile_px: usize) {
         (self.max_zoom, self.tile_px, self.zoom) = (params.max_zoom, tile_px, zoom);
-        self.halves.resize_with(usize::from(params.max_zoom - zoom), Rgbx::default);
-        for (half, z) in self.halves.iter_mut().zip((zoom..params.max_zoom).rev()) {
-            half.resize(tile_px << (z - zoom), tile_px << (z - zoom));
+        self.tiles.resize_with(usize::from(params.max_zoom - zoom) + 1, Rgbx::default);
+        for tile in &mut self.tiles {
+            tile.resize(tile_px, tile_px);
         }
         let side = tile_px << (zoom - params.block.z);
         self.canvas.reset(side, side);
@@ -300,41 +298,46 @@ impl Pyramid {
 
     /// Draws the tiles of a metatile.
     fn draw(&mut self, metatile: Tile, scene: &Scene, sink: &mut TileSink) -> Result<()> {
-        let Self { tile_px, max_zoom, .. } = *self;
-        let side = 1_u32 << (max_zoom - self.zoom);
-        let place = [metatile.x, metatile.y].map(|at| at as usize % (self.canvas.width() / tile_px) * tile_px);
-        let mut any = false;
-        for (row, column) in (0..side).flat_map(|row| (0..side).map(move |column| (row, column))) {
-            let at = [column, row].map(|index| index as usize * tile_px);
-            // A tile is drawn, encoded and halved while it is near the processor.
-            let Some((picture, from)) = scene.tile(at, tile_px, &mut self.tile) else { return Ok(()) };
-            let tile = Tile { z: max_zoom, x: metatile.x * side + column, y: metatile.y * side + row };
-            let half = self.halves.first_mut().map(|half| (half, at.map(|at| at / 2)));
-            if half.is_none() {
-                self.canvas.put_part(place, picture, from, [tile_px; 2]);
-            }
-            any |= sink.add_halved(picture, from, tile, tile_px, half)?;
-        }
-        if !any {
+        if scene.is_empty() || !self.quarter(metatile, metatile, scene, sink)? {
             return Ok(());
         }
-        for (depth, z) in (self.zoom..max_zoom).rev().enumerate() {
-            let (upper, lower) = self.halves.split_at_mut(depth + 1);
-            sink.add_all(&upper[depth], z, metatile, tile_px, lower.first_mut())?;
+        let tile_px = self.tile_px;
+        let place = [metatile.x, metatile.y].map(|at| at as usize % (self.canvas.width() / tile_px) * tile_px);
+        if let Some(tile) = self.tiles.first() {
+            self.canvas.put(place[0], place[1], tile);
         }
-        self.halves.last().into_iter().for_each(|smallest| self.canvas.put(place[0], place[1], smallest));
         Ok(())
     }
 
-    /// Draws what is above the metatiles, and gives the tile of the block.
-    fn finish(&mut self, block: Tile, sink: &mut TileSink) -> Result<Option<Rgbx>> {
-        let mut top = None;
-        for z in (block.z..self.zoom).rev() {
-            let picture = raster::halve(top.as_ref().unwrap_or(&self.canvas));
-            sink.add_all(&picture, z, block, self.tile_px, None)?;
-            top = Some(picture);
+    /// Draws a tile of a metatile, or puts it together of its four, and halves it into the one above. So what four tiles make is
+    /// still near the processor when the fourth is done. False when it has no valid pixel.
+    fn quarter(&mut self, tile: Tile, metatile: Tile, scene: &Scene, sink: &mut TileSink) -> Result<bool> {
+        let (tile_px, depth) = (self.tile_px, usize::from(tile.z - metatile.z));
+        if tile.z < self.max_zoom {
+            for child in tile.children() {
+                self.quarter(child, metatile, scene, sink)?;
+            }
+        } else {
+            let corner = [metatile.x << depth, metatile.y << depth];
+            scene.tile([tile.x - corner[0], tile.y - corner[1]].map(|at| at as usize * tile_px), &mut self.tiles[depth]);
         }
-        let top = top.unwrap_or_else(|| self.canvas.clone());
-        Ok((!top.is_empty()).then_some(top))
+        let (above, here) = self.tiles.split_at_mut(depth);
+        let place = [tile.x, tile.y].map(|at| at as usize % 2 * (tile_px / 2));
+        sink.add_halved(&here[0], [0, 0], tile, tile_px, above.last_mut().map(|above| (above, place)))
+    }
+
+    /// Draws what is above the metatiles, and gives the tile of the block.
+    fn finish(&mut self, block: Tile, sink: &mut TileSink) -> Result<Option<&Rgbx>> {
+        let Self { canvas, above, tile_px, .. } = self;
+        above.resize_with(usize::from(self.zoom - block.z), Rgbx::default);
+        let mut last = &*canvas;
+        for (picture, z) in above.iter_mut().zip((block.z..self.zoom).rev()) {
+            let side = *tile_px << (z - block.z);
+            picture.resize(side, side);
+            raster::halve_into(last, [0, 0], [side * 2, side * 2], picture, [0, 0]);
+            sink.add_all(picture, z, block, *tile_px)?;
+            last = picture;
+        }
+        Ok((!last.is_empty()).then_some(last))
     }
 }

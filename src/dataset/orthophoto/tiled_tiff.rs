@@ -181,23 +181,28 @@ impl TiledTiff {
         [self.tile[0].min(self.size[0].saturating_sub(left)), self.tile[1].min(self.size[1].saturating_sub(top))]
     }
 
+    /// Width and height of a tile as it is stored: those on the right and lower side of an image are padded, strips are not.
+    pub fn stored_size(&self, index: usize) -> [usize; 2] {
+        if self.strips { [self.tile[0], self.size_of(index)[1]] } else { self.tile }
+    }
+
     /// Decodes a tile into a part of a picture, which has to have room for [`TiledTiff::size_of`] it there. All its pixels are
-    /// written.
+    /// written. A picture of [`TiledTiff::stored_size`] spares a copy; what is beyond the tile there may be anything.
     ///
     /// # Errors
     /// When it is broken.
     pub fn tile_into(&mut self, index: usize, picture: &mut Rgbx, at: [usize; 2]) -> Result<()> {
         let size = self.size_of(index);
-        // The last strip is as high as what is left; tiles are padded.
-        let stored_size = if self.strips { [self.tile[0], size[1]] } else { self.tile };
+        let stored_size = self.stored_size(index);
+        let all_of_picture = at == [0, 0] && [picture.width(), picture.height()] == stored_size;
         let bytes = self.stored.read(index)?;
         match &mut self.pixels {
             Pixels::Jpeg { .. } if bytes.is_empty() => fill(picture, at, size, [0, 0, 0, 255]),
             Pixels::Jpeg { tables, colours, decoder, scratch } => {
-                if stored_size == size {
+                if stored_size == size || all_of_picture {
                     let pitch = picture.width() * 4;
                     let out = &mut picture.pixels_mut()[at[1] * pitch + at[0] * 4..];
-                    decoder.decode_tile_into(tables, bytes, *colours, size, out, pitch)?;
+                    decoder.decode_tile_into(tables, bytes, *colours, stored_size, out, pitch)?;
                 } else {
                     if [scratch.width(), scratch.height()] != stored_size {
                         *scratch = Rgbx::empty(stored_size[0], stored_size[1]);

@@ -16,18 +16,18 @@ pub const TOP: &str = "top";
 /// Shown where no image has a valid pixel, in a format without transparency: paper.
 pub const BACKGROUND: [u8; 3] = [255; 3];
 
-/// Encodes tiles and puts them into a pack in the order of the archive.
+/// Encodes tiles and puts them into a pack, those of each flush in the order of the archive.
 pub struct TileSink {
     encoder: Encoder,
     min_zoom: u8,
     tiles: Vec<(u64, Tile, Place)>,
     shelf: Shelf,
+    count: usize,
 }
 
-/// Encoded tiles of a unit, in pieces of memory that the next unit uses again: taken from the allocator tile by tile, and given back
-/// unit by unit, they would be new pages of the system each time.
+/// Encoded tiles, in pieces of memory that the next use again.
 #[derive(Default)]
-pub struct Shelf {
+struct Shelf {
     pieces: Vec<Vec<u8>>,
     /// Pieces in use; those behind them are empty.
     used: usize,
@@ -40,7 +40,7 @@ type Place = (usize, Range<usize>);
 const PIECE: usize = 1 << 20;
 
 impl Shelf {
-    /// Room for a unit's tiles: what was there is gone.
+    /// Makes room: what was there is gone.
     fn clear(&mut self) {
         self.pieces.iter_mut().for_each(Vec::clear);
         self.used = 0;
@@ -68,25 +68,17 @@ impl Shelf {
 impl TileSink {
     /// A sink for tiles from that zoom on.
     pub fn new(codec: Codec, min_zoom: u8) -> Result<Self> {
-        Ok(Self { encoder: Encoder::new(codec)?, min_zoom, tiles: Vec::new(), shelf: Shelf::default() })
+        Ok(Self { encoder: Encoder::new(codec)?, min_zoom, tiles: Vec::new(), shelf: Shelf::default(), count: 0 })
     }
 
-    /// Memory for the tiles.
-    pub fn lend(&mut self, mut shelf: Shelf) {
-        shelf.clear();
-        self.shelf = shelf;
-    }
-
-    /// Adds all tiles of zoom `z` of a picture that shows the tile `of`. Tiles without a valid pixel are left out. Where `half` is
-    /// given it becomes the picture at half its size, tile by tile: each is still at hand from its encoding.
-    pub fn add_all(&mut self, picture: &Rgbx, z: u8, of: Tile, tile_px: usize, mut half: Option<&mut Rgbx>) -> Result<()> {
+    /// Adds all tiles of zoom `z` of a picture that shows the tile `of`. Tiles without a valid pixel are left out.
+    pub fn add_all(&mut self, picture: &Rgbx, z: u8, of: Tile, tile_px: usize) -> Result<()> {
         let side = 1_u32 << (z - of.z);
         for row in 0..side {
             for column in 0..side {
                 let tile = Tile { z, x: of.x * side + column, y: of.y * side + row };
                 let at = [column, row].map(|index| index as usize * tile_px);
-                let half = half.as_deref_mut().map(|half| (half, at.map(|place| place / 2)));
-                self.add_halved(picture, at, tile, tile_px, half)?;
+                self.add_halved(picture, at, tile, tile_px, None)?;
             }
         }
         Ok(())
@@ -122,13 +114,21 @@ impl TileSink {
         Ok(())
     }
 
-    /// Writes the tiles; gives their number, and the memory that they were in.
-    pub fn finish(mut self, pack: &mut PackWriter) -> Result<(usize, Shelf)> {
+    /// Writes the tiles that came since the last time, while they are near the processor.
+    pub fn flush(&mut self, pack: &mut PackWriter) -> Result<()> {
         self.tiles.sort_by_key(|(id, ..)| *id);
-        for (_, tile, place) in &self.tiles {
-            pack.add(&tile.to_string(), self.shelf.get(place))?;
+        for (_, tile, place) in self.tiles.drain(..) {
+            pack.add(&tile.to_string(), self.shelf.get(&place))?;
+            self.count += 1;
         }
-        Ok((self.tiles.len(), self.shelf))
+        self.shelf.clear();
+        Ok(())
+    }
+
+    /// Writes the last tiles and gives the number of all.
+    pub fn finish(mut self, pack: &mut PackWriter) -> Result<usize> {
+        self.flush(pack)?;
+        Ok(self.count)
     }
 }
 
@@ -163,7 +163,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_shelf_gives_back_every_tile_and_takes_no_more_memory_for_the_next_unit() {
+    fn a_shelf_gives_back_every_tile_and_takes_no_more_memory_for_the_next() {
         let mut shelf = Shelf::default();
         let tiles = |unit: usize| {
             let sizes = [0, 1, 70_000, PIECE - 1, PIECE, 3 * PIECE, 9_000, 40_000];

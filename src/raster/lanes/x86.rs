@@ -117,17 +117,6 @@ fn avx2_pair(low: __m256i, high: __m256i) -> __m256i {
     _mm256_or_si256(_mm256_and_si256(low, _mm256_set1_epi32(0xffff)), _mm256_slli_epi32::<16>(high))
 }
 
-/// Rows below a group that are fetched while it is drawn. Row after row a tile shows some hundred pixels of a source, too few for the
-/// processor to see by itself where the next are.
-const AHEAD: usize = 8;
-
-/// Has the processor fetch what lies at a place, which may be outside of the pixels: to fetch is no access.
-#[target_feature(enable = "avx2")]
-#[inline]
-fn avx2_look_ahead(pixels: *const u8, offset: usize) {
-    _mm_prefetch::<_MM_HINT_T0>(pixels.wrapping_add(offset).cast());
-}
-
 /// SAFETY: eight bytes have to be readable at both places.
 #[target_feature(enable = "avx2")]
 #[inline]
@@ -151,7 +140,6 @@ fn avx2_bilinear(window: &Window<'_>, eight: &Eight) -> Option<[u32; GROUP]> {
 
     let offsets = avx2_offsets(columns, rows, window, 0, 1)?;
     let (pixels, stride) = (window.pixels.as_ptr(), window.width as usize * 4);
-    avx2_look_ahead(pixels, offsets[0] + AHEAD * stride);
     let interleave = _mm_setr_epi8(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15);
     let mut valid = _mm_set1_epi8(-1);
     let mut sums = [_mm256_setzero_si256(); 4];
@@ -261,7 +249,6 @@ fn avx2_bicubic(window: &Window<'_>, eight: &Eight) -> Option<[u32; GROUP]> {
     let (across, down) = (avx2_bicubic_weights(fx), avx2_bicubic_weights(fy));
     let offsets = avx2_offsets(columns, rows, window, 1, 2)?;
     let (pixels, stride) = (window.pixels.as_ptr(), window.width as usize * 4);
-    avx2_look_ahead(pixels, offsets[0] + AHEAD * stride);
     let pairs = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15));
     let lines = _mm256_broadcastsi128_si256(_mm_setr_epi8(0, 1, 8, 9, 2, 3, 10, 11, 4, 5, 12, 13, 6, 7, 14, 15));
     let zero = _mm256_setzero_si256();

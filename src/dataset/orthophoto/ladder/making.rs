@@ -103,7 +103,7 @@ impl Making<'_> {
     }
 
     pub(super) fn finish(self, pack: &mut PackWriter, top: Option<Piece>) -> Result<usize> {
-        let (count, _) = self.sink.finish(pack)?;
+        let count = self.sink.finish(pack)?;
         if !self.fragments.is_empty() {
             let mut blob = Blob::new();
             for (tile, [x, y], picture) in &self.fragments {
