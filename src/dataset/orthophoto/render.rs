@@ -132,8 +132,9 @@ fn blocks(product: &Product, images: &[Inspected<'_>], context: &PlanContext<'_>
             params: super::to_json(&params)?,
             bbox: in_dataset(&to_dataset, &bbox),
             memory_mb: MEMORY_MB + 3 * piece_mb,
-            // In eighths: blocks of about the same cost keep their order, along the curve, and share borders.
-            cost: (covered * 8.0).round() as u64 + 1,
+            // In halves: blocks keep their order, along the curve, so that a border is needed again while it is there; what is small
+            // comes last.
+            cost: (covered * 2.0).ceil() as u64 + 1,
         });
     }
     Ok(units)
