@@ -95,11 +95,11 @@ fn read(path: &Path) -> Rgbx {
 /// The pixels of four times four tiles, drawn one by one.
 fn drawn(painter: &mut Painter, tile: Tile) -> Rgbx {
     let side = WEB_MERCATOR_QUAD.tile_px as usize;
-    let (mut scene, mut room, mut picture) = (Scene::default(), Rgbx::default(), Rgbx::empty(4 * side, 4 * side));
+    let (mut scene, mut room, mut picture) = (Scene::default(), Rgbx::empty(side, side), Rgbx::empty(4 * side, 4 * side));
     painter.prepare(tile, &mut scene).unwrap();
     for at in (0..16).map(|number| [number % 4 * side, number / 4 * side]) {
-        let (part, from) = scene.tile(at, side, &mut room).unwrap();
-        picture.put_part(at, part, from, [side; 2]);
+        scene.tile(at, &mut room);
+        picture.put(at[0], at[1], &room);
     }
     picture
 }

@@ -522,7 +522,7 @@ mod tests {
             window.pixels_mut().fill(77);
             clear(&mut window, [12, 12], &parts);
             for (number, &(at, [width, height])) in parts.iter().enumerate() {
-                let pixels = (0..height + 1).flat_map(|y| (0..width + 2).flat_map(move |x| image(number, x, y))).collect();
+                let pixels = (0..=height).flat_map(|y| (0..width + 2).flat_map(move |x| image(number, x, y))).collect();
                 let picture = Rgbx::from_pixels(width + 2, height + 1, pixels).unwrap();
                 let under = Under::of(&window, (at, [width, height]), &parts[..number]);
                 let before = window.clone();
