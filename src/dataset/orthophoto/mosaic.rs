@@ -221,7 +221,8 @@ impl Reader {
         (at, from, size): ([usize; 2], [usize; 2], [usize; 2]),
         [here, in_block]: [Option<[i64; 4]>; 2],
     ) -> Result<()> {
-        if Under::of(window, (at, size), drawn).is_hidden() {
+        let under = Under::of(window, (at, size), drawn);
+        if under.is_hidden() {
             return Ok(());
         }
         let member = &self.members[index];
@@ -229,7 +230,7 @@ impl Reader {
             Open::Gdal(image) => {
                 let mut part = image.read(&member.header, self.bands, from, size)?;
                 cut(&mut part, [0, 0], size, from, &member.header);
-                Under::of(window, (at, size), drawn).put(window, &part, [0, 0]);
+                under.put(window, &part, [0, 0]);
             }
             Open::Tiff(image) => {
                 let [tile_width, tile_height] = image.tile_size();

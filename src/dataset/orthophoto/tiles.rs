@@ -20,55 +20,17 @@ pub const BACKGROUND: [u8; 3] = [255; 3];
 pub struct TileSink {
     encoder: Encoder,
     min_zoom: u8,
-    tiles: Vec<(u64, Tile, Place)>,
-    shelf: Shelf,
+    /// Where each tile lies in `bytes`, with its place in the archive.
+    tiles: Vec<(u64, Tile, Range<usize>)>,
+    /// Encoded tiles, one after the other: in memory that the next use again.
+    bytes: Vec<u8>,
     count: usize,
-}
-
-/// Encoded tiles, in pieces of memory that the next use again.
-#[derive(Default)]
-struct Shelf {
-    pieces: Vec<Vec<u8>>,
-    /// Pieces in use; those behind them are empty.
-    used: usize,
-}
-
-/// Number of a piece, and the bytes in it.
-type Place = (usize, Range<usize>);
-
-/// Size of a piece, in bytes; a larger tile has one of its own.
-const PIECE: usize = 1 << 20;
-
-impl Shelf {
-    /// Makes room: what was there is gone.
-    fn clear(&mut self) {
-        self.pieces.iter_mut().for_each(Vec::clear);
-        self.used = 0;
-    }
-
-    fn put(&mut self, bytes: &[u8]) -> Place {
-        let full = |piece: &Vec<u8>| !piece.is_empty() && piece.len() + bytes.len() > PIECE;
-        if self.used == 0 || full(&self.pieces[self.used - 1]) {
-            if self.used == self.pieces.len() {
-                self.pieces.push(Vec::with_capacity(PIECE));
-            }
-            self.used += 1;
-        }
-        let piece = &mut self.pieces[self.used - 1];
-        let from = piece.len();
-        piece.extend_from_slice(bytes);
-        (self.used - 1, from..piece.len())
-    }
-
-    fn get(&self, (piece, range): &Place) -> &[u8] {
-        &self.pieces[*piece][range.clone()]
-    }
 }
 
 impl TileSink {
     /// A sink for tiles from that zoom on.
     pub fn new(codec: Codec, min_zoom: u8) -> Result<Self> {
-        Ok(Self { encoder: Encoder::new(codec)?, min_zoom, tiles: Vec::new(), shelf: Shelf::default(), count: 0 })
+        Ok(Self { encoder: Encoder::new(codec)?, min_zoom, tiles: Vec::new(), bytes: Vec::new(), count: 0 })
     }
 
     /// Adds all tiles of zoom `z` of a picture that shows the tile `of`. Tiles without a valid pixel are left out.
@@ -78,14 +40,18 @@ impl TileSink {
             for column in 0..side {
                 let tile = Tile { z, x: of.x * side + column, y: of.y * side + row };
                 let at = [column, row].map(|index| index as usize * tile_px);
-                self.add_halved(picture, at, tile, tile_px, None)?;
+                self.add(picture, at, tile, tile_px)?;
             }
         }
         Ok(())
     }
 
-    /// Adds the tile that a part of a picture shows, from the lowest zoom on, and halves it into another picture, which tells how much
-    /// of it is valid. False when nothing is.
+    /// Adds the tile that a part of a picture shows, from the lowest zoom on, unless it has no valid pixel.
+    pub fn add(&mut self, picture: &Rgbx, at: [usize; 2], tile: Tile, tile_px: usize) -> Result<()> {
+        self.add_halved(picture, at, tile, tile_px, None).map(|_| ())
+    }
+
+    /// As [`TileSink::add`], and halves the part into another picture, which tells how much of it is valid. False when nothing is.
     pub fn add_halved(
         &mut self,
         picture: &Rgbx,
@@ -101,27 +67,21 @@ impl TileSink {
         if tile.z >= self.min_zoom
             && let Some(bytes) = self.encoder.encode_covered(picture, at, [tile_px; 2], coverage)?
         {
-            self.tiles.push((tile.id(), tile, self.shelf.put(&bytes)));
+            let from = self.bytes.len();
+            self.bytes.extend_from_slice(&bytes);
+            self.tiles.push((tile.id(), tile, from..self.bytes.len()));
         }
         Ok(coverage != Coverage::Empty)
-    }
-
-    /// Adds the tile that a part of a picture shows, unless it has no valid pixel.
-    pub fn add(&mut self, picture: &Rgbx, at: [usize; 2], tile: Tile, tile_px: usize) -> Result<()> {
-        if let Some(bytes) = self.encoder.encode(picture, at, tile_px)? {
-            self.tiles.push((tile.id(), tile, self.shelf.put(&bytes)));
-        }
-        Ok(())
     }
 
     /// Writes the tiles that came since the last time, while they are near the processor.
     pub fn flush(&mut self, pack: &mut PackWriter) -> Result<()> {
         self.tiles.sort_by_key(|(id, ..)| *id);
         for (_, tile, place) in self.tiles.drain(..) {
-            pack.add(&tile.to_string(), self.shelf.get(&place))?;
+            pack.add(&tile.to_string(), &self.bytes[place])?;
             self.count += 1;
         }
-        self.shelf.clear();
+        self.bytes.clear();
         Ok(())
     }
 
@@ -156,27 +116,4 @@ pub fn unpack_top(bytes: &[u8], side: usize) -> Result<Rgbx> {
 
 fn broken(error: std::io::Error) -> Error {
     Error::new("mk::orthophoto::top", "the pixels of a tile cannot be packed or unpacked").because(error)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_shelf_gives_back_every_tile_and_takes_no_more_memory_for_the_next() {
-        let mut shelf = Shelf::default();
-        let tiles = |unit: usize| {
-            let sizes = [0, 1, 70_000, PIECE - 1, PIECE, 3 * PIECE, 9_000, 40_000];
-            sizes.into_iter().cycle().take(60).enumerate().map(move |(number, size)| vec![(number + unit) as u8; size])
-        };
-        let mut pieces = Vec::new();
-        for unit in 0..3 {
-            shelf.clear();
-            let places: Vec<Place> = tiles(unit).map(|tile| shelf.put(&tile)).collect();
-            assert!(places.iter().zip(tiles(unit)).all(|(place, tile)| shelf.get(place) == tile));
-            pieces.push((shelf.pieces.len(), shelf.pieces.iter().map(Vec::capacity).sum::<usize>()));
-        }
-        assert!(pieces[0].0 > 20, "{pieces:?}");
-        assert!(pieces.windows(2).all(|pair| pair[0] == pair[1]), "{pieces:?}");
-    }
 }

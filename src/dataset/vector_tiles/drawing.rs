@@ -2,7 +2,7 @@
 
 use super::made::Kept;
 use super::{Piece, Tile};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::format::mvt::{self, Layer, Value};
 use crate::format::pmtiles;
 use crate::io::PackWriter;
@@ -48,10 +48,14 @@ impl<'n> Drawing<'n> {
         all.extend(self.into_tiles()?.into_iter().map(|(tile, bytes)| (tile, Some(bytes))));
         for ((z, x, y), bytes) in &all {
             let name = format!("{z}/{x}/{y}");
-            match (bytes, &mut earlier) {
-                (Some(bytes), _) => pack.add(&name, bytes)?,
-                (None, Some(earlier)) => pack.take_over(&name, earlier)?,
-                (None, None) => {}
+            match bytes {
+                Some(bytes) => pack.add(&name, bytes)?,
+                None => pack.take_over(
+                    &name,
+                    earlier
+                        .as_mut()
+                        .ok_or_else(|| Error::new("mk::run::result", format!("the tile {name} is kept of no result")))?,
+                )?,
             }
         }
         Ok(all.len())
