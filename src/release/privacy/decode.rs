@@ -8,7 +8,7 @@ use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaData};
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 use std::collections::HashSet;
@@ -81,13 +81,22 @@ fn parquet(file: &Path, watch: &Watch, clean: Option<&Path>) -> Result<Option<St
     let (file, about) = open(file)?;
     let clean = clean.and_then(|clean| open(clean).ok());
     let clean = clean.filter(|(_, clean)| clean.metadata().file_metadata().schema() == about.metadata().file_metadata().schema());
-    let known = clean.map(|(file, about)| chunks(&file, about.metadata())).transpose()?.unwrap_or_default();
-    let known: HashSet<Digest> = known.into_iter().flatten().collect();
-    for (group, chunks) in chunks(&file, about.metadata())?.into_iter().enumerate() {
-        let new = chunks.iter().enumerate().filter(|(_, chunk)| !known.contains(chunk)).map(|(column, _)| column);
-        let new = ProjectionMask::leaves(about.parquet_schema(), new);
+    let mut known = HashSet::new();
+    if let Some((file, about)) = &clean {
+        for group in about.metadata().row_groups() {
+            known.extend(columns(file, group)?);
+        }
+    }
+    for (index, group) in about.metadata().row_groups().iter().enumerate() {
+        let new = if known.is_empty() {
+            ProjectionMask::all()
+        } else {
+            let columns = columns(&file, group)?;
+            let new = columns.iter().enumerate().filter(|(_, column)| !known.contains(column)).map(|(number, _)| number);
+            ProjectionMask::leaves(about.parquet_schema(), new)
+        };
         let file = file.try_clone().map_err(unreadable)?;
-        let rows = ParquetRecordBatchReaderBuilder::new_with_metadata(file, about.clone()).with_row_groups(vec![group]);
+        let rows = ParquetRecordBatchReaderBuilder::new_with_metadata(file, about.clone()).with_row_groups(vec![index]);
         for batch in rows.with_projection(new).build().map_err(unreadable)? {
             let batch = batch.map_err(unreadable)?;
             for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
@@ -100,16 +109,21 @@ fn parquet(file: &Path, watch: &Watch, clean: Option<&Path>) -> Result<Option<St
     Ok(None)
 }
 
-/// The columns of each row group, by their bytes and all that decides what these stand for.
-fn chunks(file: &File, about: &ParquetMetaData) -> Result<Vec<Vec<Digest>>> {
-    let digest = |(index, column): (usize, &ColumnChunkMetaData)| {
-        let (begin, length) = column.byte_range();
-        let mut bytes = vec![0; usize::try_from(length).map_err(unreadable)?];
-        file.read_exact_at(&mut bytes, begin).map_err(unreadable)?;
-        let how = format!("{index} {:?} {} {}", column.compression(), column.num_values(), column.uncompressed_size());
+/// The columns of a row group, by their bytes and all that decides what these stand for.
+fn columns(file: &File, group: &RowGroupMetaData) -> Result<Vec<Digest>> {
+    let length = file.metadata().map_err(unreadable)?.len();
+    let digest = |(number, column): (usize, &ColumnChunkMetaData)| {
+        // What a file says of itself is not believed before memory is taken for it.
+        let from = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
+        let place = u64::try_from(from).ok().zip(u64::try_from(column.compressed_size()).ok());
+        let place = place.filter(|(from, size)| from.checked_add(*size).is_some_and(|end| end <= length));
+        let (from, size) = place.ok_or_else(|| unreadable("a column lies outside of its file"))?;
+        let mut bytes = vec![0; usize::try_from(size).map_err(unreadable)?];
+        file.read_exact_at(&mut bytes, from).map_err(unreadable)?;
+        let how = format!("{number} {:?} {} {}", column.compression(), column.num_values(), column.uncompressed_size());
         Ok(Digest::of_parts([how.as_bytes(), &bytes]))
     };
-    about.row_groups().iter().map(|group| group.columns().iter().enumerate().map(digest).collect()).collect()
+    group.columns().iter().enumerate().map(digest).collect()
 }
 
 fn values(column: &ArrayRef, watch: &Watch) -> bool {

@@ -122,6 +122,13 @@ fn a_release_with_a_canary_is_refused_and_the_message_names_the_artefact_only() 
     }
 }
 
+/// Looks through a release of one artefact that was another in the release before, where those are known to be clean.
+fn look_after(store: &Store, path: &str, new: (Digest, u64), before: Digest, clean: &[Digest]) -> Result<BTreeSet<Digest>> {
+    let content = Content { objects: [(path.to_owned(), new)].into(), ..Content::default() };
+    let clean = clean.iter().map(|digest| mark(path, *digest)).collect();
+    gate(&content, store, &watch(), &clean, &[(path.to_owned(), before)].into())
+}
+
 /// Tiles that a clean archive of the last release has too are not unpacked again; those of one that is not known to be clean are.
 #[test]
 fn of_an_archive_only_what_is_new_is_unpacked() {
@@ -133,11 +140,7 @@ fn of_an_archive_only_what_is_new_is_unpacked() {
         store.adopt(&[path]).unwrap()[0]
     };
     let path = "public/alkis/a.pmtiles";
-    let look = |new: (Digest, u64), before: Digest, clean: &[Digest]| {
-        let content = Content { objects: [(path.to_owned(), new)].into(), ..Content::default() };
-        let clean = clean.iter().map(|digest| mark(path, *digest)).collect();
-        gate(&content, &store, &watch(), &clean, &[(path.to_owned(), before)].into())
-    };
+    let look = |new, before, clean: &[Digest]| look_after(&store, path, new, before, clean);
     let (clean, dirty) = (keep(&["a", "b"]).0, keep(&["a", OID]).0);
     look(keep(&["a", "c"]), clean, &[clean]).unwrap();
     look(keep(&["a", "b", OID]), clean, &[clean]).unwrap_err();
@@ -172,11 +175,7 @@ fn of_a_table_only_what_is_new_is_unpacked() {
         store.adopt(&[path]).unwrap()[0]
     };
     let path = "public/alkis/a.parquet";
-    let look = |new: (Digest, u64), before: Digest, clean: &[Digest]| {
-        let content = Content { objects: [(path.to_owned(), new)].into(), ..Content::default() };
-        let clean = clean.iter().map(|digest| mark(path, *digest)).collect();
-        gate(&content, &store, &watch(), &clean, &[(path.to_owned(), before)].into())
-    };
+    let look = |new, before, clean: &[Digest]| look_after(&store, path, new, before, clean);
     let (clean, dirty) = (keep([["1", "2"], ["3", "4"]]).0, keep([["1", OID], ["3", "4"]]).0);
     look(keep([["1", "2"], ["3", "5"]]), clean, &[clean]).unwrap();
     for groups in [[["1", OID], ["3", "4"]], [["1", "2"], [OID, "4"]], [["1", "2"], ["3", OID]]] {
