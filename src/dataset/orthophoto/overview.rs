@@ -113,13 +113,13 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
     let params: Params = super::from_json(&unit.params)?;
     let known: BTreeMap<Tile, &Input> = params.given.iter().copied().zip(&unit.inputs).collect();
     let lowest = params.given.iter().map(|tile| tile.z).max().unwrap_or(0);
-    let mut sink = TileSink::new(params.codec, params.min_zoom)?;
-    let mut walk = Walk { known, lowest, tile_px: params.tile_px as usize, sink: &mut sink, context };
+    let sink = TileSink::new(params.codec, params.min_zoom)?;
+    let mut walk = Walk { known, lowest, tile_px: params.tile_px as usize, sink, context };
     let mut tops = Vec::new();
     for &tile in &params.from {
         tops.extend(walk.tile(tile)?.map(|top| (tile, top)));
     }
-    let count = sink.finish(context.pack)?;
+    let count = walk.sink.count();
     if let [(_, top)] = tops.as_slice() {
         context.pack.add(TOP, &tiles::pack_top(top)?)?;
     }
@@ -131,8 +131,8 @@ struct Walk<'a, 'b> {
     known: BTreeMap<Tile, &'a Input>,
     lowest: u8,
     tile_px: usize,
-    sink: &'a mut TileSink,
-    context: &'a UnitContext<'b>,
+    sink: TileSink,
+    context: &'a mut UnitContext<'b>,
 }
 
 impl Walk<'_, '_> {
@@ -154,7 +154,7 @@ impl Walk<'_, '_> {
             }
         }
         if let Some(picture) = &picture {
-            self.sink.add_all(picture, tile.z, tile, self.tile_px)?;
+            self.sink.add_all(self.context.pack, picture, tile.z, tile, self.tile_px)?;
         }
         Ok(picture)
     }

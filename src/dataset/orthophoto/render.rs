@@ -15,6 +15,7 @@ use super::{Orthophoto, header::Header};
 use crate::crs::{Bbox, Crs, Operation};
 use crate::dataset::{Outcome, PlanContext, UnitContext};
 use crate::error::{Error, Place, Result};
+use crate::io::PackWriter;
 use crate::format::tile_matrix::{Tile, TileMatrixSet};
 use crate::plan::{Input, InputKind, UnitSpec};
 use crate::raster::{self, Rgbx};
@@ -203,7 +204,7 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
     painter.reader().lend(std::mem::take(&mut room.tiles));
     painter.share(params.block, Arc::clone(room.borders.get_or_insert_with(Borders::of_stage)))?;
     let top = block(&params, &mut painter, &mut sink, &mut room, context)?;
-    let count = sink.finish(context.pack)?;
+    let count = sink.count();
     if let Some(top) = top {
         context.pack.add(TOP, &tiles::pack_top(top)?)?;
     }
@@ -259,14 +260,14 @@ fn block<'a>(
     for (index, metatile) in metatiles.iter().enumerate() {
         context.check()?;
         let next = metatiles.get(index + 1);
+        let pack = &mut *context.pack;
         let (drawn, prepared) =
-            rayon::join(|| pyramid.draw(*metatile, scene, sink), || next.map_or(Ok(()), |next| painter.prepare(*next, coming)));
+            rayon::join(|| pyramid.draw(*metatile, scene, sink, pack), || next.map_or(Ok(()), |next| painter.prepare(*next, coming)));
         drawn?;
         prepared?;
-        sink.flush(context.pack)?;
         std::mem::swap(scene, coming);
     }
-    pyramid.finish(params.block, sink)
+    pyramid.finish(params.block, sink, context.pack)
 }
 
 /// The zooms of a block above the highest, in memory.
@@ -298,8 +299,8 @@ impl Pyramid {
     }
 
     /// Draws the tiles of a metatile.
-    fn draw(&mut self, metatile: Tile, scene: &Scene, sink: &mut TileSink) -> Result<()> {
-        if scene.is_empty() || !self.quarter(metatile, metatile, scene, sink)? {
+    fn draw(&mut self, metatile: Tile, scene: &Scene, sink: &mut TileSink, pack: &mut PackWriter) -> Result<()> {
+        if scene.is_empty() || !self.quarter(metatile, metatile, scene, sink, pack)? {
             return Ok(());
         }
         let tile_px = self.tile_px;
@@ -312,11 +313,18 @@ impl Pyramid {
 
     /// Draws a tile of a metatile, or puts it together of its four, and halves it into the one above. So what four tiles make is
     /// still near the processor when the fourth is done. False when it has no valid pixel.
-    fn quarter(&mut self, tile: Tile, metatile: Tile, scene: &Scene, sink: &mut TileSink) -> Result<bool> {
+    fn quarter(
+        &mut self,
+        tile: Tile,
+        metatile: Tile,
+        scene: &Scene,
+        sink: &mut TileSink,
+        pack: &mut PackWriter,
+    ) -> Result<bool> {
         let (tile_px, depth) = (self.tile_px, usize::from(tile.z - metatile.z));
         if tile.z < self.max_zoom {
             for child in tile.children() {
-                self.quarter(child, metatile, scene, sink)?;
+                self.quarter(child, metatile, scene, sink, pack)?;
             }
         } else {
             let corner = [metatile.x << depth, metatile.y << depth];
@@ -324,11 +332,11 @@ impl Pyramid {
         }
         let (above, here) = self.tiles.split_at_mut(depth);
         let place = [tile.x, tile.y].map(|at| at as usize % 2 * (tile_px / 2));
-        sink.add_halved(&here[0], [0, 0], tile, tile_px, above.last_mut().map(|above| (above, place)))
+        sink.add_halved(pack, &here[0], [0, 0], tile, tile_px, above.last_mut().map(|above| (above, place)))
     }
 
     /// Draws what is above the metatiles, and gives the tile of the block.
-    fn finish(&mut self, block: Tile, sink: &mut TileSink) -> Result<Option<&Rgbx>> {
+    fn finish(&mut self, block: Tile, sink: &mut TileSink, pack: &mut PackWriter) -> Result<Option<&Rgbx>> {
         let Self { canvas, above, tile_px, .. } = self;
         above.resize_with(usize::from(self.zoom - block.z), Rgbx::default);
         let mut last = &*canvas;
@@ -336,7 +344,7 @@ impl Pyramid {
             let side = *tile_px << (z - block.z);
             picture.resize(side, side);
             raster::halve_into(last, [0, 0], [side * 2, side * 2], picture, [0, 0]);
-            sink.add_all(picture, z, block, *tile_px)?;
+            sink.add_all(pack, picture, z, block, *tile_px)?;
             last = picture;
         }
         Ok((!last.is_empty()).then_some(last))

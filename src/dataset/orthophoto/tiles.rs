@@ -8,7 +8,6 @@ use crate::io::PackWriter;
 use crate::raster::{self, Coverage, Rgbx};
 use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 use std::io::{Read, Write};
-use std::ops::Range;
 
 /// Name of the entry with the pixels of a unit's own tile.
 pub const TOP: &str = "top";
@@ -16,44 +15,41 @@ pub const TOP: &str = "top";
 /// Shown where no image has a valid pixel, in a format without transparency: paper.
 pub const BACKGROUND: [u8; 3] = [255; 3];
 
-/// Encodes tiles and puts them into a pack, those of each flush in the order of the archive.
+/// Encodes tiles and puts each into a pack as soon as it is encoded, while its bytes are near the processor.
 pub struct TileSink {
     encoder: Encoder,
     min_zoom: u8,
-    /// Where each tile lies in `bytes`, with its place in the archive.
-    tiles: Vec<(u64, Tile, Range<usize>)>,
-    /// Encoded tiles, one after the other: in memory that the next use again.
-    bytes: Vec<u8>,
     count: usize,
 }
 
 impl TileSink {
     /// A sink for tiles from that zoom on.
     pub fn new(codec: Codec, min_zoom: u8) -> Result<Self> {
-        Ok(Self { encoder: Encoder::new(codec)?, min_zoom, tiles: Vec::new(), bytes: Vec::new(), count: 0 })
+        Ok(Self { encoder: Encoder::new(codec)?, min_zoom, count: 0 })
     }
 
     /// Adds all tiles of zoom `z` of a picture that shows the tile `of`. Tiles without a valid pixel are left out.
-    pub fn add_all(&mut self, picture: &Rgbx, z: u8, of: Tile, tile_px: usize) -> Result<()> {
+    pub fn add_all(&mut self, pack: &mut PackWriter, picture: &Rgbx, z: u8, of: Tile, tile_px: usize) -> Result<()> {
         let side = 1_u32 << (z - of.z);
         for row in 0..side {
             for column in 0..side {
                 let tile = Tile { z, x: of.x * side + column, y: of.y * side + row };
                 let at = [column, row].map(|index| index as usize * tile_px);
-                self.add(picture, at, tile, tile_px)?;
+                self.add(pack, picture, at, tile, tile_px)?;
             }
         }
         Ok(())
     }
 
     /// Adds the tile that a part of a picture shows, from the lowest zoom on, unless it has no valid pixel.
-    pub fn add(&mut self, picture: &Rgbx, at: [usize; 2], tile: Tile, tile_px: usize) -> Result<()> {
-        self.add_halved(picture, at, tile, tile_px, None).map(|_| ())
+    pub fn add(&mut self, pack: &mut PackWriter, picture: &Rgbx, at: [usize; 2], tile: Tile, tile_px: usize) -> Result<()> {
+        self.add_halved(pack, picture, at, tile, tile_px, None).map(|_| ())
     }
 
     /// As [`TileSink::add`], and halves the part into another picture, which tells how much of it is valid. False when nothing is.
     pub fn add_halved(
         &mut self,
+        pack: &mut PackWriter,
         picture: &Rgbx,
         at: [usize; 2],
         tile: Tile,
@@ -67,28 +63,15 @@ impl TileSink {
         if tile.z >= self.min_zoom
             && let Some(bytes) = self.encoder.encode_covered(picture, at, [tile_px; 2], coverage)?
         {
-            let from = self.bytes.len();
-            self.bytes.extend_from_slice(&bytes);
-            self.tiles.push((tile.id(), tile, from..self.bytes.len()));
+            pack.add(&tile.to_string(), &bytes)?;
+            self.count += 1;
         }
         Ok(coverage != Coverage::Empty)
     }
 
-    /// Writes the tiles that came since the last time, while they are near the processor.
-    pub fn flush(&mut self, pack: &mut PackWriter) -> Result<()> {
-        self.tiles.sort_by_key(|(id, ..)| *id);
-        for (_, tile, place) in self.tiles.drain(..) {
-            pack.add(&tile.to_string(), &self.bytes[place])?;
-            self.count += 1;
-        }
-        self.bytes.clear();
-        Ok(())
-    }
-
-    /// Writes the last tiles and gives the number of all.
-    pub fn finish(mut self, pack: &mut PackWriter) -> Result<usize> {
-        self.flush(pack)?;
-        Ok(self.count)
+    /// Tiles that were added.
+    pub fn count(&self) -> usize {
+        self.count
     }
 }
 

@@ -28,8 +28,8 @@ const LARGE: u16 = 45;
 const DATE: u16 = 0x21;
 /// A file that its owner writes and all read, as Unix says it (4.4.15).
 const MODE: u32 = 0o100_644 << 16;
-/// Bytes that are held back before they are written.
-const HELD: usize = 1 << 20;
+/// Bytes that are held back before they are written: few enough to be near the processor still, and to cost no new memory.
+const HELD: usize = 1 << 17;
 
 /// Where an entry lies.
 #[derive(Debug, Clone, Copy)]
@@ -98,7 +98,7 @@ struct Stretch {
 impl Writer {
     /// For an empty file.
     pub fn new(file: File) -> Self {
-        Self { file, length: 0, held: Vec::new(), copy: None, directory: Vec::new(), count: 0 }
+        Self { file, length: 0, held: Vec::with_capacity(HELD), copy: None, directory: Vec::new(), count: 0 }
     }
 
     /// Adds an entry.

@@ -26,7 +26,7 @@ pub fn execute_block(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<O
     let mut making = Making { matrix: &matrix, sink: TileSink::new(params.drawing.codec, min)?, fragments: Vec::new() };
     let (finest, coarser) = steps.split_first().ok_or_else(|| broken("a block has no level"))?;
     let base = paint(&mut painter, &matrix, finest, context)?;
-    making.cut(&base, finest.own)?;
+    making.cut(context.pack, &base, finest.own)?;
     let top = making.climb(base, coarser, last.is_some(), context)?;
     let count = making.finish(context.pack, top)?;
     let summary = tiles::summary(count, matrix.tile_px, Some(painter.reader().pieces()));

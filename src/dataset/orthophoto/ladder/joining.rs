@@ -8,6 +8,7 @@ use crate::dataset::orthophoto::tiles::{self, TileSink};
 use crate::dataset::{Outcome, UnitContext, orthophoto};
 use crate::error::{Error, Result};
 use crate::format::tile_matrix::{Tile, TileMatrixSet};
+use crate::io::PackWriter;
 use crate::plan::UnitSpec;
 use crate::raster::Rgbx;
 use std::collections::BTreeMap;
@@ -27,7 +28,7 @@ pub fn execute_join(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Ou
         context.check()?;
         if place[1] > row {
             // Whatever begins above the row before has got its last fragment.
-            flush(&mut making, &mut pending, matrix, |tile| begins(matrix, max, below, tile)[1] + 1 < place[1])?;
+            flush(&mut making, &mut pending, matrix, context.pack, |tile| begins(matrix, max, below, tile)[1] + 1 < place[1])?;
             row = place[1];
         }
         let bytes = context.entry(input)?;
@@ -52,7 +53,7 @@ pub fn execute_join(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Ou
             pending.entry(tile).or_insert_with(|| Rgbx::empty(side, side)).put(left as usize, top as usize, &fragment);
         }
     }
-    flush(&mut making, &mut pending, matrix, |_| true)?;
+    flush(&mut making, &mut pending, matrix, context.pack, |_| true)?;
     let top = match end(matrix, zooms, below) {
         Some(base) if !tops.is_empty() => go_on(&params, &mut making, base, tops, context)?,
         _ => None,
@@ -66,12 +67,13 @@ fn flush(
     making: &mut Making<'_>,
     pending: &mut BTreeMap<Tile, Rgbx>,
     matrix: &TileMatrixSet,
+    pack: &mut PackWriter,
     complete: impl Fn(Tile) -> bool,
 ) -> Result<()> {
     let tiles: Vec<Tile> = pending.keys().copied().filter(|tile| complete(*tile)).collect();
     for tile in tiles {
         if let Some(picture) = pending.remove(&tile) {
-            making.sink.add(&picture, [0, 0], tile, matrix.tile_px as usize)?;
+            making.sink.add(pack, &picture, [0, 0], tile, matrix.tile_px as usize)?;
         }
     }
     Ok(())
@@ -83,7 +85,7 @@ fn go_on(
     making: &mut Making<'_>,
     base: u8,
     tops: Vec<Piece>,
-    context: &UnitContext<'_>,
+    context: &mut UnitContext<'_>,
 ) -> Result<Option<Piece>> {
     let (matrix, [min, max]) = (&params.matrix, params.zooms);
     let data = tops.iter().fold([0; 4], |range, top| union(range, top.range()));
@@ -120,7 +122,7 @@ fn go_on(
     }
     let base = Piece { zoom: base, at: [left, top], picture: canvas };
     if last != Some(base.zoom) {
-        making.cut(&base, first.own)?;
+        making.cut(context.pack, &base, first.own)?;
     }
     making.climb(base, coarser, last.is_some(), context)
 }

@@ -33,7 +33,7 @@ pub(super) struct Making<'a> {
 
 impl Making<'_> {
     /// Cuts the unit's own pixels of a level into tiles and fragments.
-    pub(super) fn cut(&mut self, piece: &Piece, own: Range) -> Result<()> {
+    pub(super) fn cut(&mut self, pack: &mut PackWriter, piece: &Piece, own: Range) -> Result<()> {
         let side = i64::from(self.matrix.tile_px);
         if is_empty(own) {
             return Ok(());
@@ -46,7 +46,7 @@ impl Making<'_> {
                 let size = [(part[2] - part[0]) as usize, (part[3] - part[1]) as usize];
                 let tile = Tile { z: piece.zoom, x: column as u32, y: row as u32 };
                 if part == whole {
-                    self.sink.add(&piece.picture, at, tile, side as usize)?;
+                    self.sink.add(pack, &piece.picture, at, tile, side as usize)?;
                 } else {
                     let fragment = piece.picture.part(at[0], at[1], size[0], size[1]);
                     if !fragment.is_empty() {
@@ -64,7 +64,7 @@ impl Making<'_> {
         base: Piece,
         steps: &[Step],
         keep_last: bool,
-        context: &UnitContext<'_>,
+        context: &mut UnitContext<'_>,
     ) -> Result<Option<Piece>> {
         let mut piece = base;
         for step in steps {
@@ -83,7 +83,7 @@ impl Making<'_> {
                 let picture = piece.picture.part(at[0], at[1], (right - left) as usize, (bottom - top) as usize);
                 return Ok((!picture.is_empty()).then_some(Piece { zoom: step.zoom, at: [left, top], picture }));
             }
-            self.cut(&piece, step.own)?;
+            self.cut(context.pack, &piece, step.own)?;
         }
         Ok(None)
     }
@@ -103,7 +103,7 @@ impl Making<'_> {
     }
 
     pub(super) fn finish(self, pack: &mut PackWriter, top: Option<Piece>) -> Result<usize> {
-        let count = self.sink.finish(pack)?;
+        let count = self.sink.count();
         if !self.fragments.is_empty() {
             let mut blob = Blob::new();
             for (tile, [x, y], picture) in &self.fragments {
