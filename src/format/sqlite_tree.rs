@@ -11,6 +11,8 @@ const PAGE: usize = 4096;
 /// Most of a row that a leaf holds, and what stays there of one that is longer (1.6, "payload").
 const MAX_LOCAL: usize = PAGE - 35;
 const MIN_LOCAL: usize = (PAGE - 12) * 32 / 255 - 23;
+/// The page that SQLite locks the file by (1.4): it holds nothing and belongs to no table.
+const LOCK_PAGE: u32 = (1 << 30) / PAGE as u32 + 1;
 /// Types of pages.
 const INTERIOR: u8 = 5;
 const LEAF: u8 = 13;
@@ -41,9 +43,13 @@ impl Pages {
     }
 
     fn append(&mut self, page: &[u8]) -> io::Result<u32> {
+        let number = after(self.count).ok_or_else(|| io::Error::other("the file has too many pages"))?;
+        if number - self.count > 1 {
+            self.file.write_all(&[0; PAGE])?;
+        }
         self.file.write_all(page)?;
-        self.count = self.count.checked_add(1).ok_or_else(|| io::Error::other("the file has too many pages"))?;
-        Ok(self.count)
+        self.count = number;
+        Ok(number)
     }
 
     /// Overwrites a page that was there before.
@@ -152,13 +158,20 @@ impl Tree {
     }
 }
 
+/// The number of the page that comes after one.
+fn after(page: u32) -> Option<u32> {
+    let next = page.checked_add(1)?;
+    if next == LOCK_PAGE { next.checked_add(1) } else { Some(next) }
+}
+
 /// Writes what a leaf has no room for, and gives the first page of it. The pages follow each other.
 fn append_overflow(pages: &mut Pages, rest: &[u8]) -> io::Result<u32> {
-    let first = pages.count + 1;
+    let next_of = |page| after(page).ok_or_else(|| io::Error::other("the file has too many pages"));
+    let first = next_of(pages.count)?;
     let mut parts = rest.chunks(PAGE - 4).peekable();
     while let Some(part) = parts.next() {
         let mut page = [0; PAGE];
-        let next = if parts.peek().is_some() { pages.count + 2 } else { 0 };
+        let next = if parts.peek().is_some() { next_of(next_of(pages.count)?)? } else { 0 };
         page[..4].copy_from_slice(&next.to_be_bytes());
         page[4..4 + part.len()].copy_from_slice(part);
         pages.append(&page)?;
@@ -355,6 +368,37 @@ mod tests {
             (1..=30_000_i64).map(|key| (key, -key, f64::from(key as i32) / 8.0, format!("Straße {key}"), vec![7; 700])).collect();
         assert_eq!(read_back(&rows), rows);
         assert_eq!(read_back(&[]), []);
+    }
+
+    #[test]
+    fn the_page_that_sqlite_locks_by_stays_empty() {
+        let folder = tempfile::tempdir().unwrap();
+        for lead in 0..4 {
+            let path = folder.path().join(lead.to_string());
+            let base = Connection::open(&path).unwrap();
+            base.execute_batch("PRAGMA page_size = 4096; CREATE TABLE t (k INTEGER PRIMARY KEY, b BLOB);").unwrap();
+            drop(base);
+            // The file has a hole up to some pages before the gigabyte.
+            File::options().write(true).open(&path).unwrap().set_len(u64::from(LOCK_PAGE - 3) * PAGE as u64).unwrap();
+            let mut pages = Pages::open(&path).unwrap();
+            let (mut tree, mut record) = (Tree::new(2), Record::default());
+            // The first rows fill leaves, the others lie on pages of their own: leaves and overflows cross it in turn.
+            let bytes = |key: i64| vec![key as u8; if key <= lead * 4 { 1000 } else { 20_000 }];
+            for key in 1..=30 {
+                record.clear();
+                record.null();
+                record.blob(&[&bytes(key)]);
+                tree.push(&mut pages, key, record.bytes()).unwrap();
+            }
+            tree.finish(&mut pages).unwrap();
+            assert!(pages.count > LOCK_PAGE);
+            pages.finish().unwrap();
+            let base = Connection::open(&path).unwrap();
+            let mut all = base.prepare("SELECT k, b FROM t").unwrap();
+            let rows = all.query_map([], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, Vec<u8>>(1)?))).unwrap();
+            let rows: Vec<_> = rows.map(Result::unwrap).collect();
+            assert_eq!(rows, (1..=30).map(|key| (key, bytes(key))).collect::<Vec<_>>());
+        }
     }
 
     proptest! {
