@@ -108,6 +108,10 @@ pub trait Dataset: Send + Sync {
     /// but a [`Rejection`] in the outcome.
     fn execute(&self, stage: usize, unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome>;
 
+    /// Gives back the memory that the calling thread keeps from one unit to the next: its next unit is of another dataset, whose share of
+    /// the memory budget has no room for it.
+    fn let_go(&self) {}
+
     /// Version of the code of [`Dataset::assemble`].
     fn assemble_version(&self) -> u32;
 

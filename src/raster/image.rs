@@ -88,6 +88,10 @@ impl Rgbx {
     pub fn height(&self) -> usize {
         self.height
     }
+    /// Bytes of its memory: those of the largest picture that it ever was.
+    pub fn held(&self) -> usize {
+        self.memory.len()
+    }
     /// All bytes, row by row.
     pub fn pixels(&self) -> &[u8] {
         &self.memory[..self.width * self.height * 4]

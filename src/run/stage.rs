@@ -9,6 +9,7 @@ use crate::io::{PackWriter, atomic};
 use crate::ledger::{Failure, StoredUnit};
 use crate::pipeline::OnReject;
 use crate::plan::{self, Decision, Known, PlannedUnit, Reason, StageOf, StagePlan};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
@@ -28,6 +29,11 @@ pub struct Planned {
 
 /// Changed results that are remembered for the report's pictures: it shows fewer, but not every stage has any.
 const MOST_CHANGED: usize = 64;
+
+thread_local! {
+    /// The dataset of the last unit of this thread of the engine.
+    static LAST: RefCell<String> = const { RefCell::new(String::new()) };
+}
 
 type Done = BTreeMap<(String, String), Result<(StoredUnit, f64), Rejection>>;
 
@@ -118,6 +124,12 @@ impl Night<'_> {
         let done: Mutex<Done> = Mutex::default();
         let work = |unit: &PlannedUnit| -> Result<()> {
             let Some(work) = works.get(unit.dataset.as_str()) else { return Ok(()) };
+            LAST.with_borrow_mut(|last| {
+                if *last != unit.dataset {
+                    works.get(last.as_str()).inspect(|work| work.dataset.let_go());
+                    last.clone_from(&unit.dataset);
+                }
+            });
             let previous = previous.get(&(unit.dataset.as_str(), unit.spec.key.as_str()));
             if let Some(result) = self.execute_one(work, unit, previous)? {
                 done.lock().unwrap_or_else(PoisonError::into_inner).insert((unit.dataset.clone(), unit.spec.key.clone()), result);

@@ -37,14 +37,14 @@ impl<K: Copy + Eq + Hash> Recent<K> {
     }
     fn insert(&mut self, key: K, tile: Arc<Rgbx>) {
         self.clock += 1;
-        self.bytes += tile.pixels().len();
+        self.bytes += tile.held();
         if let Some((_, replaced)) = self.tiles.insert(key, (self.clock, tile)) {
-            self.bytes -= replaced.pixels().len();
+            self.bytes -= replaced.held();
         }
     }
     fn remove(&mut self, key: K) -> Option<Arc<Rgbx>> {
         let (_, tile) = self.tiles.remove(&key)?;
-        self.bytes -= tile.pixels().len();
+        self.bytes -= tile.held();
         Some(tile)
     }
     /// Gives up tiles until the others, one at least, need no more than that.
@@ -67,13 +67,13 @@ impl Spare {
     /// A picture that may hold anything.
     pub fn picture(&mut self) -> Rgbx {
         let picture = self.pictures.pop().unwrap_or_default();
-        self.bytes -= picture.pixels().len();
+        self.bytes -= picture.held();
         picture
     }
     /// A tile that nobody else uses becomes spare.
     fn take_back(&mut self, tile: Arc<Rgbx>) {
-        if let Some(picture) = Arc::into_inner(tile).filter(|picture| self.bytes + picture.pixels().len() <= SPARE_BYTES) {
-            self.bytes += picture.pixels().len();
+        if let Some(picture) = Arc::into_inner(tile).filter(|picture| self.bytes + picture.held() <= SPARE_BYTES) {
+            self.bytes += picture.held();
             self.pictures.push(picture);
         }
     }

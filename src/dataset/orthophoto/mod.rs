@@ -122,6 +122,9 @@ impl Dataset for Orthophoto {
             _ => sheets::execute(unit, context),
         }
     }
+    fn let_go(&self) {
+        render::let_go();
+    }
     fn assemble_version(&self) -> u32 {
         2
     }

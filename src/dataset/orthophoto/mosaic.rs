@@ -266,7 +266,7 @@ impl Reader {
                             (pieces.decoded, pieces.cached) = (pieces.decoded + 1, pieces.cached - 1);
                             let (mut picture, [width, height]) = (spare.picture(), image.stored_size(tile));
                             picture.resize(width, height);
-                            image.tile_into(tile, &mut picture, [0, 0])?;
+                            image.stored_tile(tile, &mut picture)?;
                             cut(&mut picture, [0, 0], whole, [left, top], &member.header);
                             let picture = Arc::new(picture);
                             if let Some((borders, name)) = borders {
@@ -506,6 +506,36 @@ mod tests {
         }
         // What lies beyond no border is not kept for anybody.
         assert!((0..12).all(|tile| borders.take(source.digest, tile).is_none()));
+    }
+
+    #[test]
+    fn the_padding_of_a_tile_is_not_seen_in_a_window_as_large_as_the_tile() {
+        use gdal::raster::{Buffer, RasterCreationOptions};
+        crate::io::gdal::init();
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("image.tif");
+        let options: RasterCreationOptions = ["TILED=YES", "COMPRESS=JPEG"].into_iter().collect();
+        let driver = gdal::DriverManager::get_driver_by_name("GTiff").unwrap();
+        let mut image = driver.create_with_band_type_with_options::<u8, _>(&path, 100, 256, 3, &options).unwrap();
+        image.set_geo_transform(&[565_000.0, 0.2, 0.0, 5_949_000.0, 0.0, -0.2]).unwrap();
+        image.set_spatial_ref(&gdal::spatial_ref::SpatialRef::from_epsg(25832).unwrap()).unwrap();
+        for band in 1..=3 {
+            image
+                .rasterband(band)
+                .unwrap()
+                .write((0, 0), (100, 256), &mut Buffer::new((100, 256), vec![200_u8; 25_600]))
+                .unwrap();
+        }
+        image.close().unwrap();
+        let source = Source::of_file(&path, "image.tif").unwrap();
+        let (size, beside) = (source.size, super::super::beside::Beside::default());
+        let (header, _) =
+            super::super::header::read(&path, "image.tif", size, super::super::header::Expected::default(), &beside).unwrap();
+        assert_eq!(header.access, Access::TiledTiff);
+        let mut reader = Reader::new(vec![Member { header: header.clone(), source, path }], Bands::default());
+        let window = reader.window(&layers(&[&header])[0], [0, 0], [256, 256]).unwrap();
+        assert_eq!(window.coverage(0, 0, 100, 256), raster::Coverage::Full);
+        assert_eq!(window.coverage(100, 0, 156, 256), raster::Coverage::Empty);
     }
 
     proptest! {

@@ -15,8 +15,8 @@ use super::{Orthophoto, header::Header};
 use crate::crs::{Bbox, Crs, Operation};
 use crate::dataset::{Outcome, PlanContext, UnitContext};
 use crate::error::{Error, Place, Result};
-use crate::io::PackWriter;
 use crate::format::tile_matrix::{Tile, TileMatrixSet};
+use crate::io::PackWriter;
 use crate::plan::{Input, InputKind, UnitSpec};
 use crate::raster::{self, Rgbx};
 use serde::{Deserialize, Serialize};
@@ -141,10 +141,10 @@ fn blocks(product: &Product, images: &[Inspected<'_>], context: &PlanContext<'_>
     Ok(units)
 }
 
-/// Two windows of sources 76, as much as one again while GDAL reads, two pictures where several layers show 32, decoded tiles 64,
-/// encoded tiles 2, canvas and tiles above 6 MiB, and the borders of all blocks, which one block alone may fill. Mostly it is a third of
-/// that.
-pub const MEMORY_MB: u64 = 220 + (BORDER_BYTES >> 20) as u64;
+/// Two windows of sources 76; where several layers show, another 38 and two pictures 32; as much as a window while GDAL reads 38;
+/// decoded tiles 64, and those that wait for the next 32; canvas and tiles above 6 MiB; and the borders of all blocks, which one block
+/// alone may fill. Mostly it is a third of that.
+pub const MEMORY_MB: u64 = 286 + (BORDER_BYTES >> 20) as u64;
 
 /// Refuses what would be more blocks than any area needs.
 pub fn check_size(wanted: usize, image: &str) -> Result<()> {
@@ -230,6 +230,11 @@ thread_local! {
     static ROOM: Cell<Room> = Cell::default();
 }
 
+/// Gives back the memory that this thread keeps for the next block.
+pub fn let_go() {
+    drop(ROOM.take());
+}
+
 /// Draws all tiles of a block and gives its own tile, or nothing when no image has a valid pixel there.
 ///
 /// While a metatile is drawn the sources of the next are decoded, on another thread if one is free: at the end of a night, when fewer
@@ -261,8 +266,10 @@ fn block<'a>(
         context.check()?;
         let next = metatiles.get(index + 1);
         let pack = &mut *context.pack;
-        let (drawn, prepared) =
-            rayon::join(|| pyramid.draw(*metatile, scene, sink, pack), || next.map_or(Ok(()), |next| painter.prepare(*next, coming)));
+        let (drawn, prepared) = rayon::join(
+            || pyramid.draw(*metatile, scene, sink, pack),
+            || next.map_or(Ok(()), |next| painter.prepare(*next, coming)),
+        );
         drawn?;
         prepared?;
         std::mem::swap(scene, coming);
@@ -313,14 +320,7 @@ impl Pyramid {
 
     /// Draws a tile of a metatile, or puts it together of its four, and halves it into the one above. So what four tiles make is
     /// still near the processor when the fourth is done. False when it has no valid pixel.
-    fn quarter(
-        &mut self,
-        tile: Tile,
-        metatile: Tile,
-        scene: &Scene,
-        sink: &mut TileSink,
-        pack: &mut PackWriter,
-    ) -> Result<bool> {
+    fn quarter(&mut self, tile: Tile, metatile: Tile, scene: &Scene, sink: &mut TileSink, pack: &mut PackWriter) -> Result<bool> {
         let (tile_px, depth) = (self.tile_px, usize::from(tile.z - metatile.z));
         if tile.z < self.max_zoom {
             for child in tile.children() {

@@ -57,8 +57,8 @@ const MAX_TILE: usize = 16 << 20;
 /// True when this reader can decode the file; tries a tile.
 pub fn suits(path: &Path, header: &Header) -> bool {
     let try_one = |mut image: TiledTiff| {
-        let [width, height] = image.size_of(0);
-        image.tile_into(0, &mut Rgbx::empty(width, height), [0, 0])
+        let [width, height] = image.stored_size(0);
+        image.stored_tile(0, &mut Rgbx::empty(width, height))
     };
     TiledTiff::open(path, header, Bands::default()).and_then(try_one).is_ok()
 }
@@ -186,20 +186,32 @@ impl TiledTiff {
         if self.strips { [self.tile[0], self.size_of(index)[1]] } else { self.tile }
     }
 
-    /// Decodes a tile into a part of a picture, which has to have room for [`TiledTiff::size_of`] it there. All its pixels are
-    /// written. A picture of [`TiledTiff::stored_size`] spares a copy; what is beyond the tile there may be anything.
+    /// Decodes a tile into a part of a picture, which has to have room for [`TiledTiff::size_of`] it there. All pixels of that size are
+    /// written, and no others.
     ///
     /// # Errors
     /// When it is broken.
     pub fn tile_into(&mut self, index: usize, picture: &mut Rgbx, at: [usize; 2]) -> Result<()> {
+        self.decode(index, picture, at, self.stored_size(index) == self.size_of(index))
+    }
+
+    /// Decodes a tile into a picture of its [`TiledTiff::stored_size`]; what is beyond [`TiledTiff::size_of`] it there may be anything.
+    ///
+    /// # Errors
+    /// When it is broken.
+    pub fn stored_tile(&mut self, index: usize, picture: &mut Rgbx) -> Result<()> {
+        self.decode(index, picture, [0, 0], true)
+    }
+
+    /// Decodes a tile; `has_room` where the picture has room for its padding too.
+    fn decode(&mut self, index: usize, picture: &mut Rgbx, at: [usize; 2], has_room: bool) -> Result<()> {
         let size = self.size_of(index);
         let stored_size = self.stored_size(index);
-        let all_of_picture = at == [0, 0] && [picture.width(), picture.height()] == stored_size;
         let bytes = self.stored.read(index)?;
         match &mut self.pixels {
             Pixels::Jpeg { .. } if bytes.is_empty() => fill(picture, at, size, [0, 0, 0, 255]),
             Pixels::Jpeg { tables, colours, decoder, scratch } => {
-                if stored_size == size || all_of_picture {
+                if has_room {
                     let pitch = picture.width() * 4;
                     let out = &mut picture.pixels_mut()[at[1] * pitch + at[0] * 4..];
                     decoder.decode_tile_into(tables, bytes, *colours, stored_size, out, pitch)?;
