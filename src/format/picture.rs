@@ -82,14 +82,6 @@ impl Encoder {
         Ok(Self { codec, jpeg, filled: Rgbx::empty(0, 0) })
     }
 
-    /// Encodes a square part that lies within the picture; `None` when no pixel of it is valid.
-    ///
-    /// # Errors
-    /// When a library refuses.
-    pub fn encode(&mut self, picture: &Rgbx, at: [usize; 2], side: usize) -> Result<Option<Vec<u8>>> {
-        self.encode_part(picture, at, [side, side])
-    }
-
     /// Encodes a part that lies within the picture; `None` when no pixel of it is valid.
     ///
     /// # Errors
@@ -267,7 +259,7 @@ mod tests {
             for hole in [false, true] {
                 let source = picture(hole);
                 let mut encoder = Encoder::new(codec).unwrap();
-                let bytes = encoder.encode(&source, [0, 0], 64).unwrap().unwrap();
+                let bytes = encoder.encode_part(&source, [0, 0], [64; 2]).unwrap().unwrap();
                 let back = decode(&bytes, 64).unwrap();
                 let mut worst = 0;
                 for y in 0..64 {
@@ -285,8 +277,8 @@ mod tests {
                     }
                 }
                 assert!(worst <= if codec == Codec::Png { 0 } else { 40 }, "{codec:?}: {worst}");
-                assert_eq!(encoder.encode(&source, [0, 0], 64).unwrap().unwrap(), bytes, "the same bytes each time");
-                let empty = hole.then(|| encoder.encode(&source, [0, 0], 32).unwrap());
+                assert_eq!(encoder.encode_part(&source, [0, 0], [64; 2]).unwrap().unwrap(), bytes, "the same bytes each time");
+                let empty = hole.then(|| encoder.encode_part(&source, [0, 0], [32; 2]).unwrap());
                 assert_eq!(empty.flatten(), None);
                 assert!(decode(&bytes, 32).is_err() && decode(&bytes[..bytes.len() / 3], 64).is_err());
             }
@@ -326,7 +318,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn broken_bytes_are_no_panic(codec in 0_usize..3, at in 0_usize..4000, value in 0_u8..) {
-            let mut bytes = Encoder::new(CODECS[codec]).unwrap().encode(&picture(true), [0, 0], 64).unwrap().unwrap();
+            let mut bytes = Encoder::new(CODECS[codec]).unwrap().encode_part(&picture(true), [0, 0], [64; 2]).unwrap().unwrap();
             let at = at % bytes.len();
             bytes[at] = value;
             let _ = decode(&bytes, 64);

@@ -108,8 +108,8 @@ impl Made {
         (MADE, bytes)
     }
 
-    /// The tiles that the unit's last result has and that would be drawn the same again; what is then left to draw. A result that
-    /// cannot be read is none.
+    /// The tiles that the unit's last result has and that would be drawn the same again; what is then left to draw. A result whose list
+    /// cannot be read is none; the bytes of its tiles are copied, and looked at when they are published.
     pub fn kept(&self, previous: Option<&UnitResult>) -> (Kept, Wanted) {
         let (same, kept) = previous.and_then(|previous| self.read(previous).ok()).unwrap_or_default();
         let mut wanted = Wanted::default();

@@ -118,7 +118,7 @@ mod tests {
         for pixel in picture.pixels_mut().chunks_exact_mut(4) {
             pixel.copy_from_slice(&[200, 40, 30, 255]);
         }
-        let bytes = encoder.encode(&picture, [0, 0], 256).unwrap().unwrap();
+        let bytes = encoder.encode_part(&picture, [0, 0], [256; 2]).unwrap().unwrap();
         let tile = Tile { z: 17, x: 69_000, y: 42_000 };
         let tiles = [tile.ancestor(1), tile];
         let extent = WEB_MERCATOR_QUAD.bbox(tile);

@@ -118,12 +118,27 @@ fn columns(file: &File, group: &RowGroupMetaData) -> Result<Vec<Digest>> {
         let place = u64::try_from(from).ok().zip(u64::try_from(column.compressed_size()).ok());
         let place = place.filter(|(from, size)| from.checked_add(*size).is_some_and(|end| end <= length));
         let (from, size) = place.ok_or_else(|| unreadable("a column lies outside of its file"))?;
-        let mut bytes = vec![0; usize::try_from(size).map_err(unreadable)?];
-        file.read_exact_at(&mut bytes, from).map_err(unreadable)?;
-        let how = format!("{number} {:?} {} {}", column.compression(), column.num_values(), column.uncompressed_size());
-        Ok(Digest::of_parts([how.as_bytes(), &bytes]))
+        let how = format!("{number} {:?} {} {} ", column.compression(), column.num_values(), column.uncompressed_size());
+        let stretch = Stretch { file, from, end: from + size };
+        Digest::of_reader(how.as_bytes().chain(stretch)).map(|(digest, _)| digest).map_err(unreadable)
     };
     group.columns().iter().enumerate().map(digest).collect()
+}
+
+/// A part of a file, read from its begin to its end.
+struct Stretch<'a> {
+    file: &'a File,
+    from: u64,
+    end: u64,
+}
+
+impl Read for Stretch<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let rest = usize::try_from(self.end - self.from).unwrap_or(usize::MAX).min(buffer.len());
+        let count = self.file.read_at(&mut buffer[..rest], self.from)?;
+        self.from += count as u64;
+        Ok(count)
+    }
 }
 
 fn values(column: &ArrayRef, watch: &Watch) -> bool {

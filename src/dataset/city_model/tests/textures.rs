@@ -370,7 +370,7 @@ fn a_changed_picture_makes_a_new_tile_and_nothing_else_is_done() {
     assert_eq!(published(&before), published(&same));
     let mut changed = picture::decode_sized(&squares(), [256, 256]).unwrap();
     changed.pixels_mut().chunks_exact_mut(4).take(9_000).for_each(|pixel| pixel[0] = 250);
-    let changed = picture::Encoder::new(picture::Codec::Png).unwrap().encode(&changed, [0, 0], 256).unwrap().unwrap();
+    let changed = picture::Encoder::new(picture::Codec::Png).unwrap().encode_part(&changed, [0, 0], [256; 2]).unwrap().unwrap();
     let (after, _c) = play_with(text().as_bytes(), &[(PICTURE, &changed)], &json!({}));
     assert_eq!(after.changed_since(&before).into_iter().collect::<Vec<_>>(), ["1/565000_5950000"]);
     let names = |harness: &Harness| published(harness).into_keys().filter(|path| is_glb(path)).collect::<Vec<_>>();
@@ -451,7 +451,7 @@ fn holes_in_a_picture_stay_holes() {
     for y in 40..80 {
         source.row_mut(y)[160..320].fill(0);
     }
-    let bytes = picture::Encoder::new(picture::Codec::Png).unwrap().encode(&source, [0, 0], 256).unwrap().unwrap();
+    let bytes = picture::Encoder::new(picture::Codec::Png).unwrap().encode_part(&source, [0, 0], [256; 2]).unwrap().unwrap();
     let (harness, _folder) = play_with(text().as_bytes(), &[(PICTURE, &bytes)], &json!({}));
     let (_, tile) = tiles(&harness).remove(0);
     let (media_type, _) = tile.picture().unwrap();
