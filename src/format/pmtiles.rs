@@ -6,7 +6,8 @@
 use crate::crs::Bbox;
 use crate::error::{Error, Place, Result};
 use flate2::read::GzDecoder;
-use flate2::write::GzEncoder;
+use libdeflater::{CompressionLvl, Compressor};
+use std::cell::RefCell;
 use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
@@ -72,12 +73,26 @@ fn coord(z: u8, x: u32, y: u32) -> Result<pmtiles::TileCoord> {
 /// # Errors
 /// Never in practice: the target is memory.
 pub fn gzip(bytes: &[u8]) -> Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::default());
-    encoder
-        .write_all(bytes)
-        .and_then(|()| encoder.finish())
-        .map_err(|error| Error::new("mk::pmtiles::gzip", "cannot compress a tile").because(error))
+    thread_local! {
+        /// Its tables, and room for the longest that may come out.
+        static PACKER: RefCell<Option<(Compressor, Vec<u8>)>> = const { RefCell::new(None) };
+    }
+    PACKER.with_borrow_mut(|packer| {
+        let level = || CompressionLvl::new(LEVEL).unwrap_or_default();
+        let (packer, room) = packer.get_or_insert_with(|| (Compressor::new(level()), Vec::new()));
+        let longest = packer.gzip_compress_bound(bytes.len());
+        if room.len() < longest {
+            room.resize(longest, 0);
+        }
+        let length = packer.gzip_compress(bytes, room);
+        let length = length.map_err(|error| Error::new("mk::pmtiles::gzip", "cannot compress a tile").because(error))?;
+        Ok(room[..length].to_vec())
+    })
 }
+
+/// Effort of gzip, 1 to 12. On the cadastre of a town of 22 km² (42 MB of tiles) libdeflate 1.26 makes 4 % less of it at this level than
+/// zlib at its default, in half the time.
+const LEVEL: i32 = 5;
 
 /// Tiles above this size (bytes) are not looked up among the earlier ones: what repeats (sea, empty, one colour) is small, and
 /// the memory of the writer stays bounded by the directory.
@@ -98,9 +113,7 @@ impl pmtiles::Compressor for Directories {
     ) -> pmtiles::PmtResult<()> {
         let mut bytes = Vec::new();
         write(&mut bytes)?;
-        let mut encoder = GzEncoder::new(out, flate2::Compression::default());
-        encoder.write_all(&bytes)?;
-        encoder.finish()?;
+        out.write_all(&gzip(&bytes).map_err(std::io::Error::other)?)?;
         Ok(())
     }
 }
@@ -269,13 +282,8 @@ impl Reader {
         (self.header.min_zoom, self.header.max_zoom)
     }
 
-    /// Extent in longitude and latitude.
-    pub fn bounds_lonlat(&self) -> Bbox {
-        let header = &self.header;
-        Bbox { min: [header.min_longitude, header.min_latitude], max: [header.max_longitude, header.max_latitude] }
-    }
-
     /// True when the tiles lie in the order of their ids.
+    #[cfg(test)]
     pub fn clustered(&self) -> bool {
         self.header.clustered()
     }
@@ -291,6 +299,7 @@ impl Reader {
     }
 
     /// All tiles, as runs in the order of their ids.
+    #[cfg(test)]
     pub fn runs(&self) -> &[Run] {
         &self.runs
     }

@@ -40,13 +40,12 @@ pub fn write(options: &Options, context: &AssembleContext<'_>, summary: &StateSu
     // Where no rows are kept, the GeoPackage takes them as they are made.
     let mut begun = if context.wants("gpkg") && atomic::passes() { Some(Whole::begin(summary, context)?) } else { None };
     let spools = gathered(options, context, begun.as_mut())?;
-    // The GeoPackage has one writer, which takes as long as many of the others: it begins first.
+    // The GeoPackage has one writer, which takes as long as many of the others: it begins first; then the picture, which has one too.
     let wanted = |name: &str, what: Work| context.wants(name).then_some(what);
     let tables =
         (0..TABLES.len()).flat_map(|table| [wanted("parquet", Work::Parquet(table)), wanted("fgb", Work::FlatGeobuf(table))]);
     let gpkg = if begun.is_none() { wanted("gpkg", Work::Geopackage) } else { None };
-    let mut works: Vec<Work> = gpkg.into_iter().chain(tables.flatten()).collect();
-    works.extend(wanted("preview", Work::Preview));
+    let mut works: Vec<Work> = gpkg.into_iter().chain(wanted("preview", Work::Preview)).chain(tables.flatten()).collect();
     works.extend(wanted("csv", Work::Addresses).or_else(|| wanted("suche", Work::Addresses)));
     let (ended, written) = rayon::join(
         || begun.map(|whole| whole.end(context)).transpose(),

@@ -130,9 +130,9 @@ impl Dataset for Cadastre {
     fn stages(&self) -> &'static [Stage] {
         &[
             Stage { name: "read", version: 4 },
-            Stage { name: "state", version: 8 },
+            Stage { name: "state", version: 9 },
             Stage { name: "areas", version: 6 },
-            Stage { name: "tiles", version: 8 },
+            Stage { name: "tiles", version: 9 },
             Stage { name: "owners", version: 1 },
             Stage { name: "names", version: 1 },
             Stage { name: "tables", version: 3 },
@@ -161,7 +161,7 @@ impl Dataset for Cadastre {
         }
     }
     fn assemble_version(&self) -> u32 {
-        9
+        10
     }
     fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {
         assemble::assemble(&self.options, context)

@@ -19,9 +19,9 @@ const ROWS: &str = "rows/";
 /// The entry with the identifiers of objects of personal data, one a line; nothing that is published may hold one.
 pub const PRIVATE: &str = "private.txt";
 /// Rows of one entry, at most.
-const BATCH_ROWS: usize = 16_384;
+const BATCH_ROWS: usize = 8192;
 /// Bytes of one entry, about: what is in memory at once does not depend on the delivery's size.
-const BATCH_BYTES: usize = 4 << 20;
+const BATCH_BYTES: usize = 2 << 20;
 
 /// The rows of a delivery, in the order of the file, some at a time.
 ///

@@ -229,8 +229,6 @@ fn tiles_show_each_parcel_and_building() {
     insta::assert_debug_snapshot!(counts, @r#"
     [
         "12 nutzung 1",
-        "13 flurstueck 4",
-        "13 gebaeude_bauwerk 3",
         "13 nutzung 1",
         "14 flurstueck 4",
         "14 gebaeude_bauwerk 3",

@@ -157,7 +157,7 @@ impl Dataset for CityModel {
     }
 
     fn assemble_version(&self) -> u32 {
-        3
+        4
     }
 
     fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {

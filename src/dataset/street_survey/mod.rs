@@ -82,7 +82,7 @@ impl Dataset for StreetSurvey {
         }
     }
     fn assemble_version(&self) -> u32 {
-        2
+        3
     }
     /// Names of pictures and tables tell who drove, and which pictures nobody may see.
     fn names_publicly(&self, _: &Source) -> bool {

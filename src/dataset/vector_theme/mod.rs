@@ -72,7 +72,7 @@ fn open(config: &DatasetConfig) -> Result<Box<dyn Dataset>> {
 
 impl Dataset for VectorTheme {
     fn stages(&self) -> &'static [Stage] {
-        &[Stage { name: "read", version: 1 }, Stage { name: "tiles", version: 1 }]
+        &[Stage { name: "read", version: 1 }, Stage { name: "tiles", version: 2 }]
     }
     fn fetch(&self, context: &FetchContext<'_>) -> Result<Fetched> {
         let tables = self.options.tables();

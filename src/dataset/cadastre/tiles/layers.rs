@@ -38,7 +38,7 @@ pub const LAYERS: [TileLayer; 5] = [
     TileLayer {
         name: "flurstueck",
         title: "Flurstücke",
-        low_zoom: 13,
+        low_zoom: 14,
         fields: &[
             ("oid", false),
             ("flstkennz", false),
@@ -51,7 +51,7 @@ pub const LAYERS: [TileLayer; 5] = [
     TileLayer {
         name: "gebaeude_bauwerk",
         title: "Gebäude und Bauwerke",
-        low_zoom: 13,
+        low_zoom: 14,
         fields: &[("oid", false), ("gebnutzbez", false), ("funktion", false), ("gfkzshh", false), ("name", false)],
     },
     TileLayer {

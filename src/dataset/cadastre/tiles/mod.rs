@@ -25,7 +25,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use store::{Need, RowReader};
 
-/// Zoom of a block: some three kilometres at our latitude. Parcels are drawn from here on: above, only land use is.
+/// Zoom of a block: some three kilometres at our latitude. In it parcels are drawn; above, only land use is.
 pub const BLOCK_ZOOM: u8 = 13;
 /// Zoom of a unit that draws what is larger than a block.
 pub const OVERVIEW_ZOOM: u8 = 10;

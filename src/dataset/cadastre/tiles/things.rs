@@ -103,7 +103,7 @@ mod tests {
         let rows = [row("AX_Flurstueck", Some([565_400.0, 5_950_900.0])), row("AX_Grenzpunkt", None), row("AX_Gebaeude", None)];
         let bytes = entry(rows.iter(), &blocks).unwrap();
         let things: Vec<Thing> = of_entry(&bytes).unwrap().collect();
-        assert_eq!(things.iter().map(|thing| thing.low).collect::<Vec<_>>(), [13, 13]);
+        assert_eq!(things.iter().map(|thing| thing.low).collect::<Vec<_>>(), [14, 14]);
         let [[x, y]] = [[0.527_8, 0.321_6]];
         let Bbox { min, max } = things[0].world;
         assert!((min[0] - x).abs() < 1e-3 && (max[1] - y).abs() < 1e-3, "{min:?} {max:?}");
