@@ -126,7 +126,7 @@ impl Dataset for Orthophoto {
         render::let_go();
     }
     fn assemble_version(&self) -> u32 {
-        2
+        3
     }
     fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {
         assemble::assemble(self, context)
