@@ -126,7 +126,9 @@ impl Night<'_> {
             let Some(work) = works.get(unit.dataset.as_str()) else { return Ok(()) };
             LAST.with_borrow_mut(|last| {
                 if *last != unit.dataset {
-                    works.get(last.as_str()).inspect(|work| work.dataset.let_go());
+                    if let Some(work) = works.get(last.as_str()) {
+                        work.dataset.let_go();
+                    }
                     last.clone_from(&unit.dataset);
                 }
             });

@@ -461,27 +461,33 @@ mod tests {
         }
     }
 
-    #[test]
-    fn two_blocks_decode_the_tiles_of_their_border_once() {
+    /// A tiled image that is decoded here; `value` says what each band has at a pixel.
+    fn tiled(folder: &Path, compression: &str, [width, height]: [usize; 2], value: impl Fn(usize, usize) -> u8) -> Member {
         use gdal::raster::{Buffer, RasterCreationOptions};
         crate::io::gdal::init();
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("image.tif");
-        let options: RasterCreationOptions = ["TILED=YES", "COMPRESS=DEFLATE"].into_iter().collect();
+        let path = folder.join("image.tif");
+        let options: RasterCreationOptions = ["TILED=YES", compression].into_iter().collect();
         let driver = gdal::DriverManager::get_driver_by_name("GTiff").unwrap();
-        let mut image = driver.create_with_band_type_with_options::<u8, _>(&path, 1024, 768, 3, &options).unwrap();
+        let mut image = driver.create_with_band_type_with_options::<u8, _>(&path, width, height, 3, &options).unwrap();
         image.set_geo_transform(&[565_000.0, 0.2, 0.0, 5_949_000.0, 0.0, -0.2]).unwrap();
         image.set_spatial_ref(&gdal::spatial_ref::SpatialRef::from_epsg(25832).unwrap()).unwrap();
         for band in 1..=3 {
-            let values = (0..1024 * 768).map(|at| (at * 7 + at / 1024 * band) as u8).collect();
-            image.rasterband(band).unwrap().write((0, 0), (1024, 768), &mut Buffer::new((1024, 768), values)).unwrap();
+            let values = (0..width * height).map(|at| value(at, band)).collect();
+            image.rasterband(band).unwrap().write((0, 0), (width, height), &mut Buffer::new((width, height), values)).unwrap();
         }
         image.close().unwrap();
         let source = Source::of_file(&path, "image.tif").unwrap();
-        let (size, beside) = (source.size, super::super::beside::Beside::default());
-        let (header, _) =
-            super::super::header::read(&path, "image.tif", size, super::super::header::Expected::default(), &beside).unwrap();
+        let (expected, beside) = (super::super::header::Expected::default(), super::super::beside::Beside::default());
+        let (header, _) = super::super::header::read(&path, "image.tif", source.size, expected, &beside).unwrap();
         assert_eq!(header.access, Access::TiledTiff);
+        Member { header, source, path }
+    }
+
+    #[test]
+    fn two_blocks_decode_the_tiles_of_their_border_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let value = |at: usize, band: usize| (at * 7 + at / 1024 * band) as u8;
+        let Member { header, source, path } = tiled(folder.path(), "COMPRESS=DEFLATE", [1024, 768], value);
         let reader = || {
             let member = Member { header: header.clone(), source: source.clone(), path: path.clone() };
             Reader::new(vec![member], Bands::default())
@@ -510,29 +516,10 @@ mod tests {
 
     #[test]
     fn the_padding_of_a_tile_is_not_seen_in_a_window_as_large_as_the_tile() {
-        use gdal::raster::{Buffer, RasterCreationOptions};
-        crate::io::gdal::init();
         let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("image.tif");
-        let options: RasterCreationOptions = ["TILED=YES", "COMPRESS=JPEG"].into_iter().collect();
-        let driver = gdal::DriverManager::get_driver_by_name("GTiff").unwrap();
-        let mut image = driver.create_with_band_type_with_options::<u8, _>(&path, 100, 256, 3, &options).unwrap();
-        image.set_geo_transform(&[565_000.0, 0.2, 0.0, 5_949_000.0, 0.0, -0.2]).unwrap();
-        image.set_spatial_ref(&gdal::spatial_ref::SpatialRef::from_epsg(25832).unwrap()).unwrap();
-        for band in 1..=3 {
-            image
-                .rasterband(band)
-                .unwrap()
-                .write((0, 0), (100, 256), &mut Buffer::new((100, 256), vec![200_u8; 25_600]))
-                .unwrap();
-        }
-        image.close().unwrap();
-        let source = Source::of_file(&path, "image.tif").unwrap();
-        let (size, beside) = (source.size, super::super::beside::Beside::default());
-        let (header, _) =
-            super::super::header::read(&path, "image.tif", size, super::super::header::Expected::default(), &beside).unwrap();
-        assert_eq!(header.access, Access::TiledTiff);
-        let mut reader = Reader::new(vec![Member { header: header.clone(), source, path }], Bands::default());
+        let member = tiled(folder.path(), "COMPRESS=JPEG", [100, 256], |_, _| 200);
+        let header = member.header.clone();
+        let mut reader = Reader::new(vec![member], Bands::default());
         let window = reader.window(&layers(&[&header])[0], [0, 0], [256, 256]).unwrap();
         assert_eq!(window.coverage(0, 0, 100, 256), raster::Coverage::Full);
         assert_eq!(window.coverage(100, 0, 156, 256), raster::Coverage::Empty);

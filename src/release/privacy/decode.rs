@@ -113,7 +113,7 @@ fn parquet(file: &Path, watch: &Watch, clean: Option<&Path>) -> Result<Option<St
 fn columns(file: &File, group: &RowGroupMetaData) -> Result<Vec<Digest>> {
     let length = file.metadata().map_err(unreadable)?.len();
     let digest = |(number, column): (usize, &ColumnChunkMetaData)| {
-        // What a file says of itself is not believed before memory is taken for it.
+        // What a file says of itself is not believed: a shorter stretch than it says would be another column's digest.
         let from = column.dictionary_page_offset().unwrap_or_else(|| column.data_page_offset());
         let place = u64::try_from(from).ok().zip(u64::try_from(column.compressed_size()).ok());
         let place = place.filter(|(from, size)| from.checked_add(*size).is_some_and(|end| end <= length));
