@@ -55,6 +55,11 @@ impl Bbox {
     pub fn intersects(&self, other: &Self) -> bool {
         (0..2).all(|axis| self.min[axis] <= other.max[axis] && self.max[axis] >= other.min[axis])
     }
+    /// The rectangle with so much more on each side.
+    #[must_use]
+    pub fn widened(&self, by: f64) -> Self {
+        Self { min: self.min.map(|value| value - by), max: self.max.map(|value| value + by) }
+    }
     /// Width (east-west).
     pub fn width(&self) -> f64 {
         self.max[0] - self.min[0]

@@ -8,7 +8,7 @@ use crate::pipeline::{Audience, DatasetConfig};
 use crate::plan::{Input, InputKind};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 /// What holds for the whole pipeline.
 #[derive(Debug, Clone, Default)]
@@ -144,8 +144,44 @@ pub struct UnitContext<'a> {
     pub previous: Option<&'a UnitResult>,
     /// The result.
     pub pack: &'a mut PackWriter,
+    /// The threads that units run on.
+    pub crew: &'a Crew,
     /// Set when the night is to stop.
     pub cancel: &'a AtomicBool,
+}
+
+/// The threads of the engine. Near the end of a stage fewer units are left than there are threads.
+#[derive(Debug)]
+pub struct Crew {
+    threads: usize,
+    busy: AtomicUsize,
+}
+
+/// A unit that runs, until it is dropped.
+#[derive(Debug)]
+pub struct Busy<'a>(&'a Crew);
+
+impl Crew {
+    /// So many threads, of which none has a unit.
+    pub fn new(threads: usize) -> Self {
+        Self { threads, busy: AtomicUsize::new(0) }
+    }
+    /// A thread begins with a unit.
+    pub fn begin(&self) -> Busy<'_> {
+        self.busy.fetch_add(1, Ordering::Relaxed);
+        Busy(self)
+    }
+    /// Does two things, at the same time where a thread is free. Where none is, nothing is gained by it, and a unit would wait for a part
+    /// of it that another thread began and left for a unit of its own.
+    pub fn join<A: Send, B: Send>(&self, one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B + Send) -> (A, B) {
+        if self.busy.load(Ordering::Relaxed) < self.threads { rayon::join(one, other) } else { (one(), other()) }
+    }
+}
+
+impl Drop for Busy<'_> {
+    fn drop(&mut self) {
+        self.0.busy.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl UnitContext<'_> {

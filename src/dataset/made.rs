@@ -3,10 +3,11 @@
 use super::Outcome;
 use serde::Serialize;
 
-/// Counts of units; a unit gives them as members of its summary under the same names.
+/// Counts of units; a unit gives them as members of its summary under the same names, with `taken_over` for the tiles among its own that
+/// the night before made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Made {
-    /// Map tiles.
+    /// Map tiles, without those that were taken over from the night before.
     pub tiles: u64,
     /// Pixels of those tiles, where they are pictures.
     pub pixels: u64,
@@ -20,7 +21,8 @@ impl Made {
     /// What a unit made.
     pub fn of(outcome: &Outcome) -> Self {
         let number = |name: &str| outcome.summary.get(name).and_then(serde_json::Value::as_u64).unwrap_or(0);
-        Self { tiles: number("tiles"), pixels: number("pixels"), decoded: number("decoded"), cached: number("cached") }
+        let tiles = number("tiles").saturating_sub(number("taken_over"));
+        Self { tiles, pixels: number("pixels"), decoded: number("decoded"), cached: number("cached") }
     }
     /// Adds what another made.
     pub fn add(&mut self, other: Self) {

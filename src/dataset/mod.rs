@@ -23,7 +23,9 @@ pub mod remote;
 pub mod street_survey;
 pub mod vector_theme;
 
-pub use context::{Area, AssembleContext, FetchContext, Fetched, PlanContext, UnitContext, UnitResult, UsedDataset, check};
+pub use context::{
+    Area, AssembleContext, Busy, Crew, FetchContext, Fetched, PlanContext, UnitContext, UnitResult, UsedDataset, check,
+};
 pub use count::{Count, Counts};
 pub use facts::{Artefact, ArtefactRole, Assembly, Facts, PortalLayer, Representation};
 pub use kept::{Earlier, Kept};

@@ -3,7 +3,9 @@
 //! The order of a real night is kept: each stage is planned when the one before is done, a unit that fails is left out of the
 //! next stage, and every pack is closed and read back.
 
-use super::{Area, AssembleContext, Assembly, Dataset, Located, Outcome, PlanContext, UnitContext, UnitResult, UsedDataset};
+use super::{
+    Area, AssembleContext, Assembly, Crew, Dataset, Located, Outcome, PlanContext, UnitContext, UnitResult, UsedDataset,
+};
 use crate::error::{Error, Result};
 use crate::io::{Digest, PackWriter, Source};
 use crate::pipeline::DatasetConfig;
@@ -105,12 +107,14 @@ impl Play {
                 let path = scratch.join("result.pack");
                 let mut pack = PackWriter::create(&path).unwrap();
                 let cancel = AtomicBool::new(false);
+                let crew = Crew::new(2);
                 let mut context = UnitContext {
                     dataset: &harness.play.config,
                     area: &harness.play.area,
                     scratch: &scratch,
                     previous: harness.play.previous.get(&name),
                     pack: &mut pack,
+                    crew: &crew,
                     cancel: &cancel,
                 };
                 match dataset.execute(stage, unit, &mut context) {

@@ -8,8 +8,10 @@ use rayon::prelude::*;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
 
 /// From so many files or folders on, the file system is asked for all at once.
 const MANY: usize = 64;
@@ -40,6 +42,40 @@ fn sync(file: &File) -> io::Result<()> {
 pub fn keep(path: &Path) -> Result<()> {
     let work = || point(Operation::Sync).and_then(|()| File::open(path)).and_then(|file| file.sync_all());
     work().map_err(failed("cannot bring the result to disk", path))
+}
+
+/// Threads that bring files to disk.
+static BEGUN: Mutex<Vec<JoinHandle<Result<()>>>> = Mutex::new(Vec::new());
+
+/// Begins to bring finished files to disk, also after [`let_pass`], while other things are done with them; where they are many, that is
+/// left for later. What goes wrong on the way [`keep_begun`] tells: the system tells it once.
+///
+/// # Errors
+/// When a file cannot be opened.
+pub fn begin_to_keep(files: &[PathBuf]) -> Result<()> {
+    if files.len() >= MANY {
+        return Ok(());
+    }
+    // Opened here: a file may soon have another name.
+    let open = |path: &PathBuf| match File::open(path) {
+        Ok(file) => Ok((file, path.clone())),
+        Err(error) => Err(failed("cannot bring the result to disk", path)(error)),
+    };
+    let files = files.iter().map(open).collect::<Result<Vec<_>>>()?;
+    let keep = |(file, path): (File, PathBuf)| file.sync_all().map_err(failed("cannot bring the result to disk", &path));
+    let thread = std::thread::spawn(move || files.into_iter().try_for_each(keep));
+    BEGUN.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
+    Ok(())
+}
+
+/// Waits for what [`begin_to_keep`] began.
+///
+/// # Errors
+/// When a file could not be brought to disk.
+pub fn keep_begun() -> Result<()> {
+    let begun = std::mem::take(&mut *BEGUN.lock().unwrap_or_else(PoisonError::into_inner));
+    let stopped = |_| Err(Error::new("mk::io::write", "cannot bring the result to disk"));
+    begun.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(stopped))
 }
 
 fn failed(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Error {

@@ -19,5 +19,5 @@ pub mod sniff;
 pub mod source;
 
 pub use digest::Digest;
-pub use pack::{Pack, PackWriter};
+pub use pack::{Pack, PackEntries, PackWriter};
 pub use source::{Limits, Source};

@@ -145,8 +145,42 @@ impl Pack {
     }
 }
 
+/// The entries of a pack, for whoever reads many of them and does not ask for sizes and digests: the index takes longer to read than the
+/// directory of the file.
+pub struct PackEntries {
+    path: PathBuf,
+    zip: Reader,
+}
+
+impl PackEntries {
+    /// Opens a pack without reading its index.
+    ///
+    /// # Errors
+    /// When the file cannot be read or is no pack.
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(|error| failed(path, "cannot open the pack", error))?;
+        let zip = Reader::new(file).map_err(|error| failed(path, "not a pack", error))?;
+        Ok(Self { path: path.to_owned(), zip })
+    }
+    /// The names of the entries, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.zip.names().filter(|name| *name != INDEX)
+    }
+    /// Puts the bytes of an entry into a buffer from a place on, which grows where it must; says how many they are.
+    ///
+    /// # Errors
+    /// When there is no such entry, or it cannot be read.
+    pub fn read_into(&self, name: &str, buffer: &mut Vec<u8>, at: usize) -> Result<usize> {
+        self.zip.read_into(name, buffer, at).map_err(|error| unread(&self.path, name, error))
+    }
+}
+
+fn unread(path: &Path, name: &str, error: std::io::Error) -> Error {
+    failed(path, &format!("cannot read the entry {name} of the pack"), error)
+}
+
 fn read_entry(zip: &Reader, path: &Path, name: &str) -> Result<Vec<u8>> {
-    zip.read(name).map_err(|error| failed(path, &format!("cannot read the entry {name} of the pack"), error))
+    zip.read(name).map_err(|error| unread(path, name, error))
 }
 
 fn failed(path: &Path, what: &str, cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {

@@ -3,7 +3,7 @@
 use super::Event;
 use super::night::Night;
 use super::work::{FailedUnit, UnitNote, UnitState, Work};
-use crate::dataset::{Made, PlanContext, UnitContext, UnitResult};
+use crate::dataset::{Crew, Made, PlanContext, UnitContext, UnitResult};
 use crate::error::{Error, Exit, Rejection, Result};
 use crate::io::{PackWriter, atomic};
 use crate::ledger::{Failure, StoredUnit};
@@ -122,6 +122,7 @@ impl Night<'_> {
             })
             .collect();
         let done: Mutex<Done> = Mutex::default();
+        let crew = Crew::new(self.limits().jobs);
         let work = |unit: &PlannedUnit| -> Result<()> {
             let Some(work) = works.get(unit.dataset.as_str()) else { return Ok(()) };
             LAST.with_borrow_mut(|last| {
@@ -133,7 +134,7 @@ impl Night<'_> {
                 }
             });
             let previous = previous.get(&(unit.dataset.as_str(), unit.spec.key.as_str()));
-            if let Some(result) = self.execute_one(work, unit, previous)? {
+            if let Some(result) = self.execute_one(work, unit, previous, &crew)? {
                 done.lock().unwrap_or_else(PoisonError::into_inner).insert((unit.dataset.clone(), unit.spec.key.clone()), result);
             }
             Ok(())
@@ -156,8 +157,9 @@ impl Night<'_> {
         work: &Work,
         unit: &PlannedUnit,
         previous: Option<&UnitResult>,
+        crew: &Crew,
     ) -> Result<Option<Result<(StoredUnit, f64), Rejection>>> {
-        let clock = Instant::now();
+        let (clock, _busy) = (Instant::now(), crew.begin());
         let scratch = self.scratch.join(unit.identity.id.to_string());
         atomic::create_dir_all(&scratch)?;
         let packed = scratch.join("result.zip");
@@ -169,6 +171,7 @@ impl Night<'_> {
                 scratch: &scratch,
                 previous,
                 pack: &mut pack,
+                crew,
                 cancel: &self.options.cancel,
             };
             let outcome = work.dataset.execute(unit.stage, &unit.spec, &mut context)?;

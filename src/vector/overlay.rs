@@ -29,7 +29,7 @@ pub fn bbox(area: &MultiPolygon<f64>) -> Option<Bbox> {
 /// The area, or what of it lies around the other's rectangle when it is much larger. The cut runs a metre outside, so that it
 /// never becomes part of the result.
 fn near<'a>(area: &'a MultiPolygon<f64>, own: &Bbox, other: &Bbox) -> std::borrow::Cow<'a, MultiPolygon<f64>> {
-    let frame = Bbox::new([other.min[0] - 1.0, other.min[1] - 1.0], [other.max[0] + 1.0, other.max[1] + 1.0]);
+    let frame = other.widened(1.0);
     if area.coords_count() <= MANY || (frame.contains(own.min) && frame.contains(own.max)) {
         return std::borrow::Cow::Borrowed(area);
     }

@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::format::picture::Codec;
 use crate::format::pmtiles::{Header, TileType, Writer};
 use crate::format::tile_matrix::{Tile, WEB_MERCATOR_QUAD_ID};
-use crate::io::{Pack, atomic};
+use crate::io::{Pack, PackEntries, atomic};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
@@ -48,9 +48,13 @@ pub fn pmtiles(path: &Path, product: &Product, context: &AssembleContext<'_>, ti
         return Ok(());
     }
     let root: Vec<&UnitResult> = product.results(&context.results[ROOT]).collect();
-    copy(&mut writer, &root, zooms.min..zooms.overview())?;
-    copy(&mut writer, &along_the_curve(product, context, OVERVIEW), zooms.overview().max(zooms.min)..zooms.block)?;
-    copy(&mut writer, &along_the_curve(product, context, RENDER), zooms.block.max(zooms.min)..zooms.max + 1)?;
+    let stages = [
+        (root, zooms.min..zooms.overview()),
+        (along_the_curve(product, context, OVERVIEW), zooms.overview().max(zooms.min)..zooms.block),
+        (along_the_curve(product, context, RENDER), zooms.block.max(zooms.min)..zooms.max + 1),
+    ];
+    // On a thread of the pool, which has the other read without having to wait for it each time.
+    rayon::scope(|_| stages.into_iter().try_for_each(|(results, zooms)| copy(&mut writer, &results, zooms)))?;
     writer.finish()?;
     Ok(())
 }
@@ -63,28 +67,65 @@ fn along_the_curve<'a>(product: &Product, context: &'a AssembleContext<'_>, stag
 
 /// Packs that stay open from one zoom to the next: opening one costs more than reading some dozens of its tiles.
 const MAX_OPEN: usize = 64;
+/// Tiles that are read while as many are written: a megabyte or two.
+const AT_ONCE: usize = 64;
 
+/// Adds the tiles of some zooms; the next are read while some are written, where a thread is free.
 fn copy(writer: &mut Writer, results: &[&UnitResult], zooms: std::ops::Range<u8>) -> Result<()> {
     let mut open = BTreeMap::new();
+    let (mut read, mut coming) = (Stretch::default(), Stretch::default());
     for zoom in zooms {
         for (index, result) in results.iter().enumerate() {
-            let (mut pack, listed) = if let Some(known) = open.remove(&index) {
+            let (pack, listed) = if let Some(known) = open.remove(&index) {
                 known
             } else {
-                let pack: Pack = result.pack()?;
-                let listed = tiles(&pack);
+                let pack = PackEntries::open(&result.path)?;
+                let listed = sorted(pack.names());
                 (pack, listed)
             };
-            for tile in listed.iter().filter(|tile| tile.z == zoom) {
-                let bytes = pack.read(&tile.to_string())?;
-                writer.add(tile.z, tile.x, tile.y, &bytes)?;
+            let wanted: Vec<Tile> = listed.iter().filter(|tile| tile.z == zoom).copied().collect();
+            for part in wanted.chunks(AT_ONCE) {
+                let (written, done) = rayon::join(|| read.write(writer), || coming.read(&pack, part));
+                written.and(done)?;
+                std::mem::swap(&mut read, &mut coming);
             }
             if open.len() < MAX_OPEN {
                 open.insert(index, (pack, listed));
             }
         }
     }
-    Ok(())
+    read.write(writer)
+}
+
+/// Tiles in the memory of those before them.
+#[derive(Default)]
+struct Stretch {
+    /// With the number of its bytes.
+    tiles: Vec<(Tile, usize)>,
+    bytes: Vec<u8>,
+}
+
+impl Stretch {
+    fn read(&mut self, pack: &PackEntries, tiles: &[Tile]) -> Result<()> {
+        self.tiles.clear();
+        let mut at = 0;
+        for tile in tiles {
+            let size = pack.read_into(&tile.to_string(), &mut self.bytes, at)?;
+            self.tiles.push((*tile, size));
+            at += size;
+        }
+        Ok(())
+    }
+
+    fn write(&self, writer: &mut Writer) -> Result<()> {
+        let mut rest = &self.bytes[..];
+        for &(tile, size) in &self.tiles {
+            let (bytes, more) = rest.split_at(size);
+            writer.add(tile.z, tile.x, tile.y, bytes)?;
+            rest = more;
+        }
+        Ok(())
+    }
 }
 
 /// The same where the units' tiles are no stretches of the curve: all tiles are listed first.
@@ -112,7 +153,11 @@ fn copy_sorted(writer: &mut Writer, product: &Product, context: &AssembleContext
 
 /// The tiles of a pack, in order.
 pub fn tiles(pack: &Pack) -> Vec<Tile> {
-    let mut tiles: Vec<Tile> = pack.entries().keys().filter_map(|name| name.parse().ok()).collect();
+    sorted(pack.entries().keys().map(String::as_str))
+}
+
+fn sorted<'a>(names: impl Iterator<Item = &'a str>) -> Vec<Tile> {
+    let mut tiles: Vec<Tile> = names.filter_map(|name| name.parse().ok()).collect();
     tiles.sort_by_cached_key(|tile| tile.id());
     tiles
 }

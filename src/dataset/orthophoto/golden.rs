@@ -96,7 +96,7 @@ fn read(path: &Path) -> Rgbx {
 fn drawn(painter: &mut Painter, tile: Tile) -> Rgbx {
     let side = WEB_MERCATOR_QUAD.tile_px as usize;
     let (mut scene, mut room, mut picture) = (Scene::default(), Rgbx::empty(side, side), Rgbx::empty(4 * side, 4 * side));
-    painter.prepare(tile, &mut scene).unwrap();
+    painter.prepare(tile, None, &mut scene).unwrap();
     for at in (0..16).map(|number| [number % 4 * side, number / 4 * side]) {
         scene.tile(at, &mut room);
         picture.put(at[0], at[1], &room);

@@ -6,6 +6,7 @@
 
 mod archive;
 mod assemble;
+mod before;
 mod beside;
 mod cache;
 mod changes;
@@ -33,6 +34,8 @@ mod tiff_pieces;
 mod tiled_tiff;
 mod tiles;
 
+#[cfg(test)]
+mod before_tests;
 #[cfg(test)]
 mod golden;
 #[cfg(test)]
@@ -89,9 +92,9 @@ impl Dataset for Orthophoto {
     fn stages(&self) -> &'static [Stage] {
         &[
             Stage { name: "inspect", version: 2 },
-            Stage { name: "render", version: 2 },
-            Stage { name: "overview", version: 1 },
-            Stage { name: "root", version: 1 },
+            Stage { name: "render", version: 3 },
+            Stage { name: "overview", version: 2 },
+            Stage { name: "root", version: 2 },
             Stage { name: "cog", version: 1 },
         ]
     }

@@ -31,6 +31,17 @@ pub struct Member {
     pub path: PathBuf,
 }
 
+impl Member {
+    /// What names its pixels: the file and how it is read.
+    ///
+    /// # Errors
+    /// Never, with a header that was read.
+    pub fn name(&self, bands: Bands) -> Result<Digest> {
+        let header = super::to_json(&(&self.header, bands))?;
+        Ok(Digest::of_parts([self.source.digest.as_bytes().as_slice(), header.to_string().as_bytes()]))
+    }
+}
+
 /// The images that a unit draws from: its first inputs.
 ///
 /// # Errors
@@ -88,7 +99,35 @@ fn offset(frame: &Header, other: &Header) -> Option<[i64; 2]> {
     (fits && far <= SAME_RASTER * pixel).then(|| place.map(|value| value.round() as i64))
 }
 
+/// Parts of a pixel that the origin of a layer is rounded to: headers of one raster differ by less.
+const PARTS_OF_PIXEL: f64 = 65_536.0;
+
 impl Layer {
+    /// Counts pixels from the one at a place of its CRS on. So each pixel has the same numbers whichever image is the first, and what an
+    /// image shows does not depend on others elsewhere.
+    pub fn count_from(&mut self, place: [f64; 2]) {
+        let first = self.frame.to_pixel(place).map(f64::floor);
+        let transform = &self.frame.transform;
+        let pixel = (transform[1] * transform[5] - transform[2] * transform[4]).abs().sqrt();
+        // A power of two, so that the rounded number is one that can be written.
+        let part = pixel.log2().floor().exp2() / PARTS_OF_PIXEL;
+        let [east, north] = self.frame.to_map(first).map(|value| (value / part).round() * part);
+        (self.frame.transform[0], self.frame.transform[3]) = (east, north);
+        for (_, at) in &mut self.members {
+            *at = [at[0] - first[0] as i64, at[1] - first[1] as i64];
+        }
+    }
+
+    /// The members that have something in a window, or a little beside it, with their positions.
+    pub fn members_in(&self, members: &[Member], from: [i64; 2], size: [usize; 2]) -> impl Iterator<Item = (usize, [i64; 2])> {
+        const BESIDE: i64 = 8;
+        self.members.iter().copied().filter(move |&(index, at)| {
+            let header = &members[index].header;
+            let sides = [i64::from(header.width), i64::from(header.height)];
+            (0..2).all(|axis| at[axis] < from[axis] + size[axis] as i64 + BESIDE && at[axis] + sides[axis] > from[axis] - BESIDE)
+        })
+    }
+
     /// The box of all members `[left, top, right, bottom]`, in pixels of the layer.
     pub fn extent(&self, members: &[Member]) -> [i64; 4] {
         let mut extent = [i64::MAX, i64::MAX, i64::MIN, i64::MIN];
@@ -147,17 +186,14 @@ impl Reader {
         self.cache.into_spare()
     }
 
-    /// Tiles beyond what a block alone needs of a layer are from now on shared with the blocks beside.
-    ///
-    /// # Errors
-    /// Never, with headers that were read.
-    pub fn share(&mut self, borders: Arc<Borders>) -> Result<()> {
-        let pixels = |member: &Member| {
-            let header = super::to_json(&(&member.header, self.bands))?;
-            Ok(Digest::of_parts([member.source.digest.as_bytes().as_slice(), header.to_string().as_bytes()]))
-        };
-        self.borders = Some((borders, self.members.iter().map(pixels).collect::<Result<_>>()?));
-        Ok(())
+    /// Tiles beyond what a block alone needs of a layer are from now on shared with the blocks beside, by the names of the images.
+    pub fn share(&mut self, borders: Arc<Borders>, names: Vec<Digest>) {
+        self.borders = Some((borders, names));
+    }
+
+    /// The images.
+    pub fn members(&self) -> &[Member] {
+        &self.members
     }
 
     /// What was decoded so far.
@@ -502,7 +538,7 @@ mod tests {
         let borders = Borders::new();
         let mut blocks = [([0, 0, 500, 768], 0, 520), ([520, 0, 1024, 768], 500, 1024)].map(|(alone, left, right)| {
             let mut block = reader();
-            block.share(Arc::clone(&borders)).unwrap();
+            block.share(Arc::clone(&borders), vec![source.digest]);
             (window(&mut block, Some(alone), left, right), block.pieces(), left, right)
         });
         assert_eq!(blocks[0].1, Pieces { decoded: 9, cached: 0 });

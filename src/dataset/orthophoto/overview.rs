@@ -1,9 +1,11 @@
 //! The third and fourth stage: overviews, halved from the tiles below without going back to the images.
 //!
 //! An overview unit is a tile four zooms above the blocks; the root is everything above those. Both walk down from a tile to those
-//! that are known, so that only four tiles of each zoom are in memory at once.
+//! that are known, so that only four tiles of each zoom are in memory at once. What lies above unchanged tiles only is halved again, for
+//! what is above that, but its tile is taken over from the last result.
 
 use super::Orthophoto;
+use super::before;
 use super::inspect;
 use super::ladder;
 use super::products::{Product, products};
@@ -12,10 +14,11 @@ use crate::dataset::{Outcome, PlanContext, UnitContext, UnitResult};
 use crate::error::Result;
 use crate::format::picture::Codec;
 use crate::format::tile_matrix::Tile;
+use crate::io::{Digest, Pack};
 use crate::plan::{Input, UnitSpec};
 use crate::raster::{self, Rgbx};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Zooms from an overview unit to the blocks.
 pub const LEVELS: u8 = 4;
@@ -114,17 +117,30 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
     let known: BTreeMap<Tile, &Input> = params.given.iter().copied().zip(&unit.inputs).collect();
     let lowest = params.given.iter().map(|tile| tile.z).max().unwrap_or(0);
     let sink = TileSink::new(params.codec, params.min_zoom)?;
-    let mut walk = Walk { known, lowest, tile_px: params.tile_px as usize, sink, context };
+    let made_by = super::to_json(&(params.min_zoom, params.codec, params.tile_px))?;
+    let before = context.previous.filter(|previous| previous.outcome.summary["made_by"] == made_by);
+    let before = before.and_then(|previous| Some((before::sound(previous)?, changed(&previous.inputs, &unit.inputs))));
+    let mut walk = Walk { known, lowest, tile_px: params.tile_px as usize, sink, before, context };
     let mut tops = Vec::new();
     for &tile in &params.from {
         tops.extend(walk.tile(tile)?.map(|top| (tile, top)));
     }
-    let count = walk.sink.count();
+    let mut summary = walk.sink.summary(params.tile_px, None);
+    summary["made_by"] = made_by;
     if let [(_, top)] = tops.as_slice() {
-        context.pack.add(TOP, &tiles::pack_top(top)?)?;
+        context.pack.add(TOP, &tiles::pack_pixels(top)?)?;
     }
-    let summary = tiles::summary(count, params.tile_px, None);
     Ok(Outcome { bbox: unit.bbox, summary, ..Outcome::default() })
+}
+
+/// The tiles that one of two units is given and the other is not, or with other pixels.
+fn changed(before: &[Input], now: &[Input]) -> BTreeSet<Tile> {
+    let given = |inputs: &[Input]| -> BTreeSet<(String, Digest)> {
+        inputs.iter().map(|input| (input.name.clone(), input.digest)).collect()
+    };
+    let (before, now) = (given(before), given(now));
+    let names = before.symmetric_difference(&now).map(|(name, _)| name);
+    names.filter_map(|name| name.split('#').next()?.rsplit(':').next()?.parse().ok()).collect()
 }
 
 struct Walk<'a, 'b> {
@@ -132,6 +148,8 @@ struct Walk<'a, 'b> {
     lowest: u8,
     tile_px: usize,
     sink: TileSink,
+    /// The last result, and the given tiles that are others now.
+    before: Option<(Pack, BTreeSet<Tile>)>,
     context: &'a mut UnitContext<'b>,
 }
 
@@ -139,7 +157,7 @@ impl Walk<'_, '_> {
     /// The pixels of a tile; `None` when there is nothing in it. Depth is the number of zooms.
     fn tile(&mut self, tile: Tile) -> Result<Option<Rgbx>> {
         if let Some(input) = self.known.get(&tile) {
-            return tiles::unpack_top(&self.context.entry(input)?, self.tile_px).map(Some);
+            return tiles::unpack_pixels(&self.context.entry(input)?, self.tile_px).map(Some);
         }
         if tile.z >= self.lowest || !self.has_any(tile) {
             return Ok(None);
@@ -154,13 +172,23 @@ impl Walk<'_, '_> {
             }
         }
         if let Some(picture) = &picture {
-            self.sink.add_all(self.context.pack, picture, tile.z, tile, self.tile_px)?;
+            match &mut self.before {
+                Some((pack, changed)) if !any_below(changed.iter(), tile) => {
+                    self.sink.take_over(self.context.pack, pack, tile, tile.z)?;
+                }
+                _ => self.sink.add_all(self.context.pack, picture, tile.z, tile, self.tile_px)?,
+            }
         }
         Ok(picture)
     }
 
     /// True when a known tile lies below.
     fn has_any(&self, tile: Tile) -> bool {
-        self.known.keys().any(|known| known.z >= tile.z && known.ancestor(known.z - tile.z) == tile)
+        any_below(self.known.keys(), tile)
     }
+}
+
+/// True when one of the tiles lies below another, or is it.
+fn any_below<'a>(mut tiles: impl Iterator<Item = &'a Tile>, tile: Tile) -> bool {
+    tiles.any(|below| below.z >= tile.z && below.ancestor(below.z - tile.z) == tile)
 }

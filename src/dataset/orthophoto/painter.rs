@@ -6,6 +6,7 @@ use super::options::{Drawing, Resampling};
 use crate::crs::Operation;
 use crate::error::{Error, Result};
 use crate::format::tile_matrix::{Tile, TileMatrixSet};
+use crate::io::Digest;
 use crate::raster::{self, Grid, Kernel, Rgbx};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -37,6 +38,8 @@ enum Shown {
     View(View),
     /// What several windows showed: drawn already.
     Picture,
+    /// What it was drawn from is what it was drawn from before.
+    Same,
 }
 
 impl Scene {
@@ -45,10 +48,15 @@ impl Scene {
         matches!(self.shown, Shown::Nothing)
     }
 
+    /// True when the square shows what it showed before.
+    pub fn is_same(&self) -> bool {
+        matches!(self.shown, Shown::Same)
+    }
+
     /// Makes `tile` what the square shows of its size at a place.
     pub fn tile(&self, at: [usize; 2], tile: &mut Rgbx) {
         match &self.shown {
-            Shown::Nothing => tile.pixels_mut().fill(0),
+            Shown::Nothing | Shown::Same => tile.pixels_mut().fill(0),
             Shown::Picture => tile.put_part([0, 0], &self.picture, at, [tile.width(), tile.height()]),
             Shown::View(view) => raster::draw(&self.window, view.from, &view.grid, at, view.kernel, tile),
         }
@@ -68,6 +76,9 @@ pub struct Painter {
     max_zoom: u8,
     layers: Vec<Drawn>,
     reader: Reader,
+    /// What names the pixels of each image, and what names how they are drawn.
+    names: Vec<Digest>,
+    drawing: Digest,
     /// Room for the part of a layer that is drawn from.
     window: Rgbx,
 }
@@ -85,8 +96,11 @@ impl Painter {
             Resampling::Bilinear => Kernel::Bilinear,
             Resampling::Bicubic => Kernel::Bicubic,
         };
-        let reader = Reader::new(members, drawing.bands.bands());
-        Ok(Self { matrix, kernel, max_zoom, layers, reader, window: Rgbx::default() })
+        let bands = drawing.bands.bands();
+        let names = members.iter().map(|member| member.name(bands)).collect::<Result<_>>()?;
+        let drawing = Digest::of(super::to_json(&(drawing, max_zoom))?.to_string().as_bytes());
+        let reader = Reader::new(members, bands);
+        Ok(Self { matrix, kernel, max_zoom, layers, reader, names, drawing, window: Rgbx::default() })
     }
 
     /// The images, with memory for their decoded tiles.
@@ -99,37 +113,75 @@ impl Painter {
         self.reader.give_back()
     }
 
-    /// Shares with the blocks beside it what a block, which is a tile of a lower zoom, decodes at its border.
-    pub fn share(&mut self, block: Tile, borders: Arc<Borders>) -> Result<()> {
-        let (corner, side) = (self.matrix.corner(block), (self.matrix.tile_px as usize) << (self.max_zoom - block.z));
+    /// Makes it ready for a block, which is a tile of a lower zoom: what is decoded at its border is shared with the blocks beside it.
+    pub fn begin(&mut self, block: Tile, borders: Arc<Borders>) -> Result<()> {
+        let (corner, side) = self.place(block);
         let cell = self.matrix.cell(self.max_zoom);
         for drawn in &mut self.layers {
+            let mut place = [corner];
+            drawn.operation.inverse(&mut place)?;
+            drawn.layer.count_from(place[0]);
+            drawn.extent = drawn.layer.extent(self.reader.members());
             drawn.layer.alone = Some(alone(&grid(drawn, corner, cell, side)?, side));
         }
-        self.reader.share(borders)
+        self.reader.share(borders, self.names.clone());
+        Ok(())
     }
 
-    /// Makes a tile of a lower zoom ready to be drawn tile by tile. Mostly one layer has all there is of it; where several have a
-    /// part, they are drawn now.
-    pub fn prepare(&mut self, tile: Tile, scene: &mut Scene) -> Result<()> {
-        let (corner, side) = (self.matrix.corner(tile), (self.matrix.tile_px as usize) << (self.max_zoom - tile.z));
+    /// Upper left corner of a tile on the map, and its side in pixels of the highest zoom.
+    fn place(&self, tile: Tile) -> ([f64; 2], usize) {
+        (self.matrix.corner(tile), (self.matrix.tile_px as usize) << (self.max_zoom - tile.z))
+    }
+
+    /// Makes a tile of a lower zoom ready to be drawn tile by tile, unless it would be drawn from `before`; says what it is drawn from.
+    /// Mostly one layer has all there is of it; where several have a part, they are drawn now.
+    pub fn prepare(&mut self, tile: Tile, before: Option<Digest>, scene: &mut Scene) -> Result<Digest> {
+        let (corner, side) = self.place(tile);
         let cell = self.matrix.cell(self.max_zoom);
-        let mut views = self.layers.iter().map(|drawn| Ok((drawn, View::of(drawn, self.kernel, (corner, cell), side)?)));
-        let mut next = || views.find(|view| !matches!(view, Ok((_, None)))).transpose();
-        scene.shown = match (next()?, next()?) {
-            (None, _) => Shown::Nothing,
-            (Some((drawn, Some(view))), None) if view.part == side => {
-                // At once as much as the next will need: the first may show a corner of an image only, and others are a little larger.
-                scene.window.reserve(view.size, view.whole);
-                self.reader.window_into(&drawn.layer, (view.from, view.size), view.alone, &mut scene.window)?;
-                Shown::View(view)
-            }
-            _ => {
-                self.square(corner, side, &mut scene.picture)?;
-                Shown::Picture
+        let mut views = Vec::new();
+        for drawn in &self.layers {
+            views.extend(View::of(drawn, self.kernel, (corner, cell), side)?.map(|view| (drawn, view)));
+        }
+        let drawn_from = self.drawn_from(tile, &views);
+        scene.shown = if before == Some(drawn_from) {
+            Shown::Same
+        } else {
+            match views.pop() {
+                None => Shown::Nothing,
+                Some((drawn, view)) if views.is_empty() && view.part == side => {
+                    // At once as much as the next will need: the first may show a corner of an image only, and others are a little
+                    // larger.
+                    scene.window.reserve(view.size, view.whole);
+                    self.reader.window_into(&drawn.layer, (view.from, view.size), view.alone, &mut scene.window)?;
+                    Shown::View(view)
+                }
+                Some(_) => {
+                    self.square(corner, side, &mut scene.picture)?;
+                    Shown::Picture
+                }
             }
         };
-        Ok(())
+        Ok(drawn_from)
+    }
+
+    /// Names what a tile shows: how it is drawn; of each layer the raster, the grids on the way to the map and the window; of each image
+    /// there its pixels and its place.
+    fn drawn_from(&self, tile: Tile, views: &[(&Drawn, View)]) -> Digest {
+        let mut bytes = self.drawing.as_bytes().to_vec();
+        bytes.extend_from_slice(tile.to_string().as_bytes());
+        for (drawn, view) in views {
+            let frame = &drawn.layer.frame;
+            bytes.extend_from_slice(format!(" {}", frame.crs).as_bytes());
+            bytes.extend(frame.transform.iter().flat_map(|number| number.to_bits().to_le_bytes()));
+            bytes.extend(drawn.operation.fact().grids.iter().flat_map(|grid| grid.digest.as_bytes()));
+            bytes.extend(view.from.iter().flat_map(|number| number.to_le_bytes()));
+            bytes.extend(view.size.iter().flat_map(|number| (*number as u64).to_le_bytes()));
+            for (index, at) in drawn.layer.members_in(self.reader.members(), view.from, view.size) {
+                bytes.extend_from_slice(self.names[index].as_bytes());
+                bytes.extend(at.iter().flat_map(|number| number.to_le_bytes()));
+            }
+        }
+        Digest::of(&bytes)
     }
 
     /// The pixels of the highest zoom in a square of `side` pixels with that upper left corner on the map; `target` becomes them.
@@ -231,7 +283,7 @@ fn alone(grid: &Grid, side: usize) -> [i64; 4] {
 }
 
 /// Pixels around a place that a kernel looks at.
-const MARGIN: i64 = 3;
+pub const MARGIN: i64 = 3;
 
 /// The window of a layer that a part of the target needs: upper left corner and size; `None` where the layer has nothing.
 fn window([x0, y0, x1, y1]: [f64; 4], extent: [i64; 4]) -> Option<([i64; 2], [usize; 2])> {

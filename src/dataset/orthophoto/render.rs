@@ -1,14 +1,16 @@
 //! The second stage: blocks of tiles, each drawn from the images that touch it.
 //!
 //! A block is a tile five zooms above the highest (8192 × 8192 pixels). It is drawn in metatiles of 2048 × 2048 pixels, each
-//! resampled once; its overviews are halved in memory. The block's own tile is kept as pixels too, for the stage above.
+//! resampled once; its overviews are halved in memory. The block's own tile is kept as pixels too, for the stage above. When an image
+//! changes, the metatiles that do not show it are taken over from the last result.
 
+use super::before::{Before, Metatiles};
 use super::cache::{BORDER_BYTES, Borders, Spare};
 use super::inspect::{self, Inspected};
 use super::ladder;
 use super::mosaic;
 use super::options::{Drawing, TileTarget};
-use super::painter::{Painter, Scene};
+use super::painter::{MARGIN, Painter, Scene};
 use super::products::{Product, products};
 use super::tiles::{self, TOP, TileSink};
 use super::{Orthophoto, header::Header};
@@ -16,7 +18,7 @@ use crate::crs::{Bbox, Crs, Operation};
 use crate::dataset::{Outcome, PlanContext, UnitContext};
 use crate::error::{Error, Place, Result};
 use crate::format::tile_matrix::{Tile, TileMatrixSet};
-use crate::io::PackWriter;
+use crate::io::{Digest, PackWriter};
 use crate::plan::{Input, InputKind, UnitSpec};
 use crate::raster::{self, Rgbx};
 use serde::{Deserialize, Serialize};
@@ -105,7 +107,17 @@ fn blocks(product: &Product, images: &[Inspected<'_>], context: &PlanContext<'_>
         for y in rows {
             for x in columns.clone() {
                 let tile = Tile { z: zooms.block, x, y };
-                blocks.entry(tile.id()).or_insert_with(|| (tile, Vec::new())).1.push((index, place));
+                blocks.entry(tile.id()).or_insert_with(|| (tile, Vec::new()));
+            }
+        }
+    }
+    // A pixel at the border of a block is mixed from what lies beside it too.
+    for &(index, place) in &product.images {
+        let pixel = (place.width() / f64::from(images[index].image.header.width)).max(matrix.cell(zooms.max));
+        let Some((columns, rows)) = matrix.range(zooms.block, &place.widened(MARGIN as f64 * pixel)) else { continue };
+        for (x, y) in rows.flat_map(|y| columns.clone().map(move |x| (x, y))) {
+            if let Some((_, members)) = blocks.get_mut(&Tile { z: zooms.block, x, y }.id()) {
+                members.push((index, place));
             }
         }
     }
@@ -202,16 +214,12 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
     let mut sink = TileSink::new(params.drawing.codec, params.min_zoom)?;
     let mut room = ROOM.take();
     painter.reader().lend(std::mem::take(&mut room.tiles));
-    painter.share(params.block, Arc::clone(room.borders.get_or_insert_with(Borders::of_stage)))?;
-    let top = block(&params, &mut painter, &mut sink, &mut room, context)?;
-    let count = sink.count();
-    if let Some(top) = top {
-        context.pack.add(TOP, &tiles::pack_top(top)?)?;
-    }
+    painter.begin(params.block, Arc::clone(room.borders.get_or_insert_with(Borders::of_stage)))?;
+    block(&params, &mut painter, &mut sink, &mut room, context)?;
     let pieces = painter.reader().pieces();
     room.tiles = painter.give_back();
     ROOM.set(room);
-    let summary = tiles::summary(count, params.drawing.matrix.tile_px, Some(pieces));
+    let summary = sink.summary(params.drawing.matrix.tile_px, Some(pieces));
     Ok(Outcome { bbox: unit.bbox, summary, ..Outcome::default() })
 }
 
@@ -235,17 +243,18 @@ pub fn let_go() {
     drop(ROOM.take());
 }
 
-/// Draws all tiles of a block and gives its own tile, or nothing when no image has a valid pixel there.
+/// Draws all tiles of a block, and keeps the pixels of its own unless no image has a valid one there. Metatiles that would be drawn from the
+/// same as for the last result are taken over from it.
 ///
 /// While a metatile is drawn the sources of the next are decoded, on another thread if one is free: at the end of a night, when fewer
 /// blocks are left than there are threads, a block is done in half the time.
-fn block<'a>(
+fn block(
     params: &Params,
     painter: &mut Painter,
     sink: &mut TileSink,
-    room: &'a mut Room,
+    room: &mut Room,
     context: &mut UnitContext<'_>,
-) -> Result<Option<&'a Rgbx>> {
+) -> Result<()> {
     let tile_px = params.drawing.matrix.tile_px as usize;
     let zoom = params.max_zoom.saturating_sub(METATILE_LEVELS).max(params.block.z);
     let side = 1_u32 << (zoom - params.block.z);
@@ -258,23 +267,35 @@ fn block<'a>(
         })
         .collect();
     let Room { scenes: [scene, coming], pyramid, .. } = room;
+    let halved_px = tile_px * side as usize / 2;
+    let mut before = if side > 1 { Before::of(context.previous, params.min_zoom, halved_px) } else { None };
+    let mut now = Metatiles { min_zoom: params.min_zoom, ..Metatiles::default() };
+    let known: Vec<Option<Digest>> =
+        metatiles.iter().map(|metatile| before.as_ref().and_then(|before| before.drawn_from(*metatile))).collect();
     pyramid.begin(params, zoom, tile_px);
-    if let Some(first) = metatiles.first() {
-        painter.prepare(*first, scene)?;
-    }
+    let mut drawn_from = match metatiles.first() {
+        Some(first) => painter.prepare(*first, known[0], scene)?,
+        None => return Ok(()),
+    };
     for (index, metatile) in metatiles.iter().enumerate() {
         context.check()?;
+        now.drawn_from.insert(metatile.to_string(), drawn_from);
         let next = metatiles.get(index + 1);
         let pack = &mut *context.pack;
-        let (drawn, prepared) = rayon::join(
-            || pyramid.draw(*metatile, scene, sink, pack),
-            || next.map_or(Ok(()), |next| painter.prepare(*next, coming)),
+        let (drawn, prepared) = context.crew.join(
+            || match before.as_mut().filter(|_| scene.is_same()) {
+                Some(before) => pyramid.take_over(*metatile, before, sink, pack),
+                None => pyramid.draw(*metatile, scene, sink, pack),
+            },
+            || next.map(|next| painter.prepare(*next, known[index + 1], coming)).transpose(),
         );
         drawn?;
-        prepared?;
+        drawn_from = prepared?.unwrap_or(drawn_from);
         std::mem::swap(scene, coming);
     }
-    pyramid.finish(params.block, sink, context.pack)
+    let Some(top) = pyramid.finish(params.block, sink, context.pack)? else { return Ok(()) };
+    context.pack.add(TOP, &tiles::pack_pixels(top)?)?;
+    pyramid.above.first().map_or(Ok(()), |halved| now.keep(halved, context.pack))
 }
 
 /// The zooms of a block above the highest, in memory.
@@ -285,9 +306,7 @@ struct Pyramid {
     tile_px: usize,
     /// A tile of each zoom, from that of the metatiles to the highest: the one that is being put together of four.
     tiles: Vec<Rgbx>,
-    /// The metatiles of the block at their own zoom.
-    canvas: Rgbx,
-    /// That zoom.
+    /// Zoom of the metatiles.
     zoom: u8,
     /// The block at each zoom above, down to its own.
     above: Vec<Rgbx>,
@@ -301,26 +320,26 @@ impl Pyramid {
         for tile in &mut self.tiles {
             tile.resize(tile_px, tile_px);
         }
-        let side = tile_px << (zoom - params.block.z);
-        self.canvas.reset(side, side);
+        // Of what no image shows nothing is drawn.
+        self.tiles[0].reset(tile_px, tile_px);
+        self.above.resize_with(usize::from(zoom - params.block.z), Rgbx::default);
+        for (picture, z) in self.above.iter_mut().zip((params.block.z..zoom).rev()) {
+            let side = tile_px << (z - params.block.z);
+            picture.reset(side, side);
+        }
     }
 
     /// Draws the tiles of a metatile.
     fn draw(&mut self, metatile: Tile, scene: &Scene, sink: &mut TileSink, pack: &mut PackWriter) -> Result<()> {
-        if scene.is_empty() || !self.quarter(metatile, metatile, scene, sink, pack)? {
+        if scene.is_empty() {
             return Ok(());
         }
-        let tile_px = self.tile_px;
-        let place = [metatile.x, metatile.y].map(|at| at as usize % (self.canvas.width() / tile_px) * tile_px);
-        if let Some(tile) = self.tiles.first() {
-            self.canvas.put(place[0], place[1], tile);
-        }
-        Ok(())
+        self.quarter(metatile, metatile, scene, sink, pack)
     }
 
     /// Draws a tile of a metatile, or puts it together of its four, and halves it into the one above. So what four tiles make is
-    /// still near the processor when the fourth is done. False when it has no valid pixel.
-    fn quarter(&mut self, tile: Tile, metatile: Tile, scene: &Scene, sink: &mut TileSink, pack: &mut PackWriter) -> Result<bool> {
+    /// still near the processor when the fourth is done.
+    fn quarter(&mut self, tile: Tile, metatile: Tile, scene: &Scene, sink: &mut TileSink, pack: &mut PackWriter) -> Result<()> {
         let (tile_px, depth) = (self.tile_px, usize::from(tile.z - metatile.z));
         if tile.z < self.max_zoom {
             for child in tile.children() {
@@ -330,23 +349,38 @@ impl Pyramid {
             let corner = [metatile.x << depth, metatile.y << depth];
             scene.tile([tile.x - corner[0], tile.y - corner[1]].map(|at| at as usize * tile_px), &mut self.tiles[depth]);
         }
+        let place = if depth == 0 { self.place(tile) } else { [tile.x, tile.y].map(|at| at as usize % 2 * (tile_px / 2)) };
         let (above, here) = self.tiles.split_at_mut(depth);
-        let place = [tile.x, tile.y].map(|at| at as usize % 2 * (tile_px / 2));
-        sink.add_halved(pack, &here[0], [0, 0], tile, tile_px, above.last_mut().map(|above| (above, place)))
+        let above = above.last_mut().or(self.above.first_mut());
+        sink.add_halved(pack, &here[0], [0, 0], tile, tile_px, above.map(|above| (above, place)))
     }
 
-    /// Draws what is above the metatiles, and gives the tile of the block.
-    fn finish(&mut self, block: Tile, sink: &mut TileSink, pack: &mut PackWriter) -> Result<Option<&Rgbx>> {
-        let Self { canvas, above, tile_px, .. } = self;
-        above.resize_with(usize::from(self.zoom - block.z), Rgbx::default);
-        let mut last = &*canvas;
-        for (picture, z) in above.iter_mut().zip((block.z..self.zoom).rev()) {
-            let side = *tile_px << (z - block.z);
-            picture.resize(side, side);
-            raster::halve_into(last, [0, 0], [side * 2, side * 2], picture, [0, 0]);
-            sink.add_all(pack, picture, z, block, *tile_px)?;
-            last = picture;
+    /// Where a metatile lies in the picture of the block at the zoom above.
+    fn place(&self, metatile: Tile) -> [usize; 2] {
+        let across = 1 << self.above.len();
+        [metatile.x, metatile.y].map(|at| at as usize % across * (self.tile_px / 2))
+    }
+
+    /// Takes over the tiles of a metatile, and its pixels at the zoom above.
+    fn take_over(&mut self, metatile: Tile, before: &mut Before, sink: &mut TileSink, pack: &mut PackWriter) -> Result<()> {
+        let place = self.place(metatile);
+        if let Some(above) = self.above.first_mut() {
+            above.put_part(place, &before.halved, place, [self.tile_px / 2; 2]);
         }
-        Ok((!last.is_empty()).then_some(last))
+        sink.take_over(pack, &mut before.pack, metatile, self.max_zoom)
+    }
+
+    /// Draws what is above the metatiles, and gives the tile of the block; nothing when no image has a valid pixel there.
+    fn finish(&mut self, block: Tile, sink: &mut TileSink, pack: &mut PackWriter) -> Result<Option<&Rgbx>> {
+        let Self { above, tile_px, zoom, tiles, .. } = self;
+        for (index, z) in (block.z..*zoom).rev().enumerate() {
+            let (done, coming) = above.split_at_mut(index + 1);
+            sink.add_all(pack, &done[index], z, block, *tile_px)?;
+            if let Some(next) = coming.first_mut() {
+                let side = *tile_px << (z - block.z);
+                raster::halve_into(&done[index], [0, 0], [side; 2], next, [0, 0]);
+            }
+        }
+        Ok(above.last().or(tiles.first()).filter(|top| !top.is_empty()))
     }
 }

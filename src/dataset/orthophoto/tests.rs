@@ -1,8 +1,10 @@
 //! The kind as a whole: real images, made ones whose truth is known, broken ones.
 
+use super::RENDER;
 use super::golden::{gdal, write_rgba};
 use crate::crs::Crs;
 use crate::dataset::testing::{Harness, run_kind};
+use crate::format::tile_matrix::{Tile, builtin};
 use crate::format::{jpeg, pmtiles};
 use crate::io::Digest;
 use crate::raster::Rgbx;
@@ -50,6 +52,35 @@ fn sheet(folder: &Path, name: &str, picture: &Rgbx, [x, y]: [usize; 2], [width, 
 fn digest(harness: &Harness) -> Digest {
     assert!(harness.errors.is_empty(), "{:?}", harness.errors);
     Digest::of_file(&harness.output().join("orthophoto.pmtiles")).unwrap()
+}
+
+/// The second sheet begins a third of a pixel beyond the border: not a pixel of it lies in the first block, whose last pixels are mixed
+/// from it.
+#[test]
+fn sheets_that_meet_beside_a_border_of_blocks_give_the_bytes_of_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let matrix = builtin("DE_EPSG_25832_ADV").unwrap();
+    let zoom = (5..).find(|zoom| matrix.cell(*zoom) < 3.0).unwrap();
+    let (cell, side) = (matrix.cell(zoom), matrix.bbox(Tile { z: zoom - 5, x: 0, y: 0 }).width());
+    let [west, north] = matrix.corner(Tile { z: zoom - 5, x: 0, y: 0 });
+    let border = west + ((565_000.0 - west) / side).ceil() * side;
+    let north = north - (((north - 5_949_000.0) / side).floor() + 0.5) * side;
+    let picture = town(300, 60, 0);
+    let write = |name: &str, from: usize, width: usize| {
+        let east = border + cell * 0.3 + (from as f64 - 150.0) * cell;
+        let path = folder.path().join(name);
+        write_rgba(&path, &picture.part(from, 0, width, 60), [east, cell, 0.0, north + 0.1, 0.0, -cell]);
+        path
+    };
+    let (whole, parts) = (write("whole_2023.tif", 0, 300), [write("a_2023.tif", 0, 150), write("b_2023.tif", 150, 150)]);
+    for resampling in ["bilinear", "bicubic"] {
+        let tiles = json!([{ "matrix": "DE_EPSG_25832_ADV", "zoom": [zoom, zoom], "resampling": resampling, "format": "png" }]);
+        let options = json!({ "tiles": tiles });
+        let (one, two) =
+            (run_kind("orthophoto", &options, std::slice::from_ref(&whole)), run_kind("orthophoto", &options, &parts));
+        assert_eq!(one.results[RENDER].len(), 2, "it is a border of blocks");
+        assert_eq!(digest(&one), digest(&two), "{resampling}: a seam shows");
+    }
 }
 
 #[test]

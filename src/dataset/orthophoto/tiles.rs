@@ -4,8 +4,8 @@ use super::mosaic::Pieces;
 use crate::error::{Error, Result};
 use crate::format::picture::{Codec, Encoder};
 use crate::format::tile_matrix::Tile;
-use crate::io::PackWriter;
-use crate::raster::{self, Coverage, Rgbx};
+use crate::io::{Pack, PackWriter};
+use crate::raster::{self, Rgbx};
 use flate2::{Compression, read::ZlibDecoder, write::ZlibEncoder};
 use std::io::{Read, Write};
 
@@ -20,12 +20,13 @@ pub struct TileSink {
     encoder: Encoder,
     min_zoom: u8,
     count: usize,
+    taken_over: usize,
 }
 
 impl TileSink {
     /// A sink for tiles from that zoom on.
     pub fn new(codec: Codec, min_zoom: u8) -> Result<Self> {
-        Ok(Self { encoder: Encoder::new(codec)?, min_zoom, count: 0 })
+        Ok(Self { encoder: Encoder::new(codec)?, min_zoom, count: 0, taken_over: 0 })
     }
 
     /// Adds all tiles of zoom `z` of a picture that shows the tile `of`. Tiles without a valid pixel are left out.
@@ -43,10 +44,10 @@ impl TileSink {
 
     /// Adds the tile that a part of a picture shows, from the lowest zoom on, unless it has no valid pixel.
     pub fn add(&mut self, pack: &mut PackWriter, picture: &Rgbx, at: [usize; 2], tile: Tile, tile_px: usize) -> Result<()> {
-        self.add_halved(pack, picture, at, tile, tile_px, None).map(|_| ())
+        self.add_halved(pack, picture, at, tile, tile_px, None)
     }
 
-    /// As [`TileSink::add`], and halves the part into another picture, which tells how much of it is valid. False when nothing is.
+    /// As [`TileSink::add`], and halves the part into another picture, which tells how much of it is valid.
     pub fn add_halved(
         &mut self,
         pack: &mut PackWriter,
@@ -55,7 +56,7 @@ impl TileSink {
         tile: Tile,
         tile_px: usize,
         half: Option<(&mut Rgbx, [usize; 2])>,
-    ) -> Result<bool> {
+    ) -> Result<()> {
         let coverage = match half {
             Some((half, place)) => raster::halve_into(picture, at, [tile_px; 2], half, place),
             None => picture.coverage(at[0], at[1], tile_px, tile_px),
@@ -66,37 +67,50 @@ impl TileSink {
             pack.add(&tile.to_string(), &bytes)?;
             self.count += 1;
         }
-        Ok(coverage != Coverage::Empty)
+        Ok(())
     }
 
-    /// Tiles that were added.
-    pub fn count(&self) -> usize {
-        self.count
+    /// Takes over what another pack has of a tile and of those below it, down to a zoom, in the order in which they were added there.
+    pub fn take_over(&mut self, pack: &mut PackWriter, from: &mut Pack, tile: Tile, max_zoom: u8) -> Result<()> {
+        if tile.z < max_zoom {
+            tile.children().into_iter().try_for_each(|child| self.take_over(pack, from, child, max_zoom))?;
+        }
+        let name = tile.to_string();
+        if from.entries().contains_key(&name) {
+            pack.take_over(&name, from)?;
+            self.count += 1;
+            self.taken_over += 1;
+        }
+        Ok(())
+    }
+
+    /// What a unit says about the tiles in its pack: how many they are, and how many of them were there before; how many pixels were drawn
+    /// anew, and what was read for them.
+    pub fn summary(&self, tile_px: u32, pieces: Option<Pieces>) -> serde_json::Value {
+        let pixels = (self.count - self.taken_over) as u64 * u64::from(tile_px) * u64::from(tile_px);
+        let Pieces { decoded, cached } = pieces.unwrap_or_default();
+        let (tiles, taken_over) = (self.count, self.taken_over);
+        serde_json::json!({
+            "tiles": tiles, "taken_over": taken_over, "pixels": pixels, "tile_px": tile_px, "decoded": decoded, "cached": cached
+        })
     }
 }
 
-/// What a unit says about the tiles it made; its names are those of [`crate::dataset::Made`].
-pub fn summary(tiles: usize, tile_px: u32, pieces: Option<Pieces>) -> serde_json::Value {
-    let pixels = tiles as u64 * u64::from(tile_px) * u64::from(tile_px);
-    let Pieces { decoded, cached } = pieces.unwrap_or_default();
-    serde_json::json!({ "tiles": tiles, "pixels": pixels, "tile_px": tile_px, "decoded": decoded, "cached": cached })
-}
-
-/// The pixels of a tile for a pack: packed, and the same bytes for the same pixels.
-pub fn pack_top(top: &Rgbx) -> Result<Vec<u8>> {
+/// The pixels of a picture for a pack: packed, and the same bytes for the same pixels.
+pub fn pack_pixels(picture: &Rgbx) -> Result<Vec<u8>> {
     let mut encoder = ZlibEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(top.pixels()).and_then(|()| encoder.finish()).map_err(broken)
+    encoder.write_all(picture.pixels()).and_then(|()| encoder.finish()).map_err(broken)
 }
 
-/// The pixels again.
-pub fn unpack_top(bytes: &[u8], side: usize) -> Result<Rgbx> {
+/// The pixels again, of a square picture.
+pub fn unpack_pixels(bytes: &[u8], side: usize) -> Result<Rgbx> {
     let expected = side * side * 4;
     let mut pixels = Vec::with_capacity(expected);
     ZlibDecoder::new(bytes).take(expected as u64 + 1).read_to_end(&mut pixels).map_err(broken)?;
     Rgbx::from_pixels(side, side, pixels)
-        .ok_or_else(|| Error::new("mk::orthophoto::top", "the pixels of a tile have another size than they should"))
+        .ok_or_else(|| Error::new("mk::orthophoto::top", "kept pixels have another size than they should"))
 }
 
 fn broken(error: std::io::Error) -> Error {
-    Error::new("mk::orthophoto::top", "the pixels of a tile cannot be packed or unpacked").because(error)
+    Error::new("mk::orthophoto::top", "kept pixels cannot be packed or unpacked").because(error)
 }

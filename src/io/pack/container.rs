@@ -277,17 +277,30 @@ impl Reader {
         Ok(Self { file: Arc::new(file), length, places: Arc::new(places) })
     }
 
+    /// The names of the entries, in no order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.places.keys().map(String::as_str)
+    }
+
     /// The bytes of an entry.
     pub fn read(&self, name: &str) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.read_into(name, &mut bytes, 0)?;
+        Ok(bytes)
+    }
+
+    /// Puts the bytes of an entry into a buffer from a place on, and says how many they are. The buffer grows where it must.
+    pub fn read_into(&self, name: &str, buffer: &mut Vec<u8>, at: usize) -> Result<usize> {
         let (place, data) = self.place(name)?;
-        let bytes = read(&self.file, data, usize::try_from(place.size).map_err(Error::other)?)?;
-        let mut sum = Crc::new();
-        sum.update(&bytes);
-        if sum.sum() == place.sum {
-            Ok(bytes)
-        } else {
-            Err(Error::other("the bytes of an entry are not those that were written"))
+        let size = usize::try_from(place.size).map_err(Error::other)?;
+        if buffer.len() < at + size {
+            buffer.resize(at + size, 0);
         }
+        let bytes = &mut buffer[at..at + size];
+        self.file.read_exact_at(bytes, data)?;
+        let mut sum = Crc::new();
+        sum.update(bytes);
+        if sum.sum() == place.sum { Ok(size) } else { Err(Error::other("the bytes of an entry are not those that were written")) }
     }
 
     /// Where an entry lies, and where its bytes begin.

@@ -9,6 +9,7 @@ use arrow::datatypes::DataType;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
+use rayon::prelude::*;
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OpenFlags};
 use std::collections::HashSet;
@@ -42,7 +43,7 @@ pub fn look(file: &Path, name: &str, watch: &Watch, clean: Option<&Path>) -> Res
         _ => Ok(None),
     };
     // Whatever the format: its bytes too, as names, comments and rests of pages are.
-    let plain = || File::open(file).and_then(|stream| raw(stream, watch)).map_err(unreadable);
+    let plain = || as_it_lies(file, watch).map_err(unreadable);
     let (decoded, plain) = rayon::join(decoded, plain);
     match decoded.map_err(failed)? {
         Some(place) => Ok(Some(place)),
@@ -54,7 +55,22 @@ fn unreadable(error: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Err
     Error::new("mk::release::canary", "an artefact cannot be looked through before its release").because(error)
 }
 
-/// The bytes as they are.
+/// The bytes of a file, in stretches; what lies on the border of two is in the second as well.
+fn as_it_lies(file: &Path, watch: &Watch) -> std::io::Result<bool> {
+    let file = File::open(file)?;
+    let length = file.metadata()?.len();
+    let finds = |buffer: &mut Vec<u8>, number: u64| -> std::io::Result<bool> {
+        let (begin, end) = (number * BLOCK as u64, length.min((number + 1) * BLOCK as u64));
+        let from = begin.saturating_sub(OVERLAP as u64);
+        buffer.resize((end - from) as usize, 0);
+        file.read_exact_at(buffer, from)?;
+        Ok(watch.finds(buffer))
+    };
+    let stretches = (0..length.div_ceil(BLOCK as u64)).into_par_iter();
+    stretches.map_init(Vec::new, finds).try_reduce(|| false, |one, other| Ok(one || other))
+}
+
+/// The bytes of a stream.
 fn raw(mut stream: impl Read, watch: &Watch) -> std::io::Result<bool> {
     let mut buffer: Vec<u8> = Vec::with_capacity(BLOCK + OVERLAP);
     loop {

@@ -329,7 +329,7 @@ impl<'s> Gathered<'s> {
         let bbox = Bbox::new([rect.min().x, rect.min().y], [rect.max().x, rect.max().y]);
         // Roads and districts reach over the border; nothing reaches further than the area is large.
         let reach = extent.width().max(extent.height());
-        let far = Bbox::new([extent.min[0] - reach, extent.min[1] - reach], [extent.max[0] + reach, extent.max[1] + reach]);
+        let far = extent.widened(reach);
         if bbox.intersects(&extent) && far.contains(bbox.min) && far.contains(bbox.max) {
             return Ok(());
         }

@@ -6,7 +6,7 @@ use super::making::{Making, Piece};
 use super::{BLOCK_PX, BlockParams, SQUARE_PX};
 use crate::dataset::orthophoto::mosaic;
 use crate::dataset::orthophoto::painter::Painter;
-use crate::dataset::orthophoto::tiles::{self, TileSink};
+use crate::dataset::orthophoto::tiles::TileSink;
 use crate::dataset::{Outcome, UnitContext, orthophoto};
 use crate::error::Result;
 use crate::format::tile_matrix::TileMatrixSet;
@@ -28,8 +28,8 @@ pub fn execute_block(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<O
     let base = paint(&mut painter, &matrix, finest, context)?;
     making.cut(context.pack, &base, finest.own)?;
     let top = making.climb(base, coarser, last.is_some(), context)?;
-    let count = making.finish(context.pack, top)?;
-    let summary = tiles::summary(count, matrix.tile_px, Some(painter.reader().pieces()));
+    let sink = making.finish(context.pack, top)?;
+    let summary = sink.summary(matrix.tile_px, Some(painter.reader().pieces()));
     Ok(Outcome { bbox: unit.bbox, summary, ..Outcome::default() })
 }
 

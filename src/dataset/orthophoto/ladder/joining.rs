@@ -4,7 +4,7 @@ use super::kept::{Reading, broken};
 use super::levels::{Range, begins, covered, edges, end, is_empty, owned, steps, union};
 use super::making::{Making, Piece};
 use super::{BLOCK_PX, GROUP, JoinParams, MAX_ROOT_PX};
-use crate::dataset::orthophoto::tiles::{self, TileSink};
+use crate::dataset::orthophoto::tiles::TileSink;
 use crate::dataset::{Outcome, UnitContext, orthophoto};
 use crate::error::{Error, Result};
 use crate::format::tile_matrix::{Tile, TileMatrixSet};
@@ -58,8 +58,8 @@ pub fn execute_join(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Ou
         Some(base) if !tops.is_empty() => go_on(&params, &mut making, base, tops, context)?,
         _ => None,
     };
-    let count = making.finish(context.pack, top)?;
-    Ok(Outcome { bbox: unit.bbox, summary: tiles::summary(count, matrix.tile_px, None), ..Outcome::default() })
+    let sink = making.finish(context.pack, top)?;
+    Ok(Outcome { bbox: unit.bbox, summary: sink.summary(matrix.tile_px, None), ..Outcome::default() })
 }
 
 /// Encodes tiles that are complete.

@@ -102,8 +102,7 @@ impl Making<'_> {
         Piece { zoom: step.zoom, at: [left, top], picture }
     }
 
-    pub(super) fn finish(self, pack: &mut PackWriter, top: Option<Piece>) -> Result<usize> {
-        let count = self.sink.count();
+    pub(super) fn finish(self, pack: &mut PackWriter, top: Option<Piece>) -> Result<TileSink> {
         if !self.fragments.is_empty() {
             let mut blob = Blob::new();
             for (tile, [x, y], picture) in &self.fragments {
@@ -118,6 +117,6 @@ impl Making<'_> {
             blob.picture(&top.picture)?;
             pack.add(TOP, &blob.finish()?)?;
         }
-        Ok(count)
+        Ok(self.sink)
     }
 }
