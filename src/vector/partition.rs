@@ -2,6 +2,7 @@
 
 use super::arc::Point;
 use super::clip::double_area;
+use ahash::RandomState;
 use std::collections::{BTreeMap, HashMap};
 
 /// Positions nearer than this (metres) are one corner.
@@ -22,8 +23,8 @@ pub struct Edges {
 pub fn edges<'a>(rings: impl Iterator<Item = (usize, &'a [Point])>) -> Edges {
     let corner = |point: Point| -> Corner { ((point[0] / CORNER_M).round() as i64, (point[1] / CORNER_M).round() as i64) };
     // By the two corners in order: how often an edge runs forth and back, and the areas it belongs to.
-    let mut known: HashMap<(Corner, Corner), (u32, u32, [usize; 2])> = HashMap::new();
-    let mut places: HashMap<Corner, Point> = HashMap::new();
+    let mut known: HashMap<(Corner, Corner), (u32, u32, [usize; 2]), RandomState> = HashMap::default();
+    let mut places: HashMap<Corner, Point, RandomState> = HashMap::default();
     let mut many = Vec::new();
     for (area, ring) in rings {
         for pair in ring.windows(2) {

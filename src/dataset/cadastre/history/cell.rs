@@ -7,6 +7,7 @@ use crate::dataset::cadastre::row::Row;
 use crate::error::{Error, Result};
 use crate::format::wkb;
 use crate::vector::hilbert;
+use ahash::RandomState;
 use std::collections::HashMap;
 use twox_hash::XxHash3_64;
 
@@ -136,7 +137,7 @@ impl Known {
     }
 
     /// Adds objects that are not there yet.
-    fn add(&mut self, fresh: &mut HashMap<u64, Cell>) {
+    fn add(&mut self, fresh: &mut Cells) {
         let mut fresh: Vec<(u64, Cell)> = fresh.drain().collect();
         fresh.sort_unstable();
         let (mut from, mut to) = (self.numbers.len(), self.numbers.len() + fresh.len());
@@ -156,6 +157,9 @@ impl Known {
     }
 }
 
+/// The cells of objects, by number.
+type Cells = HashMap<u64, Cell, RandomState>;
+
 /// Objects that were found last are kept apart from the others, up to this number.
 const FRESH: usize = 1 << 16;
 
@@ -163,9 +167,9 @@ const FRESH: usize = 1 << 16;
 #[derive(Debug, Default)]
 pub struct Router {
     known: Known,
-    fresh: HashMap<u64, Cell>,
+    fresh: Cells,
     /// Of this delivery: where objects without a place belong.
-    hints: HashMap<u64, Cell>,
+    hints: Cells,
 }
 
 impl Router {

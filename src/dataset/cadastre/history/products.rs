@@ -144,7 +144,7 @@ fn write_parcels(
         let rows = some.iter().map(|flur| Ok((flur, flure.take(flur)?))).collect::<Result<Vec<_>>>()?;
         let made = rows.into_par_iter().map(|(flur, rows)| {
             let rows = rows.rows()?.into_iter();
-            let mut versions: Vec<Version> = rows.filter_map(|(_, row)| Version::of(row, &key_dates)).collect();
+            let mut versions: Vec<Version> = rows.filter_map(|(_, row)| Version::of(*row, &key_dates)).collect();
             kin.arrange(&mut versions);
             if let (Some(folder), Some(first)) = (&cards, versions.first())
                 && !context.kept.is_kept(&format!("{CARDS}/{flur}"), [&parcels::digest(&versions).as_bytes()[..]])

@@ -16,7 +16,8 @@ pub struct Spill<K> {
     at: u64,
     /// What the file holds: delivery, offset, length.
     written: BTreeMap<K, Vec<(usize, u64, usize)>>,
-    rows: BTreeMap<K, Vec<(usize, Row)>>,
+    /// Each where it is: a row is wide, and on its way it changes hands several times.
+    rows: BTreeMap<K, Vec<(usize, Box<Row>)>>,
     size: usize,
     limit: usize,
 }
@@ -32,7 +33,8 @@ impl<K: Ord + Clone> Spill<K> {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn add(&mut self, cell: K, delivery: usize, row: Row) -> Result<()> {
+    pub fn add(&mut self, cell: K, delivery: usize, row: impl Into<Box<Row>>) -> Result<()> {
+        let row = row.into();
         self.size += weight(&row);
         self.rows.entry(cell).or_default().push((delivery, row));
         if self.size > self.limit { self.flush() } else { Ok(()) }
@@ -86,7 +88,7 @@ impl<K: Ord + Clone> Spill<K> {
 /// The rows of a cell, some of them as they were written.
 pub struct Taken {
     written: Vec<(usize, Vec<u8>)>,
-    rows: Vec<(usize, Row)>,
+    rows: Vec<(usize, Box<Row>)>,
 }
 
 impl Taken {
@@ -94,10 +96,13 @@ impl Taken {
     ///
     /// # Errors
     /// When what was written is not what comes back.
-    pub fn rows(self) -> Result<Vec<(usize, Row)>> {
+    pub fn rows(self) -> Result<Vec<(usize, Box<Row>)>> {
+        if self.written.is_empty() {
+            return Ok(self.rows);
+        }
         let mut all = Vec::new();
         for (delivery, bytes) in self.written {
-            all.extend(from_ipc(bytes)?.into_iter().map(|row| (delivery, row)));
+            all.extend(from_ipc(bytes)?.into_iter().map(|row| (delivery, Box::new(row))));
         }
         all.extend(self.rows);
         Ok(all)

@@ -163,7 +163,7 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
     for (number, input) in unit.inputs.iter().enumerate().skip(first) {
         let mut waiting = Spill::new(&context.scratch.join("waiting"), WAITING_IN_MEMORY);
         crate::io::atomic::create_dir_all(&context.scratch.join("waiting"))?;
-        let mut held: HashSet<u64> = HashSet::new();
+        let mut held: HashSet<u64, ahash::RandomState> = HashSet::default();
         let cancel = context.cancel;
         read::each_batch(input, |mut rows| {
             check(cancel)?;
@@ -350,7 +350,12 @@ impl Work {
 }
 
 /// One cell: what was there, then the operations in their order.
-fn fold(params: &Params, draw: Option<&Blocks>, before: Parts, rows: Vec<(usize, Row)>) -> Result<(Parts, CellInfo, Vec<Odd>)> {
+fn fold(
+    params: &Params,
+    draw: Option<&Blocks>,
+    before: Parts,
+    rows: Vec<(usize, Box<Row>)>,
+) -> Result<(Parts, CellInfo, Vec<Odd>)> {
     let mut known = Vec::new();
     for bytes in before.into_iter().take(ROWS.len()).filter(|bytes| !bytes.is_empty()) {
         known.extend(from_ipc(bytes)?);
@@ -407,13 +412,13 @@ fn fold(params: &Params, draw: Option<&Blocks>, before: Parts, rows: Vec<(usize,
 }
 
 /// Applies operations, each with the number of its delivery, in the order of the deliveries.
-pub fn replay(deliveries: &[Delivery], versions: &mut Versions, rows: Vec<(usize, Row)>) {
+pub fn replay(deliveries: &[Delivery], versions: &mut Versions, rows: Vec<(usize, Box<Row>)>) {
     let mut rows = rows.into_iter().peekable();
     for (number, delivery) in deliveries.iter().enumerate() {
         let remodels = delivery.root != Root::Changes && remodels(deliveries, number);
         let from = From { number, name: &delivery.name, ends: delivery.ends(), remodels };
         while let Some((_, row)) = rows.next_if(|(of, _)| *of == number) {
-            versions.apply(row, from);
+            versions.apply(*row, from);
         }
         let last_of_stock = deliveries.get(number + 1).is_none_or(|next| next.root == Root::Changes);
         if remodels && last_of_stock {
