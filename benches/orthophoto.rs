@@ -14,7 +14,7 @@
 )]
 
 use criterion::{Criterion, Throughput, criterion_group};
-use messkette::dataset::{Area, PlanContext, UnitContext, UnitResult, kind};
+use messkette::dataset::{Area, Crew, PlanContext, UnitContext, UnitResult, kind};
 use messkette::format::jpeg::{Colours, Decoder, Encoder};
 use messkette::io::{PackWriter, Source};
 use messkette::pipeline::DatasetConfig;
@@ -134,12 +134,14 @@ fn block(_: &mut Criterion) {
         let mut results = Vec::new();
         for (index, unit) in units.iter().enumerate() {
             let mut pack = PackWriter::create(&folder.path().join(format!("{stage}-{index}"))).expect("a pack");
+            let crew = Crew::new(2);
             let mut context = UnitContext {
                 dataset: &config,
                 area: &area,
                 scratch: folder.path(),
                 previous: None,
                 pack: &mut pack,
+                crew: &crew,
                 cancel: &cancel,
             };
             let start = Instant::now();

@@ -2,7 +2,7 @@
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Throughput};
-use messkette::dataset::{Area, PlanContext, UnitContext, kind};
+use messkette::dataset::{Area, Crew, PlanContext, UnitContext, kind};
 use messkette::io::{PackWriter, Source};
 use messkette::pipeline::DatasetConfig;
 use std::collections::BTreeMap;
@@ -38,12 +38,14 @@ pub fn reading(
         bencher.iter(|| {
             let scratch = tempfile::tempdir().expect("a folder");
             let mut pack = PackWriter::create(&scratch.path().join("pack")).expect("a pack");
+            let crew = Crew::new(2);
             let mut context = UnitContext {
                 dataset: &config,
                 area: &area,
                 scratch: scratch.path(),
                 previous: None,
                 pack: &mut pack,
+                crew: &crew,
                 cancel: &cancel,
             };
             black_box(dataset.execute(0, &unit, &mut context).expect("a result"));

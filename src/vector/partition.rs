@@ -10,6 +10,9 @@ const CORNER_M: f64 = 1e-3;
 
 type Corner = (i64, i64);
 
+/// Of an edge between two corners, in their order: how often it runs forth and back, and the areas it belongs to.
+type Known = (u32, u32, [usize; 2]);
+
 /// What a partition's edges tell.
 #[derive(Debug, Default, PartialEq)]
 pub struct Edges {
@@ -22,8 +25,7 @@ pub struct Edges {
 /// Compares the edges of areas; each area gives its rings, outer ones anticlockwise, holes clockwise, all closed.
 pub fn edges<'a>(rings: impl Iterator<Item = (usize, &'a [Point])>) -> Edges {
     let corner = |point: Point| -> Corner { ((point[0] / CORNER_M).round() as i64, (point[1] / CORNER_M).round() as i64) };
-    // By the two corners in order: how often an edge runs forth and back, and the areas it belongs to.
-    let mut known: HashMap<(Corner, Corner), (u32, u32, [usize; 2]), RandomState> = HashMap::default();
+    let mut known: HashMap<(Corner, Corner), Known, RandomState> = HashMap::default();
     let mut places: HashMap<Corner, Point, RandomState> = HashMap::default();
     let mut many = Vec::new();
     for (area, ring) in rings {

@@ -142,6 +142,8 @@ fn nothing_is_taken_over_from_a_result_that_cannot_be_read() {
     let pack = folder.path().join("empty");
     PackWriter::create(&pack).unwrap().finish().unwrap();
     let mut previous = results(&first);
-    previous.values_mut().for_each(|result| result.path.clone_from(&pack));
+    for result in previous.values_mut() {
+        result.path.clone_from(&pack);
+    }
     assert_eq!(archive(&play(&files, previous)), archive(&full));
 }

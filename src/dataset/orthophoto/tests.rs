@@ -60,7 +60,7 @@ fn digest(harness: &Harness) -> Digest {
 fn sheets_that_meet_beside_a_border_of_blocks_give_the_bytes_of_one() {
     let folder = tempfile::tempdir().unwrap();
     let matrix = builtin("DE_EPSG_25832_ADV").unwrap();
-    let zoom = (5..).find(|zoom| matrix.cell(*zoom) < 3.0).unwrap();
+    let zoom = (5..19).find(|zoom| matrix.cell(*zoom) < 3.0).unwrap();
     let (cell, side) = (matrix.cell(zoom), matrix.bbox(Tile { z: zoom - 5, x: 0, y: 0 }).width());
     let [west, north] = matrix.corner(Tile { z: zoom - 5, x: 0, y: 0 });
     let border = west + ((565_000.0 - west) / side).ceil() * side;
