@@ -63,7 +63,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
         None => Moved::default(),
     };
     // Both take the system a while; what is left of the workspace goes with its folder.
-    let keep = || atomic::keep_begun().and_then(|()| moved.paths.par_iter().try_for_each(|path| atomic::keep(path)));
+    let keep = || atomic::wait_for_the_rest().and_then(|()| moved.paths.par_iter().try_for_each(|path| atomic::keep(path)));
     rayon::join(keep, || atomic::remove_files_below(&workspace)).0?;
     let files = moved.files;
     // The release was a means: its folder is gone.

@@ -44,38 +44,56 @@ pub fn keep(path: &Path) -> Result<()> {
     work().map_err(failed("cannot bring the result to disk", path))
 }
 
-/// Threads that bring files to disk.
-static BEGUN: Mutex<Vec<JoinHandle<Result<()>>>> = Mutex::new(Vec::new());
+/// Files on their way to disk.
+#[derive(Debug)]
+#[must_use = "whether they came there is told by waiting"]
+pub struct Begun(JoinHandle<Result<()>>);
 
-/// Begins to bring finished files to disk, also after [`let_pass`], while other things are done with them; where they are many, that is
-/// left for later. What goes wrong on the way [`keep_begun`] tells: the system tells it once.
+/// Those that are waited for at the end of the command.
+static LEFT: Mutex<Vec<Begun>> = Mutex::new(Vec::new());
+
+/// Begins to bring finished files to disk, also after [`let_pass`], while other things are done with them. Of many none: they are brought
+/// there together, with [`sync_all`].
 ///
 /// # Errors
 /// When a file cannot be opened.
-pub fn begin_to_keep(files: &[PathBuf]) -> Result<()> {
-    if files.len() >= MANY {
-        return Ok(());
-    }
+pub fn begin_to_keep(files: &[PathBuf]) -> Result<Begun> {
     // Opened here: a file may soon have another name.
     let open = |path: &PathBuf| match File::open(path) {
         Ok(file) => Ok((file, path.clone())),
         Err(error) => Err(failed("cannot bring the result to disk", path)(error)),
     };
-    let files = files.iter().map(open).collect::<Result<Vec<_>>>()?;
+    let few = if files.len() < MANY { files } else { &[] };
+    let files = few.iter().map(open).collect::<Result<Vec<_>>>()?;
     let keep = |(file, path): (File, PathBuf)| file.sync_all().map_err(failed("cannot bring the result to disk", &path));
-    let thread = std::thread::spawn(move || files.into_iter().try_for_each(keep));
-    BEGUN.lock().unwrap_or_else(PoisonError::into_inner).push(thread);
-    Ok(())
+    Ok(Begun(std::thread::spawn(move || files.into_iter().try_for_each(keep))))
 }
 
-/// Waits for what [`begin_to_keep`] began.
+impl Begun {
+    /// Waits until they are there. The system tells once what went wrong on the way: who asks for a file again later is told nothing,
+    /// so that no file may get its name before.
+    ///
+    /// # Errors
+    /// When a file could not be brought to disk.
+    pub fn wait(self) -> Result<()> {
+        let stopped = || Error::new("mk::io::write", "cannot bring the result to disk: the thread for it ended");
+        point(Operation::Sync).map_err(|error| stopped().because(error))?;
+        self.0.join().unwrap_or_else(|_| Err(stopped()))
+    }
+
+    /// Leaves the waiting to [`wait_for_the_rest`].
+    pub fn leave(self) {
+        LEFT.lock().unwrap_or_else(PoisonError::into_inner).push(self);
+    }
+}
+
+/// Waits for all that was left.
 ///
 /// # Errors
-/// When a file could not be brought to disk.
-pub fn keep_begun() -> Result<()> {
-    let begun = std::mem::take(&mut *BEGUN.lock().unwrap_or_else(PoisonError::into_inner));
-    let stopped = |_| Err(Error::new("mk::io::write", "cannot bring the result to disk"));
-    begun.into_iter().try_for_each(|thread| thread.join().unwrap_or_else(stopped))
+/// As [`Begun::wait`].
+pub fn wait_for_the_rest() -> Result<()> {
+    let left = std::mem::take(&mut *LEFT.lock().unwrap_or_else(PoisonError::into_inner));
+    left.into_iter().try_for_each(Begun::wait)
 }
 
 fn failed(what: &str, path: &Path) -> impl FnOnce(io::Error) -> Error {
@@ -309,6 +327,19 @@ mod tests {
         assert!(hard_link_or_copy(&from, &to).is_err());
         rename(&to, &folder.path().join("c")).unwrap();
         assert!(rename(&to, &from).is_err() && from.is_file());
+    }
+
+    #[test]
+    fn what_is_on_its_way_to_disk_may_be_renamed_and_what_is_not_there_is_told_at_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let [from, to] = ["a", "b"].map(|name| folder.path().join(name));
+        fs::write(&from, b"one").unwrap();
+        let begun = begin_to_keep(std::slice::from_ref(&from)).unwrap();
+        rename_unsynced(&from, &to).unwrap();
+        begun.wait().unwrap();
+        let error = begin_to_keep(std::slice::from_ref(&from)).unwrap_err();
+        assert!(error.full_message().contains("cannot bring the result to disk"), "{}", error.full_message());
+        assert!(Begun(std::thread::spawn(|| Err(Error::new("mk::io::write", "no room")))).wait().is_err());
     }
 
     #[test]

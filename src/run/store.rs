@@ -48,12 +48,15 @@ impl Store {
     /// When a file cannot be read, synchronised or moved.
     pub fn adopt(&self, files: &[PathBuf]) -> Result<Vec<(Digest, u64)>> {
         // The disk is slower than whatever else is done with them.
-        atomic::begin_to_keep(files)?;
+        let begun = atomic::begin_to_keep(files)?;
         let digested = files.par_iter().map(|file| Ok((file.as_path(), Digest::of_file(file)?))).collect::<Result<Vec<_>>>()?;
-        let sizes = self.adopt_as(&digested)?;
-        if !atomic::passes() {
-            atomic::keep_begun()?;
+        // On disk before any of them has its name.
+        if atomic::passes() {
+            begun.leave();
+        } else {
+            begun.wait()?;
         }
+        let sizes = self.adopt_as(&digested)?;
         Ok(digested.into_iter().zip(sizes).map(|((_, digest), size)| (digest, size)).collect())
     }
 
