@@ -171,8 +171,9 @@ impl Crew {
         self.busy.fetch_add(1, Ordering::Relaxed);
         Busy(self)
     }
-    /// Does two things, at the same time where a thread is free. Where none is, nothing is gained by it, and a unit would wait for a part
-    /// of it that another thread began and left for a unit of its own.
+    /// Does two things, at the same time where a thread is free. Where each has a unit nothing is gained by handing one of them to the
+    /// pool, and much is lost: a thread of the pool that waits for it takes up a part of another unit, and the first waits until that is
+    /// done.
     pub fn join<A: Send, B: Send>(&self, one: impl FnOnce() -> A + Send, other: impl FnOnce() -> B + Send) -> (A, B) {
         if self.busy.load(Ordering::Relaxed) < self.threads { rayon::join(one, other) } else { (one(), other()) }
     }
@@ -272,5 +273,25 @@ impl AssembleContext<'_> {
     /// True when the artefact of this short name is wanted.
     pub fn wants(&self, short_name: &str) -> bool {
         self.only.is_none_or(|only| only == short_name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_unit_hands_nothing_on_while_every_thread_has_one() {
+        let here = std::thread::current().id();
+        let thread = || std::thread::current().id();
+        let crew = Crew::new(2);
+        let first = crew.begin();
+        let (one, other) = crew.join(thread, thread);
+        assert!(one != here && other != here, "a thread is free: the pool does both");
+        let second = crew.begin();
+        assert_eq!(crew.join(thread, thread), (here, here));
+        drop(second);
+        assert_ne!(crew.join(thread, thread).0, here);
+        drop(first);
     }
 }

@@ -207,6 +207,17 @@ mod tests {
         assert_eq!(pack.entries()["a/2"].size, 0);
         assert_eq!(pack.entries()["a/1"].digest, Digest::of(b"one"));
         assert!(pack.read("b").is_err());
+        let entries = PackEntries::open(&first).unwrap();
+        let mut names: Vec<&str> = entries.names().collect();
+        names.sort_unstable();
+        assert_eq!(names, ["a/1", "a/2"]);
+        let mut buffer = b"before".to_vec();
+        assert_eq!(
+            (entries.read_into("a/1", &mut buffer, 6).unwrap(), entries.read_into("a/2", &mut buffer, 9).unwrap()),
+            (3, 0)
+        );
+        assert_eq!(buffer, b"beforeone");
+        assert!(entries.read_into("b", &mut buffer, 0).is_err());
     }
 
     /// A pack with many entries is remembered, but not when its file has become another.

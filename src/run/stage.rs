@@ -159,7 +159,8 @@ impl Night<'_> {
         previous: Option<&UnitResult>,
         crew: &Crew,
     ) -> Result<Option<Result<(StoredUnit, f64), Rejection>>> {
-        let (clock, _busy) = (Instant::now(), crew.begin());
+        let clock = Instant::now();
+        let _busy = crew.begin();
         let scratch = self.scratch.join(unit.identity.id.to_string());
         atomic::create_dir_all(&scratch)?;
         let packed = scratch.join("result.zip");

@@ -171,12 +171,6 @@ fn facts(context: &AssembleContext<'_>, images: &[Inspected<'_>], made: &[(Produ
         notes.push((name, format!("{tiles} ({} Zoom {} bis {})", product.matrix.id, product.zooms.min, product.zooms.max)));
     }
     notes.push(("Bodenauflösung".to_owned(), format!("{} m", german(resolution))));
-    let sum = |name: &str| context.results[RENDER].iter().map(|result| number(result, name)).sum::<usize>();
-    let (decoded, cached) = (sum("decoded"), sum("cached"));
-    if decoded > 0 {
-        let share = cached * 100 / (decoded + cached);
-        notes.push(("Gelesene Bildblöcke".to_owned(), format!("{decoded}; {share} % der Zugriffe aus dem Zwischenspeicher")));
-    }
     if undated > 0 {
         notes.push(("Bilder ohne Flugdatum".to_owned(), format!("{undated}; sie stehen nicht im STAC-Katalog")));
     }

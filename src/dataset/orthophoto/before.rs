@@ -46,8 +46,8 @@ pub struct Before {
 }
 
 impl Before {
-    /// What can be taken over from the last result of a block, which has `side` pixels at the zoom above its metatiles. Nothing where any of it cannot
-    /// be read as it was written: then all is drawn, which needs no result.
+    /// What can be taken over from the last result of a block, which has `side` pixels at the zoom above its metatiles. Nothing where any
+    /// of it cannot be read as it was written: then all is drawn, which needs no result.
     pub fn of(previous: Option<&UnitResult>, min_zoom: u8, side: usize) -> Option<Self> {
         let mut pack = sound(previous?)?;
         let metatiles: Metatiles = serde_json::from_slice(&pack.read(METATILES).ok()?).ok()?;

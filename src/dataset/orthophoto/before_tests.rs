@@ -114,6 +114,47 @@ proptest! {
     }
 }
 
+/// Sheets 60 km apart lie in blocks of their own, and those in tiles of their own for two zooms more. The second set has names of its own.
+#[test]
+fn tiles_above_blocks_are_taken_over_where_nothing_below_is_another() {
+    let folder = tempfile::tempdir().unwrap();
+    let sheet = |index: usize, shade: u8| {
+        let pixels = [shade, 40, 90, 255].repeat(150 * 150);
+        let path = folder.path().join(format!("{index}_2023.tif"));
+        let east = 500_000.0 + 60_000.0 * index as f64;
+        write_rgba(&path, &Rgbx::from_pixels(150, 150, pixels).unwrap(), [east, 5.0, 0.0, 5_949_000.0, 0.0, -5.0]);
+        path
+    };
+    let run = |files: &[PathBuf], previous| {
+        let options = serde_json::json!({ "tiles": [{ "zoom": [4, 15], "campaigns": true, "format": "png" }] });
+        let harness = Play { previous, ..Play::new("orthophoto", &options, files) }.run();
+        assert!(harness.errors.is_empty() && harness.assembly.is_ok(), "{:?}", harness.errors);
+        harness
+    };
+    let mut files: Vec<PathBuf> = (0..4).map(|index| sheet(index, 60)).collect();
+    let first = run(&files, BTreeMap::new());
+    sheet(3, 200);
+    let changed = run(&files, results(&first));
+    let full = run(&files, BTreeMap::new());
+    files.pop();
+    let fewer = run(&files, results(&full));
+    for (harness, full) in [(&changed, &full), (&fewer, &run(&files, BTreeMap::new()))] {
+        // Of each set: the tiles of all years, and those of 2023 alone.
+        let mut sets = BTreeMap::<&str, usize>::new();
+        for result in &harness.results[OVERVIEW] {
+            let set = result.key.split_once(':').map_or("", |(set, _)| set);
+            *sets.entry(set).or_default() += number(result, "taken_over");
+        }
+        assert!(sets.len() == 2 && sets.values().all(|taken_over| *taken_over > 0), "{sets:?}");
+        for stage in [RENDER, OVERVIEW, ROOT] {
+            let digests =
+                |harness: &Harness| -> Vec<Digest> { harness.results[stage].iter().map(|result| result.digest).collect() };
+            assert_eq!(digests(harness), digests(full));
+        }
+        assert_eq!(archive(harness), archive(full));
+    }
+}
+
 #[test]
 fn nothing_is_taken_over_from_a_result_that_cannot_be_read() {
     let folder = tempfile::tempdir().unwrap();

@@ -129,7 +129,7 @@ impl Dataset for Orthophoto {
         render::let_go();
     }
     fn assemble_version(&self) -> u32 {
-        3
+        4
     }
     fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {
         assemble::assemble(self, context)

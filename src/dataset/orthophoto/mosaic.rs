@@ -99,6 +99,8 @@ fn offset(frame: &Header, other: &Header) -> Option<[i64; 2]> {
     (fits && far <= SAME_RASTER * pixel).then(|| place.map(|value| value.round() as i64))
 }
 
+/// Pixels beside a window in which an image counts as in it: a window that is read part by part may be rounded outwards.
+const BESIDE: i64 = 8;
 /// Parts of a pixel that the origin of a layer is rounded to: headers of one raster differ by less.
 const PARTS_OF_PIXEL: f64 = 65_536.0;
 
@@ -120,7 +122,6 @@ impl Layer {
 
     /// The members that have something in a window, or a little beside it, with their positions.
     pub fn members_in(&self, members: &[Member], from: [i64; 2], size: [usize; 2]) -> impl Iterator<Item = (usize, [i64; 2])> {
-        const BESIDE: i64 = 8;
         self.members.iter().copied().filter(move |&(index, at)| {
             let header = &members[index].header;
             let sides = [i64::from(header.width), i64::from(header.height)];

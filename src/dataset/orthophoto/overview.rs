@@ -119,7 +119,7 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
     let sink = TileSink::new(params.codec, params.min_zoom)?;
     let made_by = super::to_json(&(params.min_zoom, params.codec, params.tile_px))?;
     let before = context.previous.filter(|previous| previous.outcome.summary["made_by"] == made_by);
-    let before = before.and_then(|previous| Some((before::sound(previous)?, changed(&previous.inputs, &unit.inputs))));
+    let before = before.and_then(|previous| Some((before::sound(previous)?, changed(&previous.inputs, &unit.inputs)?)));
     let mut walk = Walk { known, lowest, tile_px: params.tile_px as usize, sink, before, context };
     let mut tops = Vec::new();
     for &tile in &params.from {
@@ -133,14 +133,15 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
     Ok(Outcome { bbox: unit.bbox, summary, ..Outcome::default() })
 }
 
-/// The tiles that one of two units is given and the other is not, or with other pixels.
-fn changed(before: &[Input], now: &[Input]) -> BTreeSet<Tile> {
+/// The tiles that one of two units is given and the other is not, or with other pixels; nothing when an input is no tile.
+fn changed(before: &[Input], now: &[Input]) -> Option<BTreeSet<Tile>> {
     let given = |inputs: &[Input]| -> BTreeSet<(String, Digest)> {
         inputs.iter().map(|input| (input.name.clone(), input.digest)).collect()
     };
     let (before, now) = (given(before), given(now));
     let names = before.symmetric_difference(&now).map(|(name, _)| name);
-    names.filter_map(|name| name.split('#').next()?.rsplit(':').next()?.parse().ok()).collect()
+    // As `Product::key` and `UnitResult::entry_as_input` name them: `set:z/x/y#top`.
+    names.map(|name| name.strip_suffix(TOP)?.strip_suffix('#')?.rsplit(':').next()?.parse().ok()).collect()
 }
 
 struct Walk<'a, 'b> {

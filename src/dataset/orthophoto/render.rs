@@ -113,8 +113,10 @@ fn blocks(product: &Product, images: &[Inspected<'_>], context: &PlanContext<'_>
     }
     // A pixel at the border of a block is mixed from what lies beside it too.
     for &(index, place) in &product.images {
-        let pixel = (place.width() / f64::from(images[index].image.header.width)).max(matrix.cell(zooms.max));
-        let Some((columns, rows)) = matrix.range(zooms.block, &place.widened(MARGIN as f64 * pixel)) else { continue };
+        let header = &images[index].image.header;
+        let pixel = (place.width() / f64::from(header.width)).max(place.height() / f64::from(header.height));
+        let reach = MARGIN as f64 * pixel.max(matrix.cell(zooms.max));
+        let Some((columns, rows)) = matrix.range(zooms.block, &place.widened(reach)) else { continue };
         for (x, y) in rows.flat_map(|y| columns.clone().map(move |x| (x, y))) {
             if let Some((_, members)) = blocks.get_mut(&Tile { z: zooms.block, x, y }.id()) {
                 members.push((index, place));
@@ -154,8 +156,8 @@ fn blocks(product: &Product, images: &[Inspected<'_>], context: &PlanContext<'_>
 }
 
 /// Two windows of sources 76; where several layers show, another 38 and two pictures 32; as much as a window while GDAL reads 38;
-/// decoded tiles 64, and those that wait for the next 32; canvas and tiles above 6 MiB; and the borders of all blocks, which one block
-/// alone may fill. Mostly it is a third of that.
+/// decoded tiles 64, and those that wait for the next 32; tiles above, and what is taken over, 6 MiB; and the borders of all blocks, which
+/// one block alone may fill. Mostly it is a third of that.
 pub const MEMORY_MB: u64 = 286 + (BORDER_BYTES >> 20) as u64;
 
 /// Refuses what would be more blocks than any area needs.
