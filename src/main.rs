@@ -11,7 +11,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Milliseconds after which freed memory goes back to the system; mimalloc would keep it for a second, and a night changes what it
 /// works on several times a second.
-const GIVE_BACK_MS: c_long = 100;
+const GIVE_BACK_MS: c_long = 200;
 /// `mi_option_purge_delay` of `mimalloc.h`; numbers of options stay what they are.
 const PURGE_DELAY: c_int = 15;
 

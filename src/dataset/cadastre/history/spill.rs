@@ -3,11 +3,15 @@
 
 use crate::dataset::cadastre::row::{Row, from_ipc, to_ipc};
 use crate::error::{Error, Place, Result};
+use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+
+/// Cells whose rows are made ready for the file at once.
+const CELLS_AT_ONCE: usize = 64;
 
 /// Rows by cell, or whatever they are sorted by, each with the number of its delivery, in the order in which they were added.
 pub struct Spill<K> {
@@ -22,7 +26,7 @@ pub struct Spill<K> {
     limit: usize,
 }
 
-impl<K: Ord + Clone> Spill<K> {
+impl<K: Ord + Clone + Send> Spill<K> {
     /// Uses a file in `folder` when the rows take more than about `limit` bytes of memory.
     pub fn new(folder: &Path, limit: usize) -> Self {
         let path = folder.join("rows.spill");
@@ -67,22 +71,35 @@ impl<K: Ord + Clone> Spill<K> {
             self.file = Some(file.map_err(|error| failed(path, error))?);
         }
         let Some(file) = &mut self.file else { return Ok(()) };
-        for (cell, rows) in std::mem::take(&mut self.rows) {
-            let mut rows = rows.into_iter().peekable();
-            while let Some((delivery, first)) = rows.next() {
-                let mut run = vec![first];
-                while let Some((_, row)) = rows.next_if(|(other, _)| *other == delivery) {
-                    run.push(row);
+        let mut cells = std::mem::take(&mut self.rows).into_iter();
+        loop {
+            let some: Vec<(K, Vec<(usize, Box<Row>)>)> = cells.by_ref().take(CELLS_AT_ONCE).collect();
+            if some.is_empty() {
+                break;
+            }
+            let encoded = some.into_par_iter().map(|(cell, rows)| Ok((cell, runs(rows)?))).collect::<Result<Vec<_>>>()?;
+            for (cell, runs) in encoded {
+                let written = self.written.entry(cell).or_default();
+                for (delivery, bytes) in runs {
+                    file.write_all(&bytes).map_err(|error| failed(path, error))?;
+                    written.push((delivery, self.at, bytes.len()));
+                    self.at += bytes.len() as u64;
                 }
-                let bytes = to_ipc(&run)?;
-                file.write_all(&bytes).map_err(|error| failed(path, error))?;
-                self.written.entry(cell.clone()).or_default().push((delivery, self.at, bytes.len()));
-                self.at += bytes.len() as u64;
             }
         }
         self.size = 0;
         Ok(())
     }
+}
+
+/// Rows as they are written: those of each delivery together.
+fn runs(rows: Vec<(usize, Box<Row>)>) -> Result<Vec<(usize, Vec<u8>)>> {
+    let mut runs = Vec::new();
+    for run in rows.chunk_by(|(a, _), (b, _)| a == b) {
+        let only: Vec<&Row> = run.iter().map(|(_, row)| &**row).collect();
+        runs.push((run[0].0, to_ipc(&only)?));
+    }
+    Ok(runs)
 }
 
 /// The rows of a cell, some of them as they were written.

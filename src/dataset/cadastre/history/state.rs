@@ -164,7 +164,19 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
         let mut waiting = Spill::new(&context.scratch.join("waiting"), WAITING_IN_MEMORY);
         crate::io::atomic::create_dir_all(&context.scratch.join("waiting"))?;
         let mut held: HashSet<u64, ahash::RandomState> = HashSet::default();
+        let mut route = |rows: Vec<Row>, seen: Vec<Seen>| {
+            rows.into_iter().zip(seen).try_for_each(|(row, seen)| {
+                let cell = if held.contains(&seen.number) { None } else { router.route(&seen) };
+                if let Some(cell) = cell {
+                    return spill.add(cell, number, row);
+                }
+                held.insert(seen.number);
+                waiting.add(Cell::default(), number, row)
+            })
+        };
         let cancel = context.cancel;
+        // Those before are routed while these are looked at: that is one thread's work.
+        let mut before = None;
         read::each_batch(input, |mut rows| {
             check(cancel)?;
             if params.crs.is_some() {
@@ -174,18 +186,15 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
                     row.geometry = row.local.take();
                 }
             }
-            let seen: Vec<Seen> = rows.par_iter().map(Seen::of).collect::<Result<_>>()?;
-            for (row, seen) in rows.into_iter().zip(seen) {
-                let cell = if held.contains(&seen.number) { None } else { router.route(&seen) };
-                if let Some(cell) = cell {
-                    spill.add(cell, number, row)?;
-                } else {
-                    held.insert(seen.number);
-                    waiting.add(Cell::default(), number, row)?;
-                }
-            }
+            let (routed, seen) = rayon::join(
+                || before.take().map_or(Ok(()), |(rows, seen)| route(rows, seen)),
+                || rows.par_iter().map(Seen::of).collect::<Result<Vec<_>>>(),
+            );
+            routed?;
+            before = Some((rows, seen?));
             Ok(())
         })?;
+        before.map_or(Ok(()), |(rows, seen)| route(rows, seen))?;
         for (_, row) in waiting.take(&Cell::default())?.rows()? {
             spill.add(router.settle(&row.oid), number, row)?;
         }

@@ -77,34 +77,36 @@ pub fn read(open: Opener<'_>, settings: &Settings, check: &dyn Fn() -> Result<()
     let (no_parts, nothing) = (SharedParts::new(), BTreeSet::new());
     let rules = Rules { tolerance: settings.arc_tolerance_m, owners: settings.owners, known: &no_parts, collect: &nothing };
     let mut splitter = Splitter::new(Utf8Reader::new(open()?)?);
-    let mut gathered = Gathered::new(settings);
+    let (mut frame, mut gathered) = (Frame::new(settings), Gathered::default());
     let mut next = splitter.next_chunk()?;
+    let mut before: Option<(Chunk, Vec<Outcome>)> = None;
     while let Some(chunk) = next.take() {
         check()?;
-        gathered.heads(&chunk)?;
-        if gathered.crs.is_none() {
-            gathered.crs = first_known_srs(&chunk.bytes);
+        frame.heads(&chunk)?;
+        if frame.crs.is_none() {
+            frame.crs = first_known_srs(&chunk.bytes);
         }
         gathered.ordered = splitter.root() == Some(Root::Changes);
         // The next chunk is fetched, and unpacked, while this one is read and what came of the one before goes its way.
-        let before = if gathered.ordered { Vec::new() } else { gathered.taken() };
-        let (read, (following, sunk)): (Vec<Outcome>, _) = rayon::join(
-            || chunk.parts.par_iter().map(|part| read_part(&chunk, part, &rules, &gathered)).collect(),
-            || rayon::join(|| splitter.next_chunk(), || sink(before)),
+        let (read, (following, taken)): (Vec<Outcome>, _) = rayon::join(
+            || chunk.parts.par_iter().map(|part| read_part(&chunk, part, &rules, &frame)).collect(),
+            || rayon::join(|| splitter.next_chunk(), || gathered.pass_on(before.take(), sink)),
         );
-        sunk?;
-        for (part, outcome) in chunk.parts.iter().zip(read) {
-            gathered.take(&chunk, part, outcome)?;
+        taken?.into_iter().for_each(|chunk| splitter.recycle(chunk));
+        before = Some((chunk, read));
+        match following {
+            Ok(following) => next = following,
+            // What is wrong before it is said first.
+            Err(error) => return gathered.pass_on(before, sink).and(Err(error)),
         }
-        next = following?;
-        splitter.recycle(chunk);
     }
+    gathered.pass_on(before, sink)?;
     let root = splitter.root().unwrap_or(Root::Stock);
     if !gathered.pending.is_empty() {
-        gathered.resolve(open, &rules)?;
+        gathered.resolve(open, &rules, &frame)?;
     }
     sink(gathered.taken())?;
-    Ok(gathered.finish(root))
+    Ok(gathered.finish(root, frame))
 }
 
 /// What became of a part.
@@ -128,10 +130,17 @@ struct Pending {
     wanted: Vec<String>,
 }
 
-struct Gathered<'s> {
+/// What objects are read by: the head of the delivery, and the CRS that they go to.
+struct Frame<'s> {
     settings: &'s Settings,
     header: Header,
     crs: Option<Crs>,
+    operations: Mutex<BTreeMap<Crs, Result<Operation, String>>>,
+}
+
+/// What came of a delivery so far.
+#[derive(Default)]
+struct Gathered {
     /// True when the items are to stay in the order of the file.
     ordered: bool,
     items: Vec<Option<Item>>,
@@ -139,26 +148,13 @@ struct Gathered<'s> {
     rejections: Vec<Rejection>,
     /// Objects in a CRS without counterpart, by its name.
     local: BTreeMap<String, (u64, Place)>,
-    operations: Mutex<BTreeMap<Crs, Result<Operation, String>>>,
     pending: Vec<Pending>,
     private: Vec<String>,
 }
 
-impl<'s> Gathered<'s> {
+impl<'s> Frame<'s> {
     fn new(settings: &'s Settings) -> Self {
-        Self {
-            settings,
-            header: Header::default(),
-            crs: settings.crs,
-            ordered: false,
-            items: Vec::new(),
-            counts: Counts::default(),
-            rejections: Vec::new(),
-            local: BTreeMap::new(),
-            operations: Mutex::new(BTreeMap::new()),
-            pending: Vec::new(),
-            private: Vec::new(),
-        }
+        Self { settings, header: Header::default(), crs: settings.crs, operations: Mutex::new(BTreeMap::new()) }
     }
 
     fn heads(&mut self, chunk: &Chunk) -> Result<()> {
@@ -173,110 +169,6 @@ impl<'s> Gathered<'s> {
             && let Some(Srs::Known { crs, .. }) = self.header.standard_srs.as_deref().map(srs::parse)
         {
             self.crs = Some(crs);
-        }
-        Ok(())
-    }
-
-    fn take(&mut self, chunk: &Chunk, part: &Part, outcome: Outcome) -> Result<()> {
-        let class = || String::from_utf8_lossy(&chunk.bytes[part.name.clone()]).into_owned();
-        let byte = chunk.byte + part.range.start as u64;
-        match outcome {
-            Outcome::Ignored => {}
-            Outcome::Private => {
-                let class = if part.piece == Piece::Object { class() } else { private_class(chunk, part) };
-                self.private.extend(first_id(&chunk.bytes[part.range.clone()]));
-                self.counts.dropped_private(&class);
-            }
-            Outcome::Item(change) => self.keep(change, byte, &|| chunk.place(part.range.start)),
-            Outcome::Pending(wanted) => {
-                let slot = self.ordered.then_some(self.items.len());
-                self.pending.push(Pending {
-                    slot,
-                    piece: part.piece,
-                    class: class(),
-                    bytes: chunk.bytes[part.range.clone()].to_vec(),
-                    scope: Arc::clone(&part.scope),
-                    place: chunk.place(part.range.start),
-                    wanted,
-                });
-                if slot.is_some() {
-                    self.items.push(None);
-                }
-            }
-            Outcome::Faulty(Fault::Delivery(error)) => return Err(relocated(error, chunk, part)),
-            Outcome::Faulty(Fault::Object(error)) => self.reject(&class(), error, chunk.place(part.range.start)),
-        }
-        Ok(())
-    }
-
-    /// The items that are complete.
-    fn taken(&mut self) -> Vec<Item> {
-        std::mem::take(&mut self.items).into_iter().flatten().collect()
-    }
-
-    /// `place` is asked for seldom: it counts the lines before the object.
-    fn keep(&mut self, change: Box<Change>, byte: u64, place: &dyn Fn() -> Place) {
-        if let Some(feature) = feature_of(&change) {
-            self.counts.kept(&feature.class);
-            if is_private(&feature.class) {
-                self.private.push(feature.oid.clone());
-            }
-            if let Some(shape) = feature.shape.as_ref().filter(|shape| !shape.located) {
-                let first = || (0, place().object(&feature.oid));
-                self.local.entry(shape.srs.clone()).or_insert_with(first).0 += 1;
-            }
-        }
-        self.items.push(Some(Item { change, byte }));
-    }
-
-    fn reject(&mut self, class: &str, error: Error, mut place: Place) {
-        self.counts.rejected(class);
-        place.object.clone_from(&error.place().object);
-        place.at = error.place().at;
-        self.rejections.push(Rejection::of(class, &error.at(place)));
-    }
-
-    /// Further passes: find the parts of geometries that other objects refer to, then read those objects.
-    fn resolve(&mut self, open: Opener<'_>, rules: &Rules<'_>) -> Result<()> {
-        let mut wanted: BTreeSet<String> = self.pending.iter().flat_map(|pending| pending.wanted.iter().cloned()).collect();
-        let mut known = SharedParts::new();
-        for _ in 0..MOST_PASSES {
-            let missing: BTreeSet<String> = wanted.iter().filter(|id| !known.contains_key(*id)).cloned().collect();
-            if missing.is_empty() {
-                break;
-            }
-            let (found, more) = collect(open, &Rules { known: &known, collect: &missing, ..*rules })?;
-            let news = !found.is_empty() || more.iter().any(|id| !wanted.contains(id));
-            known.extend(found);
-            wanted.extend(more);
-            if !news {
-                break;
-            }
-        }
-        let rules = Rules { known: &known, ..*rules };
-        for pending in std::mem::take(&mut self.pending) {
-            let text = String::from_utf8_lossy(&pending.bytes);
-            let outcome = match read_member(pending.piece, &text, &pending.scope, &rules, self) {
-                Outcome::Pending(_) => Outcome::Faulty(Fault::Object(Error::new(
-                    "mk::cadastre::nas::reference",
-                    "the geometry refers to one that the delivery does not hold",
-                ))),
-                other => other,
-            };
-            match outcome {
-                Outcome::Item(change) => {
-                    let byte = pending.place.byte.unwrap_or(0);
-                    self.keep(change, byte, &|| pending.place.clone());
-                    if let Some(slot) = pending.slot {
-                        let item = self.items.pop();
-                        self.items[slot] = item.flatten();
-                    }
-                }
-                Outcome::Faulty(Fault::Object(error) | Fault::Delivery(error)) => {
-                    self.reject(&pending.class, error, pending.place);
-                }
-                _ => {}
-            }
         }
         Ok(())
     }
@@ -342,8 +234,126 @@ impl<'s> Gathered<'s> {
         };
         Err(Error::new("mk::cadastre::nas::outside", what).at(Place::default().at(centre)))
     }
+}
 
-    fn finish(self, root: Root) -> Delivery {
+impl Gathered {
+    /// Takes what was read of a chunk, hands on what is complete, and gives the chunk back.
+    fn pass_on(&mut self, read: Option<(Chunk, Vec<Outcome>)>, sink: Sink<'_>) -> Result<Option<Chunk>> {
+        let Some((chunk, outcomes)) = read else { return Ok(None) };
+        for (part, outcome) in chunk.parts.iter().zip(outcomes) {
+            self.take(&chunk, part, outcome)?;
+        }
+        if !self.ordered {
+            sink(self.taken())?;
+        }
+        Ok(Some(chunk))
+    }
+
+    fn take(&mut self, chunk: &Chunk, part: &Part, outcome: Outcome) -> Result<()> {
+        let class = || String::from_utf8_lossy(&chunk.bytes[part.name.clone()]).into_owned();
+        let byte = chunk.byte + part.range.start as u64;
+        match outcome {
+            Outcome::Ignored => {}
+            Outcome::Private => {
+                let class = if part.piece == Piece::Object { class() } else { private_class(chunk, part) };
+                self.private.extend(first_id(&chunk.bytes[part.range.clone()]));
+                self.counts.dropped_private(&class);
+            }
+            Outcome::Item(change) => self.keep(change, byte, &|| chunk.place(part.range.start)),
+            Outcome::Pending(wanted) => {
+                let slot = self.ordered.then_some(self.items.len());
+                self.pending.push(Pending {
+                    slot,
+                    piece: part.piece,
+                    class: class(),
+                    bytes: chunk.bytes[part.range.clone()].to_vec(),
+                    scope: Arc::clone(&part.scope),
+                    place: chunk.place(part.range.start),
+                    wanted,
+                });
+                if slot.is_some() {
+                    self.items.push(None);
+                }
+            }
+            Outcome::Faulty(Fault::Delivery(error)) => return Err(relocated(error, chunk, part)),
+            Outcome::Faulty(Fault::Object(error)) => self.reject(&class(), error, chunk.place(part.range.start)),
+        }
+        Ok(())
+    }
+
+    /// The items that are complete.
+    fn taken(&mut self) -> Vec<Item> {
+        std::mem::take(&mut self.items).into_iter().flatten().collect()
+    }
+
+    /// `place` is asked for seldom: it counts the lines before the object.
+    fn keep(&mut self, change: Box<Change>, byte: u64, place: &dyn Fn() -> Place) {
+        if let Some(feature) = feature_of(&change) {
+            self.counts.kept(&feature.class);
+            if is_private(&feature.class) {
+                self.private.push(feature.oid.clone());
+            }
+            if let Some(shape) = feature.shape.as_ref().filter(|shape| !shape.located) {
+                let first = || (0, place().object(&feature.oid));
+                self.local.entry(shape.srs.clone()).or_insert_with(first).0 += 1;
+            }
+        }
+        self.items.push(Some(Item { change, byte }));
+    }
+
+    fn reject(&mut self, class: &str, error: Error, mut place: Place) {
+        self.counts.rejected(class);
+        place.object.clone_from(&error.place().object);
+        place.at = error.place().at;
+        self.rejections.push(Rejection::of(class, &error.at(place)));
+    }
+
+    /// Further passes: find the parts of geometries that other objects refer to, then read those objects.
+    fn resolve(&mut self, open: Opener<'_>, rules: &Rules<'_>, frame: &Frame<'_>) -> Result<()> {
+        let mut wanted: BTreeSet<String> = self.pending.iter().flat_map(|pending| pending.wanted.iter().cloned()).collect();
+        let mut known = SharedParts::new();
+        for _ in 0..MOST_PASSES {
+            let missing: BTreeSet<String> = wanted.iter().filter(|id| !known.contains_key(*id)).cloned().collect();
+            if missing.is_empty() {
+                break;
+            }
+            let (found, more) = collect(open, &Rules { known: &known, collect: &missing, ..*rules })?;
+            let news = !found.is_empty() || more.iter().any(|id| !wanted.contains(id));
+            known.extend(found);
+            wanted.extend(more);
+            if !news {
+                break;
+            }
+        }
+        let rules = Rules { known: &known, ..*rules };
+        for pending in std::mem::take(&mut self.pending) {
+            let text = String::from_utf8_lossy(&pending.bytes);
+            let outcome = match read_member(pending.piece, &text, &pending.scope, &rules, frame) {
+                Outcome::Pending(_) => Outcome::Faulty(Fault::Object(Error::new(
+                    "mk::cadastre::nas::reference",
+                    "the geometry refers to one that the delivery does not hold",
+                ))),
+                other => other,
+            };
+            match outcome {
+                Outcome::Item(change) => {
+                    let byte = pending.place.byte.unwrap_or(0);
+                    self.keep(change, byte, &|| pending.place.clone());
+                    if let Some(slot) = pending.slot {
+                        let item = self.items.pop();
+                        self.items[slot] = item.flatten();
+                    }
+                }
+                Outcome::Faulty(Fault::Object(error) | Fault::Delivery(error)) => {
+                    self.reject(&pending.class, error, pending.place);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(self, root: Root, frame: Frame<'_>) -> Delivery {
         let unknown = self.counts.0.iter().filter(|(class, count)| count.output > 0 && !is_known(class));
         let mut findings: Vec<Rejection> = unknown
             .map(|(class, count)| Rejection {
@@ -363,11 +373,11 @@ impl<'s> Gathered<'s> {
             }
         });
         findings.extend(local);
-        let operations = self.operations.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let operations = frame.operations.into_inner().unwrap_or_else(PoisonError::into_inner);
         Delivery {
             root,
-            header: self.header,
-            crs: self.crs,
+            header: frame.header,
+            crs: frame.crs,
             private: self.private,
             counts: self.counts,
             rejections: self.rejections,
@@ -412,7 +422,7 @@ fn collect(open: Opener<'_>, rules: &Rules<'_>) -> Result<(SharedParts, Vec<Stri
     Ok((found, wanting))
 }
 
-fn read_part(chunk: &Chunk, part: &Part, rules: &Rules<'_>, gathered: &Gathered<'_>) -> Outcome {
+fn read_part(chunk: &Chunk, part: &Part, rules: &Rules<'_>, frame: &Frame<'_>) -> Outcome {
     if part.piece == Piece::Header {
         return Outcome::Ignored;
     }
@@ -424,14 +434,14 @@ fn read_part(chunk: &Chunk, part: &Part, rules: &Rules<'_>, gathered: &Gathered<
         let class = std::str::from_utf8(&chunk.bytes[part.name.clone()]).unwrap_or_default();
         match part.family == Family::Aaa && is_private(class) {
             true if !rules.owners => return Outcome::Private,
-            false if gathered.settings.owners_only => return Outcome::Ignored,
+            false if frame.settings.owners_only => return Outcome::Ignored,
             _ => {}
         }
     }
-    read_member(part.piece, text, &part.scope, rules, gathered)
+    read_member(part.piece, text, &part.scope, rules, frame)
 }
 
-fn read_member(piece: Piece, text: &str, scope: &Scope, rules: &Rules<'_>, gathered: &Gathered<'_>) -> Outcome {
+fn read_member(piece: Piece, text: &str, scope: &Scope, rules: &Rules<'_>, frame: &Frame<'_>) -> Outcome {
     let mut extras = Extras::default();
     let read = match piece {
         Piece::Object => object(text, scope, rules, &mut extras).map(Change::Insert),
@@ -455,7 +465,7 @@ fn read_member(piece: Piece, text: &str, scope: &Scope, rules: &Rules<'_>, gathe
         if !feature.missing.is_empty() {
             return Outcome::Pending(std::mem::take(&mut feature.missing));
         }
-        if let Err(error) = gathered.locate(feature) {
+        if let Err(error) = frame.locate(feature) {
             let place = error.place().clone().object(&feature.oid);
             return Outcome::Faulty(Fault::Object(error.at(place)));
         }
