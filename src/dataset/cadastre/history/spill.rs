@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 /// Cells whose rows are made ready for the file at once.
 const CELLS_AT_ONCE: usize = 64;
 
+/// A row with the number of its delivery.
+type Numbered = (usize, Box<Row>);
+
 /// Rows by cell, or whatever they are sorted by, each with the number of its delivery, in the order in which they were added.
 pub struct Spill<K> {
     path: PathBuf,
@@ -21,7 +24,7 @@ pub struct Spill<K> {
     /// What the file holds: delivery, offset, length.
     written: BTreeMap<K, Vec<(usize, u64, usize)>>,
     /// Each where it is: a row is wide, and on its way it changes hands several times.
-    rows: BTreeMap<K, Vec<(usize, Box<Row>)>>,
+    rows: BTreeMap<K, Vec<Numbered>>,
     size: usize,
     limit: usize,
 }
@@ -73,11 +76,11 @@ impl<K: Ord + Clone + Send> Spill<K> {
         let Some(file) = &mut self.file else { return Ok(()) };
         let mut cells = std::mem::take(&mut self.rows).into_iter();
         loop {
-            let some: Vec<(K, Vec<(usize, Box<Row>)>)> = cells.by_ref().take(CELLS_AT_ONCE).collect();
+            let some: Vec<(K, Vec<Numbered>)> = cells.by_ref().take(CELLS_AT_ONCE).collect();
             if some.is_empty() {
                 break;
             }
-            let encoded = some.into_par_iter().map(|(cell, rows)| Ok((cell, runs(rows)?))).collect::<Result<Vec<_>>>()?;
+            let encoded = some.into_par_iter().map(|(cell, rows)| Ok((cell, runs(&rows)?))).collect::<Result<Vec<_>>>()?;
             for (cell, runs) in encoded {
                 let written = self.written.entry(cell).or_default();
                 for (delivery, bytes) in runs {
@@ -93,7 +96,7 @@ impl<K: Ord + Clone + Send> Spill<K> {
 }
 
 /// Rows as they are written: those of each delivery together.
-fn runs(rows: Vec<(usize, Box<Row>)>) -> Result<Vec<(usize, Vec<u8>)>> {
+fn runs(rows: &[Numbered]) -> Result<Vec<(usize, Vec<u8>)>> {
     let mut runs = Vec::new();
     for run in rows.chunk_by(|(a, _), (b, _)| a == b) {
         let only: Vec<&Row> = run.iter().map(|(_, row)| &**row).collect();
@@ -105,7 +108,7 @@ fn runs(rows: Vec<(usize, Box<Row>)>) -> Result<Vec<(usize, Vec<u8>)>> {
 /// The rows of a cell, some of them as they were written.
 pub struct Taken {
     written: Vec<(usize, Vec<u8>)>,
-    rows: Vec<(usize, Box<Row>)>,
+    rows: Vec<Numbered>,
 }
 
 impl Taken {
@@ -113,7 +116,7 @@ impl Taken {
     ///
     /// # Errors
     /// When what was written is not what comes back.
-    pub fn rows(self) -> Result<Vec<(usize, Box<Row>)>> {
+    pub fn rows(self) -> Result<Vec<Numbered>> {
         if self.written.is_empty() {
             return Ok(self.rows);
         }
