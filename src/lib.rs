@@ -52,8 +52,8 @@ fn steps(night: &mut run::Night<'_>) -> Result<Option<run::Released>> {
     night.discover()?;
     night.check_plan()?;
     for wave in night.waves() {
-        for stage in 0..night.stages(&wave) {
-            let planned = night.plan(&wave, stage)?;
+        for step in 0..night.steps(&wave) {
+            let planned = night.plan(&wave, step)?;
             night.execute(planned)?;
         }
         night.assemble(&wave)?;

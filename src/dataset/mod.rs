@@ -88,6 +88,13 @@ pub trait Dataset: Send + Sync {
     /// The stages, in order. A later stage is planned when the earlier ones are done.
     fn stages(&self) -> &'static [Stage];
 
+    /// True for a stage that needs nothing of the one before it, nor of one that is beside that: they are planned and executed
+    /// together, and the last unit of one does not keep all but its own thread waiting.
+    fn is_beside(&self, stage: usize) -> bool {
+        let _ = stage;
+        false
+    }
+
     /// Fetches what a server has of the dataset, where the pipeline names one.
     ///
     /// # Errors

@@ -54,9 +54,9 @@ pub fn outlook(pipeline: &Pipeline, options: &Options, progress: &dyn Progress) 
         pins: night.pins()?,
     };
     for wave in night.waves() {
-        for stage in 0..night.stages(&wave) {
-            for planned in night.plan(&wave, stage)? {
-                let work = &mut night.works[planned.index];
+        for step in 0..night.steps(&wave) {
+            for planned in night.plan(&wave, step)? {
+                let (work, stage) = (&mut night.works[planned.index], planned.stage);
                 let (id, name) = (work.config.id.clone(), work.dataset.stages()[stage].name.to_owned());
                 outlook.reused += planned.plan.reused();
                 outlook.removed.extend(planned.plan.removed.iter().map(|key| (id.clone(), name.clone(), key.clone())));
@@ -73,11 +73,11 @@ pub fn outlook(pipeline: &Pipeline, options: &Options, progress: &dyn Progress) 
                     work.results.push(results);
                 } else {
                     outlook.units.extend(to_do);
-                    outlook
-                        .later
-                        .extend(work.dataset.stages()[stage + 1..].iter().map(|later| (id.clone(), later.name.to_owned())));
-                    // Nothing more can be known about it now.
-                    work.active = false;
+                    // Nothing more can be known about it now, but for what is beside it.
+                    if std::mem::take(&mut work.active) {
+                        let later = work.steps().into_iter().skip(step + 1).flatten();
+                        outlook.later.extend(later.map(|later| (id.clone(), work.dataset.stages()[later].name.to_owned())));
+                    }
                 }
             }
         }

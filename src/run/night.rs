@@ -296,9 +296,9 @@ impl<'a> Night<'a> {
         waves
     }
 
-    /// The number of stages of the longest dataset of a wave.
-    pub fn stages(&self, wave: &[usize]) -> usize {
-        wave.iter().map(|index| self.works[*index].dataset.stages().len()).max().unwrap_or(0)
+    /// The number of steps of the longest dataset of a wave.
+    pub fn steps(&self, wave: &[usize]) -> usize {
+        wave.iter().map(|index| self.works[*index].steps().len()).max().unwrap_or(0)
     }
 
     pub(crate) fn uses(&self, work: &Work) -> BTreeMap<String, UsedDataset> {

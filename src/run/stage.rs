@@ -1,4 +1,4 @@
-//! One stage of a wave of datasets: plan it, execute it, gather the results.
+//! One step of a wave of datasets, a stage or several that are beside each other: plan it, execute it, gather the results.
 
 use super::Event;
 use super::night::Night;
@@ -35,37 +35,40 @@ thread_local! {
     static LAST: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-type Done = BTreeMap<(String, String), Result<(StoredUnit, f64), Rejection>>;
+/// What came of units: by dataset, stage and key.
+type Done = BTreeMap<(String, usize, String), Result<(StoredUnit, f64), Rejection>>;
 
 impl Night<'_> {
-    /// Plans a stage of each dataset of a wave.
+    /// Plans a step of each dataset of a wave.
     ///
     /// # Errors
     /// When the ledger fails; a dataset that cannot be planned is noted and left out.
-    pub fn plan(&mut self, wave: &[usize], stage: usize) -> Result<Vec<Planned>> {
+    pub fn plan(&mut self, wave: &[usize], step: usize) -> Result<Vec<Planned>> {
         let mut planned = Vec::new();
         for index in wave {
-            self.check_cancel()?;
-            let work = &self.works[*index];
-            if !work.runs() || stage >= work.dataset.stages().len() {
-                continue;
-            }
-            match self.plan_one(work, stage) {
-                Ok((plan, slots)) => {
-                    let cost = plan.to_do().iter().map(|unit| unit.spec.cost).sum();
-                    self.progress.event(&Event::Planned {
-                        dataset: &work.config.id,
-                        stage: work.dataset.stages()[stage].name,
-                        reasons: &plan.reasons(),
-                        reused: plan.reused(),
-                        cost,
-                    });
-                    planned.push(Planned { index: *index, stage, plan, slots });
+            for stage in self.works[*index].steps().get(step).cloned().unwrap_or_default() {
+                self.check_cancel()?;
+                let work = &self.works[*index];
+                if !work.runs() {
+                    break;
                 }
-                Err(error) if error.code().starts_with("mk::ledger::") => return Err(error),
-                Err(error) => {
-                    self.progress.event(&Event::DatasetFailed { dataset: &work.config.id, error: &error });
-                    self.works[*index].fail(&error);
+                match self.plan_one(work, stage) {
+                    Ok((plan, slots)) => {
+                        let cost = plan.to_do().iter().map(|unit| unit.spec.cost).sum();
+                        self.progress.event(&Event::Planned {
+                            dataset: &work.config.id,
+                            stage: work.dataset.stages()[stage].name,
+                            reasons: &plan.reasons(),
+                            reused: plan.reused(),
+                            cost,
+                        });
+                        planned.push(Planned { index: *index, stage, plan, slots });
+                    }
+                    Err(error) if error.code().starts_with("mk::ledger::") => return Err(error),
+                    Err(error) => {
+                        self.progress.event(&Event::DatasetFailed { dataset: &work.config.id, error: &error });
+                        self.works[*index].fail(&error);
+                    }
                 }
             }
         }
@@ -112,13 +115,13 @@ impl Night<'_> {
     pub fn execute(&mut self, planned: Vec<Planned>) -> Result<()> {
         let units: Vec<PlannedUnit> = planned.iter().flat_map(|planned| planned.plan.to_do()).collect();
         let works: BTreeMap<&str, &Work> = self.works.iter().map(|work| (work.config.id.as_str(), work)).collect();
-        let previous: BTreeMap<(&str, &str), UnitResult> = planned
+        let previous: BTreeMap<(&str, usize, &str), UnitResult> = planned
             .iter()
             .flat_map(|planned| {
                 let work = &self.works[planned.index];
                 let version = work.dataset.stages()[planned.stage].version;
                 let slots = planned.slots.iter().filter(move |(_, slot)| slot.version == version);
-                slots.map(|(key, slot)| ((work.config.id.as_str(), key.as_str()), self.result_of(key, slot)))
+                slots.map(|(key, slot)| ((work.config.id.as_str(), planned.stage, key.as_str()), self.result_of(key, slot)))
             })
             .collect();
         let done: Mutex<Done> = Mutex::default();
@@ -133,9 +136,10 @@ impl Night<'_> {
                     last.clone_from(&unit.dataset);
                 }
             });
-            let previous = previous.get(&(unit.dataset.as_str(), unit.spec.key.as_str()));
+            let previous = previous.get(&(unit.dataset.as_str(), unit.stage, unit.spec.key.as_str()));
             if let Some(result) = self.execute_one(work, unit, previous, &crew)? {
-                done.lock().unwrap_or_else(PoisonError::into_inner).insert((unit.dataset.clone(), unit.spec.key.clone()), result);
+                let of = (unit.dataset.clone(), unit.stage, unit.spec.key.clone());
+                done.lock().unwrap_or_else(PoisonError::into_inner).insert(of, result);
             }
             Ok(())
         };
@@ -251,7 +255,7 @@ impl Night<'_> {
                 Decision::Quarantined(failure) => Err(failure.rejection),
                 Decision::Do(unit) => {
                     (note.reason, note.detail) = (Some(unit.reason), unit.detail);
-                    match done.remove(&(work.config.id.clone(), key.clone())) {
+                    match done.remove(&(work.config.id.clone(), stage, key.clone())) {
                         Some(Ok((stored, wall_s))) => {
                             tally.done += 1;
                             tally.unit_s += wall_s;

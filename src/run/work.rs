@@ -8,6 +8,7 @@ use crate::pipeline::DatasetConfig;
 use crate::plan::Reason;
 use crate::run::Store;
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// What became of a unit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -140,6 +141,18 @@ impl Work {
             || !self.tally.rejections.is_empty()
             || !self.missing.is_empty()
             || !self.waiting.is_empty()
+    }
+
+    /// The stages, by steps: those of one are planned and executed together.
+    pub fn steps(&self) -> Vec<Range<usize>> {
+        let mut steps: Vec<Range<usize>> = Vec::new();
+        for stage in 0..self.dataset.stages().len() {
+            match steps.last_mut() {
+                Some(step) if self.dataset.is_beside(stage) => step.end = stage + 1,
+                _ => steps.push(stage..stage + 1),
+            }
+        }
+        steps
     }
 
     /// True when its units are to be planned.

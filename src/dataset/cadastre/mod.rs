@@ -138,6 +138,10 @@ impl Dataset for Cadastre {
             Stage { name: "tables", version: 3 },
         ]
     }
+    fn is_beside(&self, stage: usize) -> bool {
+        // All of these, and the areas before them, need the state; owners, the deliveries alone.
+        matches!(stage, TILES | OWNERS | NAMES)
+    }
     fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
         match stage {
             READ => Ok(read::units(&self.options, context)),

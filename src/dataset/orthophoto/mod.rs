@@ -98,6 +98,10 @@ impl Dataset for Orthophoto {
             Stage { name: "cog", version: 1 },
         ]
     }
+    fn is_beside(&self, stage: usize) -> bool {
+        // The root is one unit; sheets need what was found when they were inspected.
+        stage == COG
+    }
     fn units(&self, stage: usize, context: &PlanContext<'_>) -> Result<Vec<UnitSpec>> {
         // Whoever asks for one artefact does not wait for another's units.
         let needed = match (context.area.only.as_deref(), stage) {
