@@ -5,6 +5,7 @@ use crate::error::{Error, Exit, Result};
 use crate::io::machine;
 use crate::run::{ENGINES, Engine, Options};
 use clap::builder::PossibleValuesParser;
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -66,10 +67,22 @@ fn memory_mb() -> u64 {
     (machine::available_memory_mb() * 7 / 10).max(256)
 }
 
-/// Uses no more than `jobs` threads for what is parallel within a unit.
+/// Uses no more than `jobs` threads for what is parallel within a unit. Where there is one for each processor that we may use, each stays
+/// on its own: the system leaves two on one for milliseconds while the other idles, and who is slowed down by another program's work
+/// gets less of ours.
 pub fn limit_threads(jobs: usize) {
+    let allowed = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
+    let processors: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|processor| allowed.is_set(*processor)).collect();
+    let stay = move |index: usize| {
+        if let Some(processor) = processors.get(index).filter(|_| processors.len() == jobs) {
+            let mut own = CpuSet::new();
+            own.set(*processor);
+            // A wish: what must not be is done wherever there is room.
+            let _ = sched_setaffinity(None, &own);
+        }
+    };
     // A pool that is there already has its threads.
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(jobs).build_global();
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(jobs).start_handler(stay).build_global();
 }
 
 /// Lets the first signal stop the run after the units under way, and the second at once.
