@@ -5,7 +5,7 @@ use std::ffi::{c_int, c_long};
 /// Rows, attributes and tiles are made by the hundred thousand on all threads. Instead of the allocator of glibc 2.36: when it was
 /// chosen, a cadastre of 120 MB (`convert --set only=gpkg`, two threads) needed 290 MiB at its peak instead of 345, and 5 % less
 /// processor time. Without huge pages (`no_thp`), of which a few bytes in use hold two megabytes: all products of the same cadastre
-/// then take a tenth less of processor time and 163 to 191 MiB instead of 197 to 211; with [`GIVE_BACK_MS`] 137 to 154.
+/// then take a tenth less of processor time and 163 to 191 MiB instead of 197 to 211; with [`GIVE_BACK_MS`] 139 to 159.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -115,3 +115,24 @@ impl PipelineArg {
         crate::pipeline::Pipeline::load(&self.pipeline)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    /// Each test is a process of its own, with a pool of its own.
+    #[test]
+    fn with_a_thread_for_each_processor_each_stays_on_its_own() {
+        let allowed = sched_getaffinity(None).unwrap().count() as usize;
+        limit_threads(allowed);
+        let mut own = rayon::broadcast(|_| {
+            let affinity = sched_getaffinity(None).unwrap();
+            (0..CpuSet::MAX_CPU).filter(|processor| affinity.is_set(*processor)).collect::<Vec<_>>()
+        });
+        own.sort();
+        assert!(own.len() == allowed && own.iter().all(|processors| processors.len() == 1), "{own:?}");
+        assert_eq!(own.iter().collect::<BTreeSet<_>>().len(), allowed);
+        assert_eq!(sched_getaffinity(None).unwrap().count() as usize, allowed, "others go wherever there is room");
+    }
+}

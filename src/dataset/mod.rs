@@ -74,7 +74,7 @@ pub fn kind(name: &str) -> Option<&'static Kind> {
     KINDS.iter().find(|kind| kind.name == name)
 }
 
-/// A stage: units that can run in any order, after those of the stage before.
+/// A stage: units that can run in any order, after those of the stages that they need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stage {
     /// Name in plan and ledger.
@@ -85,7 +85,8 @@ pub struct Stage {
 
 /// What a kind does.
 pub trait Dataset: Send + Sync {
-    /// The stages, in order. A later stage is planned when the earlier ones are done.
+    /// The stages, in order. A later stage is planned when the earlier ones are done, but for those beside each other, see
+    /// [`Self::is_beside`].
     fn stages(&self) -> &'static [Stage];
 
     /// True for a stage that needs nothing of the one before it, nor of one that is beside that: they are planned and executed
