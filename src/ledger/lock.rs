@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::Path;
+use std::time::Duration;
 
 /// Who holds the lock.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,6 +20,25 @@ pub struct Holder {
     pub command: String,
 }
 
+/// Who has just taken the lock has yet to write down who that is: so often is it read until the file tells.
+const ASKED_FOR_THE_HOLDER: u32 = 20;
+const BETWEEN_QUESTIONS: Duration = Duration::from_millis(50);
+
+impl Holder {
+    /// Who the file of a held lock names; none while that is nobody, or one of this machine that is gone: it held the lock before.
+    fn noted(file: &mut File) -> Option<Self> {
+        let mut text = String::new();
+        file.rewind().and_then(|()| file.take(4096).read_to_string(&mut text)).ok()?;
+        let holder: Self = serde_json::from_str(&text).ok()?;
+        let is_gone = holder.host == host() && !Path::new("/proc").join(holder.pid.to_string()).exists();
+        (!is_gone).then_some(holder)
+    }
+}
+
+fn host() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
 /// The lock, held until dropped.
 #[derive(Debug)]
 pub struct Lock {
@@ -29,7 +49,7 @@ impl Lock {
     /// Takes the lock of a workspace, which is made where needed.
     ///
     /// # Errors
-    /// With [`Exit::Locked`] at once when another process holds it; the message names process, machine and time.
+    /// With [`Exit::Locked`] when another process holds it; the message names process, machine and time.
     pub fn take(workspace: &Path, command: &str) -> Result<Self> {
         let path = workspace.join("lock");
         let unreadable = |error: std::io::Error| {
@@ -39,25 +59,29 @@ impl Lock {
         };
         std::fs::create_dir_all(workspace).map_err(unreadable)?;
         let mut file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path).map_err(unreadable)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut text = String::new();
-                let _ = file.take(4096).read_to_string(&mut text);
-                let who = serde_json::from_str::<Holder>(&text).map_or_else(
-                    |_| "another process".to_owned(),
-                    |holder| format!("process {} on {} since {} ({})", holder.pid, holder.host, holder.since, holder.command),
-                );
-                return Err(Error::new("mk::ledger::locked", format!("the workspace is in use by {who}"))
-                    .at(Place::file(path.display().to_string()))
-                    .hint("wait until it is done, or stop that process; the lock goes with it")
-                    .exit(Exit::Locked));
+        let mut asked = 0;
+        while let Err(error) = file.try_lock() {
+            if let TryLockError::Error(error) = error {
+                return Err(unreadable(error));
             }
-            Err(TryLockError::Error(error)) => return Err(unreadable(error)),
+            asked += 1;
+            let holder = Holder::noted(&mut file);
+            if holder.is_none() && asked < ASKED_FOR_THE_HOLDER {
+                std::thread::sleep(BETWEEN_QUESTIONS);
+                continue;
+            }
+            let who = holder.map_or_else(
+                || "another process".to_owned(),
+                |holder| format!("process {} on {} since {} ({})", holder.pid, holder.host, holder.since, holder.command),
+            );
+            return Err(Error::new("mk::ledger::locked", format!("the workspace is in use by {who}"))
+                .at(Place::file(path.display().to_string()))
+                .hint("wait until it is done, or stop that process; the lock goes with it")
+                .exit(Exit::Locked));
         }
         let holder = Holder {
             pid: std::process::id(),
-            host: rustix::system::uname().nodename().to_string_lossy().into_owned(),
+            host: host(),
             since: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
             command: command.to_owned(),
         };
@@ -80,5 +104,25 @@ mod tests {
         assert!(error.message().contains(&format!("process {}", std::process::id())), "{error}");
         drop(first);
         Lock::take(folder.path(), "run").unwrap();
+    }
+
+    #[test]
+    fn who_has_just_taken_it_is_waited_for_and_who_held_it_before_is_not_named() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lock");
+        let before = r#"{"pid":4194305,"host":"HOST","since":"2012-03-01T00:00:00Z","command":"run"}"#.replace("HOST", &host());
+        std::fs::write(&path, before).unwrap();
+        let mut file = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        file.lock().unwrap();
+        std::thread::scope(|scope| {
+            let second = scope.spawn(|| Lock::take(folder.path(), "run").unwrap_err());
+            std::thread::sleep(2 * BETWEEN_QUESTIONS);
+            file.set_len(0).unwrap();
+            std::thread::sleep(2 * BETWEEN_QUESTIONS);
+            let now = r#"{"pid":17,"host":"elsewhere","since":"2012-03-02T00:00:00Z","command":"sync"}"#;
+            file.write_all(now.as_bytes()).unwrap();
+            let told = second.join().unwrap();
+            assert!(told.message().contains("process 17 on elsewhere since 2012-03-02T00:00:00Z (sync)"), "{told}");
+        });
     }
 }
