@@ -4,6 +4,7 @@ use super::logging;
 use super::measure;
 use super::ui::{LogFormat, Ui, count};
 use crate::dataset::Made;
+use crate::error::Place;
 use crate::plan::Reason;
 use crate::run::{Event, Progress};
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
@@ -148,19 +149,23 @@ impl Reporter {
             Event::Planned { dataset, stage, reasons, reused, .. } => self.planned(dataset, stage, reasons, *reused),
             Event::UnitDone { dataset, stage, key, wall_s, outcome, .. } => {
                 let rejected = outcome.rejections.len() as u64;
-                if rejected > 0 {
-                    tracing::warn!("{dataset}: {stage}: {key}: {} rejected", count(rejected, "object"));
+                if let Some(first) = outcome.rejections.first() {
+                    let are_files = outcome.rejections.iter().all(|rejection| rejection.object_type == "file");
+                    let (what, how) = if are_files { ("file", "not taken") } else { ("object", "rejected") };
+                    let the_first = if rejected > 1 { ", the first" } else { "" };
+                    let (what, reason, place) = (count(rejected, what), &first.reason, place(&first.place));
+                    tracing::warn!("{dataset}: {stage}: {key}: {what} {how}{the_first}: {reason}{place}");
                 }
                 tracing::debug!("{dataset}: {stage}: {key} done in {}", measure::time(*wall_s));
                 self.ended(dataset, stage, Made::of(outcome), 0, rejected);
             }
             Event::UnitQuarantined { dataset, stage, key, error, .. } => {
-                tracing::warn!("{dataset}: {stage}: {key} is quarantined: {}{}", error.full_message(), place(error));
+                tracing::warn!("{dataset}: {stage}: {key} is quarantined: {}{}", error.full_message(), place(error.place()));
                 self.ended(dataset, stage, Made::default(), 1, 0);
             }
             Event::DatasetFailed { dataset, error } => {
                 let hint = error.hint_text().map(|hint| format!("; hint: {hint}")).unwrap_or_default();
-                tracing::error!("{dataset}: {}{}{hint}", error.full_message(), place(error));
+                tracing::error!("{dataset}: {}{}{hint}", error.full_message(), place(error.place()));
             }
             Event::Assembled { dataset, files, bytes, reused } => {
                 let how = if *reused { "unchanged" } else { "made" };
@@ -253,8 +258,9 @@ fn as_json(event: &Event<'_>) -> (&'static str, Value) {
     }
 }
 
-fn place(error: &crate::Error) -> String {
-    let place = error.place().to_string();
+/// Where something is, after what it is.
+pub fn place(place: &Place) -> String {
+    let place = place.to_string();
     if place.is_empty() { place } else { format!(" ({place})") }
 }
 
@@ -268,7 +274,7 @@ fn some(names: &[String]) -> String {
 mod tests {
     use super::*;
     use crate::dataset::Outcome;
-    use crate::error::{Error, Place, Rejection};
+    use crate::error::{Error, Rejection};
     use std::io::Write;
     use std::sync::Arc;
 
@@ -337,7 +343,7 @@ mod tests {
         INFO dop: 3 sources
         WARN dop: still being written, for the next night: in/b.tif
         INFO dop: read: 2 units to do (2 new, 1 removed), 1 reused
-        WARN dop: read: a.tif: 1 object rejected
+        WARN dop: read: a.tif: 1 object rejected: too small
         WARN dop: read: c.tif is quarantined: broken (in/c.tif, byte 17)
         INFO dop: read: 2 units done in [time], 1 quarantined, 1 object rejected
         INFO dop: artefacts made: 4 files, 2.0 KiB

@@ -1,7 +1,7 @@
 //! `messkette run`: a night.
 
 use super::measure;
-use super::progress::Reporter;
+use super::progress::{Reporter, place};
 use super::settings::{PipelineArg, Settings, limit_threads, stop_on_signals};
 use super::ui::{Ui, count, print};
 use crate::error::{Exit, Result};
@@ -114,6 +114,9 @@ pub fn say_summary(summary: &Summary, ui: &Ui) -> Result<()> {
     ui.say(format!("time     {wall}, processor {cpu}, memory {:.0} MiB at most", summary.peak_rss_mb))
 }
 
+/// Losses that are told one by one at the end; the report has all.
+const MOST_LOST: usize = 5;
+
 /// Says why the exit code is not 0.
 pub fn say_exit(finished: &Finished) {
     let objects = finished.summary.objects.rejected;
@@ -125,11 +128,28 @@ pub fn say_exit(finished: &Finished) {
         exit if outside && objects == 0 && units == 0 && finished.summary.release.is_some() => {
             tracing::warn!("the data are released, but not everybody was told as above; exit code {}", exit as u8);
         }
-        Exit::Quarantined => tracing::warn!(
-            "not everything got through: {} quarantined, {} rejected; exit code 3",
-            count(units, "unit"),
-            count(objects, "object")
-        ),
+        Exit::Quarantined => {
+            for (dataset, rejection) in finished.lost.iter().take(MOST_LOST) {
+                tracing::warn!("{dataset}: {}{}", rejection.reason, place(&rejection.place));
+            }
+            if finished.lost.len() > MOST_LOST {
+                tracing::warn!("and {} more: the report has them", finished.lost.len() - MOST_LOST);
+            }
+            // A unit that is quarantined is a file that was not taken, and said to be one.
+            let files = finished.lost.iter().filter(|(_, rejection)| rejection.object_type == "file").count() as u64;
+            let kinds = [
+                (units, "unit", "quarantined"),
+                (objects, "object", "rejected"),
+                (files.saturating_sub(units), "file", "not taken"),
+            ];
+            let told: Vec<String> = kinds
+                .iter()
+                .filter(|(number, ..)| *number > 0)
+                .map(|(number, what, how)| format!("{} {how}", count(*number, what)))
+                .collect();
+            let told = if told.is_empty() { "as told above".to_owned() } else { told.join(", ") };
+            tracing::warn!("not everything got through: {told}; exit code 3");
+        }
         exit => tracing::error!("nothing was newly published; exit code {}", exit as u8),
     }
 }

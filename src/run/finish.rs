@@ -7,7 +7,7 @@ use super::summary::{Summary, UnitCounts};
 use super::work::Work;
 use crate::catalogue;
 use crate::dataset::Counts;
-use crate::error::{Error, Exit, Result};
+use crate::error::{Error, Exit, Rejection, Result};
 use crate::io::{Digest, atomic, machine};
 use crate::ledger::{Ledger, ReleaseRow, RunRow};
 use crate::pipeline::Audience;
@@ -51,6 +51,8 @@ pub struct Finished {
     pub catalogues: Vec<catalogue::Report>,
     /// What other publishers did.
     pub outside: Vec<Outside>,
+    /// What did not get through, also what earlier nights said it of: dataset and reason.
+    pub lost: Vec<(String, Rejection)>,
 }
 
 impl Night<'_> {
@@ -200,7 +202,12 @@ impl Night<'_> {
             }
         }
         atomic::remove_tree(&self.scratch)?;
-        Ok(Finished { summary, exit, new_release, records, catalogues, outside })
+        let lost_of = |work: &Work| {
+            let all = work.failed.iter().chain(&work.tally.rejections).cloned();
+            all.map(|rejection| (work.config.id.clone(), rejection)).collect::<Vec<_>>()
+        };
+        let lost = self.works.iter().flat_map(lost_of).collect();
+        Ok(Finished { summary, exit, new_release, records, catalogues, outside, lost })
     }
 
     /// Notes what stopped the night. What was released before stays; a report that cannot be written is not worth a second error.
