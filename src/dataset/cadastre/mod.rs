@@ -167,7 +167,7 @@ impl Dataset for Cadastre {
         }
     }
     fn assemble_version(&self) -> u32 {
-        10
+        11
     }
     fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {
         assemble::assemble(&self.options, context)

@@ -4,19 +4,18 @@ use super::parcels::{PARCEL, Version};
 use super::sketch::{Look, svg};
 use crate::dataset::cadastre::codes;
 use crate::markup::escaped as escape;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 const STYLE: &str = "body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}\
     table{border-collapse:collapse;width:100%}th,td{text-align:left;padding:.3rem .6rem;border-bottom:1px solid #ccc;vertical-align:top}\
-    svg{width:20rem;max-width:100%;border:1px solid #ccc}code{white-space:nowrap}.now{font-weight:600}\
+    div{overflow-x:auto}svg{width:20rem;max-width:100%;border:1px solid #ccc}code{white-space:nowrap}.now{font-weight:600}\
     section{display:none}section:target,section.only{display:block}section:target~nav{display:none}";
 
 /// A page for one parcel alone.
 pub fn page(key: &str, parcels: &BTreeMap<String, Vec<Version>>) -> String {
     let versions: Vec<&Version> = parcels.get(key).into_iter().flatten().collect();
-    let kin: Vec<&Version> = versions
-        .iter()
-        .flat_map(|version| version.predecessors.iter().chain(&version.successors))
+    let kin: Vec<&Version> = kin(&versions)
+        .into_iter()
         .filter_map(|key| parcels.get(key)?.iter().rev().find(|version| version.geometry.is_some()))
         .collect();
     let body = card(key, &versions, &kin, true, &|key| format!("<code>{}</code>", escape(key)));
@@ -35,9 +34,8 @@ pub fn pages(title: &str, versions: &[Version]) -> String {
     };
     let mut body = String::new();
     for (key, versions) in &parcels {
-        let kin: Vec<&Version> = versions
-            .iter()
-            .flat_map(|version| version.predecessors.iter().chain(&version.successors))
+        let kin: Vec<&Version> = kin(versions)
+            .into_iter()
             .filter_map(|key| parcels.get(key.as_str())?.iter().rev().find(|version| version.geometry.is_some()).copied())
             .collect();
         body.push_str(&card(key, versions, &kin, false, &link));
@@ -48,6 +46,11 @@ pub fn pages(title: &str, versions: &[Version]) -> String {
     }
     body.push_str("</ul></nav>");
     document(title, &body)
+}
+
+/// The parcels that some versions came of, and that came of them, each once.
+fn kin<'v>(versions: &[&'v Version]) -> BTreeSet<&'v String> {
+    versions.iter().flat_map(|version| version.predecessors.iter().chain(&version.successors)).collect()
 }
 
 /// The file with the cards of a parcel's Flur: Land, Gemarkung and Flur.
@@ -96,7 +99,7 @@ fn card(key: &str, versions: &[&Version], kin: &[&Version], only: bool, link: &d
     out.push_str(&list("Hervorgegangen aus", &|version| &version.predecessors));
     out.push_str(&list("Daraus hervorgegangen", &|version| &version.successors));
     out.push_str(
-        "<h2>Fassungen</h2><table><thead><tr><th>gültig ab</th><th>gültig bis</th><th>amtliche Fläche</th><th>Anlass</th>\
+        "<h2>Fassungen</h2><div><table><thead><tr><th>gültig ab</th><th>gültig bis</th><th>amtliche Fläche</th><th>Anlass</th>\
          <th>Nachweis</th></tr></thead><tbody>",
     );
     for version in versions {
@@ -111,7 +114,7 @@ fn card(key: &str, versions: &[&Version], kin: &[&Version], only: bool, link: &d
             reasons.join("<br>"),
         ));
     }
-    out.push_str("</tbody></table></section>");
+    out.push_str("</tbody></table></div></section>");
     out
 }
 

@@ -3,7 +3,7 @@
 use super::parcels::Version;
 use crate::crs::Bbox;
 use crate::format::wkb;
-use geo::{Geometry, LineString, Polygon};
+use geo::{Coord, Geometry, InteriorPoint, LineString, Polygon};
 use std::fmt::Write;
 
 /// Width and height of the picture in its own units.
@@ -52,7 +52,7 @@ pub fn svg(shapes: &[(&Version, Look)]) -> String {
         *look != Look::Neighbour || Bbox::around(corners).intersects(&seen)
     });
     let scale = SIZE / side;
-    let place = |at: &geo::Coord<f64>| [(at.x - x) * scale + SIZE / 2.0, (y - at.y) * scale + SIZE / 2.0];
+    let place = |at: &Coord<f64>| [(at.x - x) * scale + SIZE / 2.0, (y - at.y) * scale + SIZE / 2.0];
     let ring = |line: &LineString<f64>, path: &mut String| {
         for (index, at) in line.coords().enumerate() {
             let [x, y] = place(at);
@@ -65,9 +65,10 @@ pub fn svg(shapes: &[(&Version, Look)]) -> String {
     };
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {SIZE} {SIZE}\" role=\"img\" aria-label=\"Lageskizze\">\
-         <style>.n{{fill:#f4f4f1;stroke:#9a9a92}}.k{{fill:none;stroke:#1d5fa8;stroke-dasharray:5 3}}\
-         .f{{fill:#f6d9b8;fill-opacity:.7;stroke:#b3470b;stroke-width:2}}\
-         text{{font:11px sans-serif;text-anchor:middle;fill:#333}}</style>"
+         <style>path.n{{fill:#f4f4f1;stroke:#9a9a92}}path.k{{fill:none;stroke:#1d5fa8;stroke-dasharray:5 3}}\
+         path.f{{fill:#f6d9b8;fill-opacity:.7;stroke:#b3470b;stroke-width:2}}\
+         text{{font:11px sans-serif;text-anchor:middle;fill:#333;stroke:#fff;stroke-width:3px;paint-order:stroke}}\
+         text.k{{fill:#1d5fa8}}text.f{{fill:#8a3508;font-weight:bold}}</style>"
     );
     let mut labels = String::new();
     for (polygons, look, number) in &known {
@@ -77,10 +78,11 @@ pub fn svg(shapes: &[(&Version, Look)]) -> String {
             polygon.interiors().iter().for_each(|hole| ring(hole, &mut path));
         }
         out.push_str(&format!("<path class=\"{}\" fill-rule=\"evenodd\" d=\"{path}\"/>", look.class()));
-        if let Some(at) = polygons.first().and_then(geo::InteriorPoint::interior_point) {
-            let [x, y] = place(&at.0);
+        if let Some(at) = polygons.first().and_then(|polygon| label_at(polygon, *look, 14.0 / scale)) {
+            let [x, y] = place(&at);
             if (0.0..=SIZE).contains(&x) && (0.0..=SIZE).contains(&y) {
-                labels.push_str(&format!("<text x=\"{x:.1}\" y=\"{y:.1}\">{}</text>", crate::markup::escaped(number)));
+                let (class, number) = (look.class(), crate::markup::escaped(number));
+                labels.push_str(&format!("<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{number}</text>"));
             }
         }
     }
@@ -98,6 +100,24 @@ pub fn svg(shapes: &[(&Version, Look)]) -> String {
     out.push_str(&labels);
     out.push_str("</svg>");
     out
+}
+
+/// Where the number of an area stands: in its middle, and of what came before or after the parcel, which lies on the same ground, `down`
+/// below its northern end.
+fn label_at(polygon: &Polygon<f64>, look: Look, down: f64) -> Option<Coord<f64>> {
+    let middle = || polygon.interior_point().map(|at| at.0);
+    if look != Look::Kin {
+        return middle();
+    }
+    let north = polygon.exterior().coords().map(|at| at.y).fold(f64::NEG_INFINITY, f64::max) - down;
+    let crossing = |line: geo::Line<f64>| {
+        let (low, high) = if line.start.y < line.end.y { (line.start, line.end) } else { (line.end, line.start) };
+        (low.y < north && north <= high.y).then(|| low.x + (high.x - low.x) * (north - low.y) / (high.y - low.y))
+    };
+    let mut across: Vec<f64> = polygon.exterior().lines().filter_map(crossing).collect();
+    across.sort_by(f64::total_cmp);
+    let widest = across.chunks_exact(2).max_by(|a, b| (a[1] - a[0]).total_cmp(&(b[1] - b[0])));
+    widest.map(|ends| Coord { x: f64::midpoint(ends[0], ends[1]), y: north }).or_else(middle)
 }
 
 /// A number with one digit after the point: a page has hundreds of thousands of them, and to print a number exactly takes long.

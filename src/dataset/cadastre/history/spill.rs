@@ -99,8 +99,9 @@ impl<K: Ord + Clone + Send> Spill<K> {
 fn runs(rows: &[Numbered]) -> Result<Vec<(usize, Vec<u8>)>> {
     let mut runs = Vec::new();
     for run in rows.chunk_by(|(a, _), (b, _)| a == b) {
+        let Some((delivery, _)) = run.first() else { continue };
         let only: Vec<&Row> = run.iter().map(|(_, row)| &**row).collect();
-        runs.push((run[0].0, to_ipc(&only)?));
+        runs.push((*delivery, to_ipc(&only)?));
     }
     Ok(runs)
 }
@@ -162,17 +163,20 @@ mod tests {
             delivery: "".into(),
             byte,
         };
-        let (a, b) = (Cell::parse("e1n1").unwrap(), Cell::parse("n07").unwrap());
+        // More than are made ready for the file at once; some of each delivery.
+        let cells: Vec<Cell> = (0..150).map(|column| Cell::parse(&format!("e{column}n1")).unwrap()).collect();
         let fill = |limit: usize| {
             let mut spill = Spill::new(folder.path(), limit);
-            for byte in 0..50_u64 {
-                let cell = if byte % 3 == 0 { b } else { a };
-                spill.add(cell, (byte / 20) as usize, row(byte)).unwrap();
+            for byte in 0..2000_u64 {
+                let cell = cells[(byte * byte % 211 % 150) as usize];
+                spill.add(cell, (byte / 800) as usize, row(byte)).unwrap();
             }
-            assert_eq!(spill.cells(), [a, b]);
-            (spill.file.is_some(), spill.take(&a).unwrap().rows().unwrap(), spill.take(&b).unwrap().rows().unwrap())
+            let known = spill.cells();
+            assert!(known.len() > CELLS_AT_ONCE && known.is_sorted());
+            let rows: Vec<Vec<Numbered>> = known.iter().map(|cell| spill.take(cell).unwrap().rows().unwrap()).collect();
+            (spill.file.is_some(), known, rows)
         };
-        let (kept, spilt) = (fill(usize::MAX), fill(4000));
+        let (kept, spilt) = (fill(usize::MAX), fill(400_000));
         assert!(!kept.0 && spilt.0);
         assert_eq!((kept.1, kept.2), (spilt.1, spilt.2));
     }
