@@ -65,7 +65,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
     }
     ui.say(format!("{key}{}", moment.map(|moment| format!(" as of {moment}")).unwrap_or_default()))?;
     if shown.is_empty() {
-        ui.say(format!("  did not exist {}", if moment.is_some() { "then" } else { "any more" }))?;
+        ui.say(if moment.is_some() { "  did not exist then" } else { "  does not exist any more" })?;
     }
     if let Some(first) = shown.first() {
         ui.say(format!("  number     {}", first.number()))?;

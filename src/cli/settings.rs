@@ -5,7 +5,6 @@ use crate::error::{Error, Exit, Result};
 use crate::io::machine;
 use crate::run::{ENGINES, Engine, Options};
 use clap::builder::PossibleValuesParser;
-use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -71,14 +70,10 @@ fn memory_mb() -> u64 {
 /// on its own: the system leaves two on one for milliseconds while the other idles, and who is slowed down by another program's work
 /// gets less of ours.
 pub fn limit_threads(jobs: usize) {
-    let allowed = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
-    let processors: Vec<usize> = (0..CpuSet::MAX_CPU).filter(|processor| allowed.is_set(*processor)).collect();
+    let processors = machine::processors();
     let stay = move |index: usize| {
         if let Some(processor) = processors.get(index).filter(|_| processors.len() == jobs) {
-            let mut own = CpuSet::new();
-            own.set(*processor);
-            // A wish: what must not be is done wherever there is room.
-            let _ = sched_setaffinity(None, &own);
+            machine::stay_on(*processor);
         }
     };
     // A pool that is there already has its threads.
@@ -124,15 +119,11 @@ mod tests {
     /// Each test is a process of its own, with a pool of its own.
     #[test]
     fn with_a_thread_for_each_processor_each_stays_on_its_own() {
-        let allowed = sched_getaffinity(None).unwrap().count() as usize;
-        limit_threads(allowed);
-        let mut own = rayon::broadcast(|_| {
-            let affinity = sched_getaffinity(None).unwrap();
-            (0..CpuSet::MAX_CPU).filter(|processor| affinity.is_set(*processor)).collect::<Vec<_>>()
-        });
-        own.sort();
-        assert!(own.len() == allowed && own.iter().all(|processors| processors.len() == 1), "{own:?}");
-        assert_eq!(own.iter().collect::<BTreeSet<_>>().len(), allowed);
-        assert_eq!(sched_getaffinity(None).unwrap().count() as usize, allowed, "others go wherever there is room");
+        let allowed = machine::processors();
+        limit_threads(allowed.len());
+        let own = rayon::broadcast(|_| machine::processors());
+        assert!(own.iter().all(|processors| processors.len() == 1), "{own:?}");
+        assert_eq!(own.concat().into_iter().collect::<BTreeSet<_>>(), allowed.iter().copied().collect());
+        assert_eq!(machine::processors(), allowed, "others go wherever there is room");
     }
 }

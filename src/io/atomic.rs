@@ -76,9 +76,9 @@ impl Begun {
     /// # Errors
     /// When a file could not be brought to disk.
     pub fn wait(self) -> Result<()> {
-        let stopped = || Error::new("mk::io::write", "cannot bring the result to disk: the thread for it ended");
-        point(Operation::Sync).map_err(|error| stopped().because(error))?;
-        self.0.join().unwrap_or_else(|_| Err(stopped()))
+        let cannot = || Error::new("mk::io::write", "cannot bring the results to disk");
+        point(Operation::Sync).map_err(|error| cannot().because(error))?;
+        self.0.join().unwrap_or_else(|_| Err(cannot().because("the thread for it ended")))
     }
 
     /// Leaves the waiting to [`wait_for_the_rest`].

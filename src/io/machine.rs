@@ -1,6 +1,7 @@
 //! What this machine and this process have and use.
 
 use crate::error::{Error, Place, Result};
+use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 use std::path::Path;
 
 /// Free bytes on the file system of a path, for an ordinary user.
@@ -12,6 +13,19 @@ pub fn free_disk(path: &Path) -> Result<u64> {
         Error::new("mk::io::disk", "cannot ask for free disk space").at(Place::file(path.display().to_string())).because(error)
     })?;
     Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+}
+
+/// The processors that this thread may use, by their numbers; none where the system does not say.
+pub fn processors() -> Vec<usize> {
+    let allowed = sched_getaffinity(None).unwrap_or_else(|_| CpuSet::new());
+    (0..CpuSet::MAX_CPU).filter(|processor| allowed.is_set(*processor)).collect()
+}
+
+/// Keeps this thread, and those that it begins, on one processor. A wish: where the system does not grant it, all goes on elsewhere.
+pub fn stay_on(processor: usize) {
+    let mut own = CpuSet::new();
+    own.set(processor);
+    let _ = sched_setaffinity(None, &own);
 }
 
 /// Peak memory of this process in MiB.
