@@ -53,10 +53,15 @@ export function streets(index, text, count = 10) {
       const wrong = errors(wanted, begin, limit);
       best = Math.min(best, wrong === 0 && at > 0 ? 0.5 : wrong);
     });
-    // Auch mit dem Ort dahinter: "Grabenstraße Musterstadt".
-    best = Math.min(best, errors(wanted, `${whole} ${normal(town)}`, limit));
+    // Auch mit dem Ort dahinter oder davor: "Grabenstraße Musterstadt". Der Ort allein ist keine Straße.
+    const place = normal(town);
+    best = Math.min(best, errors(wanted, `${whole} ${place}`, limit));
+    if (wanted.length > place.length + 1) {
+      best = Math.min(best, errors(wanted, `${place} ${whole}`, limit));
+    }
     if (best <= limit) {
-      found.push({ position, errors: best, extra: Math.abs(whole.length - wanted.length), name });
+      const exact = [whole, `${whole} ${place}`, `${place} ${whole}`].includes(wanted);
+      found.push({ position, errors: best, extra: Math.abs(whole.length - wanted.length), name, exact });
     }
   });
   found.sort((a, b) => a.errors - b.errors || a.extra - b.extra || a.name.localeCompare(b.name, "de"));
@@ -73,27 +78,49 @@ async function load(path, base, read) {
   return kept.get(address);
 }
 
-/** Adressen zu einem Text. `base`: Ordner des Index; `read`: liest eine Adresse als JSON (sonst `fetch`). */
+/** Wie ein Text gemeint sein kann, das Nächstliegende zuerst: "Straße 1 a", "Straße 1 a, Ort", nur Straße; zuletzt ohne die Nummer. */
+function readings(text) {
+  const plain = text.replace(/\b\d{5}\b/g, " ").trim();
+  const at = /^(.*?\D)[\s,]*?(\d+)\s*([a-zA-Z]?)(?![a-zA-Z\d])[\s,]*(\D*)$/.exec(plain);
+  const whole = { street: plain, number: null };
+  if (!at) {
+    return [whole];
+  }
+  const street = `${at[1]} ${at[4]}`;
+  return [{ street, number: Number(at[2]), suffix: at[3].toLowerCase() }, whole, { street, number: null }];
+}
+
+/** Adressen zu einem Text; die Straße, wenn es die Nummer nicht gibt. `base`: Ordner des Index; `read`: liest eine Adresse als JSON
+ * (sonst `fetch`). */
 export async function suche(text, { base = import.meta.url, count = 10, read = null } = {}) {
   const index = await load("strassen.json", base, read);
-  const parts = /^(.*?\D)[\s,]*(\d+)\s*([a-zA-Z]?)\s*$/.exec(text.trim());
-  const [street, number, suffix] = parts ? [parts[1], Number(parts[2]), parts[3].toLowerCase()] : [text, null, ""];
-  const results = [];
-  for (const hit of streets(index, street, count)) {
-    const [name, town, key, , middle] = index.strassen[hit.position];
-    const place = town ? `, ${town}` : "";
-    if (number === null) {
-      results.push({ text: `${name}${place}`, ost: middle?.[0], nord: middle?.[1], schluessel: key, fehler: hit.errors });
-      continue;
-    }
-    const file = String(Math.floor(hit.position / index.strassen_je_datei)).padStart(4, "0");
-    const shard = await load(`nummern/${file}.json`, base, read);
-    for (const [house, extra, at, parcel] of shard[hit.position % index.strassen_je_datei]) {
-      if (house === number && (!suffix || extra.toLowerCase() === suffix)) {
-        const label = `${name} ${house}${extra ? ` ${extra}` : ""}${place}`;
-        results.push({ text: label, ost: at?.[0], nord: at?.[1], flstkennz: parcel, schluessel: key, fehler: hit.errors });
+  for (const { street, number, suffix } of readings(text)) {
+    const results = [];
+    for (const hit of streets(index, street, count)) {
+      const [name, town, key, , middle] = index.strassen[hit.position];
+      const place = town ? `, ${town}` : "";
+      const asStreet = { text: `${name}${place}`, ost: middle?.[0], nord: middle?.[1], schluessel: key, fehler: hit.errors };
+      if (number === null) {
+        results.push(asStreet);
+        continue;
+      }
+      const file = String(Math.floor(hit.position / index.strassen_je_datei)).padStart(4, "0");
+      const shard = await load(`nummern/${file}.json`, base, read);
+      const before = results.length;
+      for (const [house, extra, at, parcel] of shard[hit.position % index.strassen_je_datei]) {
+        if (house === number && (!suffix || extra.toLowerCase() === suffix)) {
+          const label = `${name} ${house}${extra ? ` ${extra}` : ""}${place}`;
+          results.push({ text: label, ost: at?.[0], nord: at?.[1], flstkennz: parcel, schluessel: key, fehler: hit.errors });
+        }
+      }
+      // Die Straße heißt so, hat aber die Nummer nicht: sie selbst, eher als eine ähnliche mit der Nummer.
+      if (hit.exact && results.length === before) {
+        results.push(asStreet);
       }
     }
+    if (results.length > 0) {
+      return results.slice(0, count);
+    }
   }
-  return results.slice(0, count);
+  return [];
 }
