@@ -91,7 +91,7 @@ impl Work {
             Self::Preview => {
                 let picture = context.artefact("preview.png", "image/png", "PNG", "Übersicht");
                 let picture = vec![Artefact { role: ArtefactRole::Preview, ..picture }];
-                if context.kept.is_kept("preview.png", [&preview::content(&by_name())?.as_bytes()[..]]) {
+                if context.kept.is_kept("preview.png", [&preview::content(&by_name()).as_bytes()[..]]) {
                     return Ok(picture);
                 }
                 let Some(bytes) = preview::png(&by_name())? else { return Ok(Vec::new()) };

@@ -136,7 +136,7 @@ impl Dataset for Cadastre {
             Stage { name: "tiles", version: 9 },
             Stage { name: "owners", version: 1 },
             Stage { name: "names", version: 1 },
-            Stage { name: "tables", version: 3 },
+            Stage { name: "tables", version: 4 },
         ]
     }
     fn is_beside(&self, stage: usize) -> bool {

@@ -1,9 +1,9 @@
 //! A small picture of the cadastre: land use, parcels, buildings.
 
-use super::spool::{self, Table};
+use super::spool::Table;
 use super::tables::GEOMETRY;
 use crate::crs::Bbox;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::canvas::{Frame, Rings};
 use crate::format::wkb;
 use crate::io::Digest;
@@ -16,23 +16,10 @@ const KIND: &str = "nutzart";
 /// The tables that are drawn, from the bottom to the top.
 const DRAWN: [&str; 3] = ["nutzung", "flurstueck", "gebaeude_bauwerk"];
 
-/// The digest of all that is drawn.
-///
-/// # Errors
-/// When the rows of a table cannot be read.
-pub fn content(tables: &BTreeMap<&str, &Table<'_>>) -> Result<Digest> {
-    let mut content = blake3::Hasher::new();
-    for spool in DRAWN.iter().filter_map(|name| tables.get(name)) {
-        let drawn: Vec<usize> = [KIND, GEOMETRY].iter().filter_map(|name| spool.schema().index_of(name).ok()).collect();
-        for rows in spool.batches()? {
-            let drawn = rows?.project(&drawn);
-            spool::note(
-                &mut content,
-                &drawn.map_err(|error| Error::new("mk::cadastre::table", "a table has no geometry").because(error))?,
-            );
-        }
-    }
-    Ok(content.finalize().into())
+/// The digest of all that is drawn, and of what else the rows of those tables say.
+pub fn content(tables: &BTreeMap<&str, &Table<'_>>) -> Digest {
+    let drawn: Vec<Digest> = DRAWN.iter().filter_map(|name| tables.get(name)).map(|table| table.content()).collect();
+    Digest::of_parts(drawn.iter().map(|digest| &digest.as_bytes()[..]))
 }
 
 /// The picture as PNG, from the tables by their names as files; `None` when nothing has a place.
@@ -42,10 +29,8 @@ pub fn content(tables: &BTreeMap<&str, &Table<'_>>) -> Result<Digest> {
 pub fn png(tables: &BTreeMap<&str, &Table<'_>>) -> Result<Option<Vec<u8>>> {
     let batches = |name: &str| tables.get(name).map(|spool| spool.batches()).into_iter().flatten().flatten();
     let mut bbox = Bbox::EMPTY;
-    for name in DRAWN {
-        for batch in batches(name) {
-            bbox = extent(&batch?)?.iter().fold(bbox, |whole, bbox| whole.union(*bbox));
-        }
+    for table in DRAWN.iter().filter_map(|name| tables.get(name)) {
+        bbox = bbox.union(table.extent()?);
     }
     let Some(frame) = Frame::around(bbox) else { return Ok(None) };
     let mut canvas = frame.canvas();
@@ -63,10 +48,19 @@ pub fn png(tables: &BTreeMap<&str, &Table<'_>>) -> Result<Option<Vec<u8>>> {
     canvas.png().map(Some)
 }
 
-/// Rectangles around the rows of a table.
-fn extent(rows: &RecordBatch) -> Result<Vec<Bbox>> {
-    let shapes = rows.column_by_name(GEOMETRY).and_then(|column| column.as_binary_opt::<i32>());
-    shapes.into_iter().flatten().flatten().map(|bytes| wkb::summary(bytes).map(|summary| summary.bbox)).collect()
+/// The rectangle around what is drawn of the rows of a table; empty for one that is not drawn.
+///
+/// # Errors
+/// When a geometry cannot be read.
+pub fn extent(table: &str, rows: &[RecordBatch]) -> Result<Bbox> {
+    let mut whole = Bbox::EMPTY;
+    for rows in rows.iter().filter(|_| DRAWN.contains(&table)) {
+        let shapes = rows.column_by_name(GEOMETRY).and_then(|column| column.as_binary_opt::<i32>());
+        for bytes in shapes.into_iter().flatten().flatten() {
+            whole = whole.union(wkb::summary(bytes)?.bbox);
+        }
+    }
+    Ok(whole)
 }
 
 /// Colours of land use, after those that German land registers print.

@@ -1,8 +1,10 @@
 //! The rows of all tables on their way to the files: those that the units of the stage `tables` hold, and rows that are gathered for
 //! this night alone, in memory while they are few, else on disk. Several files are written from them at once.
 
+use super::preview;
 use super::tables::TABLES;
 use super::tables::rows::{self, GroupSummary};
+use crate::crs::Bbox;
 use crate::dataset::UnitResult;
 use crate::error::{Error, Result};
 use crate::format::geoparquet;
@@ -137,6 +139,8 @@ pub struct Table<'r> {
     count: u64,
     own: Spool,
     located: u64,
+    /// Around what the groups' rows draw.
+    extent: Bbox,
     content: Digest,
 }
 
@@ -154,17 +158,19 @@ impl<'r> Table<'r> {
         groups.sort_by_key(|(summary, ..)| summary.place);
         let table = |(index, own): (usize, Spool)| {
             let (name, mut content, mut those) = (rows::entry(index), blake3::Hasher::new(), Vec::new());
-            let (mut count, mut located) = (0, own.located);
+            let (mut count, mut located, mut extent) = (0, own.located, Bbox::EMPTY);
             for (summary, pack, result) in &groups {
                 if let Some(entry) = pack.entries().get(&name) {
                     content.update(entry.digest.as_bytes());
                     count += summary.rows[index];
                     located += summary.located[index];
+                    extent = summary.extents[index].map_or(extent, |bbox| extent.union(bbox));
                     those.push(*result);
                 }
             }
             content.update(own.content.finalize().as_bytes());
-            Self { index, schema: TABLES[index].schema(), groups: those, count, own, located, content: content.finalize().into() }
+            let content = content.finalize().into();
+            Self { index, schema: TABLES[index].schema(), groups: those, count, own, located, extent, content }
         };
         Ok(own.into_iter().enumerate().map(table).collect())
     }
@@ -182,6 +188,18 @@ impl<'r> Table<'r> {
     /// The number of rows that have a geometry.
     pub fn located(&self) -> u64 {
         self.located
+    }
+
+    /// The rectangle around what the preview draws of the rows; empty where that is nothing.
+    ///
+    /// # Errors
+    /// When a file or a geometry cannot be read.
+    pub fn extent(&self) -> Result<Bbox> {
+        let mut whole = self.extent;
+        for rows in self.own.batches()? {
+            whole = whole.union(preview::extent(TABLES[self.index].file, &[rows?])?);
+        }
+        Ok(whole)
     }
 
     /// The rows, some at a time, in their order.
@@ -228,7 +246,7 @@ impl<'r> Table<'r> {
 }
 
 /// Adds rows to a digest: which values are missing, and the bytes of all.
-pub fn note(content: &mut blake3::Hasher, rows: &RecordBatch) {
+fn note(content: &mut blake3::Hasher, rows: &RecordBatch) {
     for column in rows.columns() {
         let data = column.to_data();
         content.update(&(data.len() as u64).to_le_bytes());

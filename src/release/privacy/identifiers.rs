@@ -6,7 +6,7 @@
 
 use aho_corasick::Span;
 use aho_corasick::packed::{Config, Searcher};
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 /// Length of the identifiers of objects (GeoInfoDok: two letters of the country, two of the Land, twelve more).
 const ID: usize = 16;
@@ -26,7 +26,8 @@ pub fn of(text: &str) -> Option<Id> {
 
 /// Identifiers to be looked for.
 pub struct Identifiers {
-    known: HashSet<Id>,
+    /// Sorted.
+    known: Vec<Id>,
     begins: BTreeSet<[u8; BEGIN]>,
     /// Finds the begins; none when there are too many of them, or the processor cannot.
     searcher: Option<Searcher>,
@@ -34,9 +35,9 @@ pub struct Identifiers {
 }
 
 impl Identifiers {
-    /// All of them.
-    pub fn new(ids: Vec<Id>) -> Self {
-        let known: HashSet<Id> = ids.into_iter().collect();
+    /// All of them, in any order.
+    pub fn new(mut known: Vec<Id>) -> Self {
+        known.sort_unstable();
         let begins: BTreeSet<[u8; BEGIN]> = known.iter().map(|id| [id[0], id[1], id[2], id[3]]).collect();
         let searcher = if known.is_empty() { None } else { Config::new().builder().extend(&begins).build() };
         let mut bits = vec![0; (known.len() * BITS / 64).next_power_of_two()];
@@ -73,7 +74,7 @@ impl Identifiers {
     fn is_at(&self, bytes: &[u8], at: usize) -> bool {
         let Some(id) = bytes.get(at..).and_then(|rest| rest.first_chunk::<ID>()) else { return false };
         let (word, bit) = place(id, self.bits.len());
-        self.bits[word] & bit != 0 && self.known.contains(id)
+        self.bits[word] & bit != 0 && self.known.binary_search(id).is_ok()
     }
 
     /// Where the searcher cannot be had.

@@ -103,7 +103,7 @@ fn card(key: &str, versions: &[&Version], kin: &[&Version], only: bool, link: &d
          <th>Nachweis</th></tr></thead><tbody>",
     );
     for version in versions {
-        let area = version.area_m2.map_or_else(|| "–".to_owned(), |area| format!("{area:.0} m²"));
+        let area = version.area_m2.map_or_else(|| "–".to_owned(), |area| format!("{} m²", area.round() as i64));
         let reasons: Vec<String> = version.reasons.iter().map(|code| escape(&codes::reason(code))).collect();
         let record = if version.class == PARCEL { "Flurstück" } else { "historisches Flurstück" };
         let mode = if version.key_date { ", Stichtagslieferung: Zwischenstände unbekannt" } else { "" };

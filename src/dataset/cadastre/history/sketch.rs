@@ -3,7 +3,7 @@
 use super::parcels::Version;
 use crate::crs::Bbox;
 use crate::format::wkb;
-use geo::{Coord, Geometry, InteriorPoint, LineString, Polygon};
+use geo::{Coord, Geometry, LineString, Polygon};
 use std::fmt::Write;
 
 /// Width and height of the picture in its own units.
@@ -72,17 +72,17 @@ pub fn svg(shapes: &[(&Version, Look)]) -> String {
     );
     let mut labels = String::new();
     for (polygons, look, number) in &known {
-        let mut path = String::new();
+        let _ = write!(out, "<path class=\"{}\" fill-rule=\"evenodd\" d=\"", look.class());
         for polygon in polygons {
-            ring(polygon.exterior(), &mut path);
-            polygon.interiors().iter().for_each(|hole| ring(hole, &mut path));
+            ring(polygon.exterior(), &mut out);
+            polygon.interiors().iter().for_each(|hole| ring(hole, &mut out));
         }
-        out.push_str(&format!("<path class=\"{}\" fill-rule=\"evenodd\" d=\"{path}\"/>", look.class()));
+        out.push_str("\"/>");
         if let Some(at) = polygons.first().and_then(|polygon| label_at(polygon, *look, 14.0 / scale)) {
             let [x, y] = place(&at);
             if (0.0..=SIZE).contains(&x) && (0.0..=SIZE).contains(&y) {
                 let (class, number) = (look.class(), crate::markup::escaped(number));
-                labels.push_str(&format!("<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{number}</text>"));
+                let _ = write!(labels, "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\">{number}</text>");
             }
         }
     }
@@ -105,19 +105,24 @@ pub fn svg(shapes: &[(&Version, Look)]) -> String {
 /// Where the number of an area stands: in its middle, and of what came before or after the parcel, which lies on the same ground, `down`
 /// below its northern end.
 fn label_at(polygon: &Polygon<f64>, look: Look, down: f64) -> Option<Coord<f64>> {
-    let middle = || polygon.interior_point().map(|at| at.0);
-    if look != Look::Kin {
-        return middle();
-    }
-    let north = polygon.exterior().coords().map(|at| at.y).fold(f64::NEG_INFINITY, f64::max) - down;
+    let heights = polygon.exterior().coords().map(|at| at.y);
+    let (south, north) = heights.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), y| (low.min(y), high.max(y)));
+    let middle = || widest_at(polygon, f64::midpoint(south, north));
+    if look == Look::Kin { widest_at(polygon, north - down).or_else(middle) } else { middle() }
+}
+
+/// The middle of the widest stretch of an area at a height: a page has thousands of numbers, and a point inside of a polygon, as such,
+/// takes ten times as long.
+fn widest_at(polygon: &Polygon<f64>, y: f64) -> Option<Coord<f64>> {
     let crossing = |line: geo::Line<f64>| {
         let (low, high) = if line.start.y < line.end.y { (line.start, line.end) } else { (line.end, line.start) };
-        (low.y < north && north <= high.y).then(|| low.x + (high.x - low.x) * (north - low.y) / (high.y - low.y))
+        (low.y < y && y <= high.y).then(|| low.x + (high.x - low.x) * (y - low.y) / (high.y - low.y))
     };
-    let mut across: Vec<f64> = polygon.exterior().lines().filter_map(crossing).collect();
+    let rings = std::iter::once(polygon.exterior()).chain(polygon.interiors());
+    let mut across: Vec<f64> = rings.flat_map(LineString::lines).filter_map(crossing).collect();
     across.sort_by(f64::total_cmp);
-    let widest = across.chunks_exact(2).max_by(|a, b| (a[1] - a[0]).total_cmp(&(b[1] - b[0])));
-    widest.map(|ends| Coord { x: f64::midpoint(ends[0], ends[1]), y: north }).or_else(middle)
+    let widest = across.as_chunks::<2>().0.iter().max_by(|a, b| (a[1] - a[0]).total_cmp(&(b[1] - b[0])));
+    widest.map(|[west, east]| Coord { x: f64::midpoint(*west, *east), y })
 }
 
 /// A number with one digit after the point: a page has hundreds of thousands of them, and to print a number exactly takes long.
@@ -132,5 +137,27 @@ fn polygons(version: &Version) -> Option<Vec<Polygon<f64>>> {
         Geometry::Polygon(polygon) => Some(vec![polygon]),
         Geometry::MultiPolygon(polygons) => Some(polygons.0),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use geo::{Contains, Point, polygon};
+
+    #[test]
+    fn a_number_stands_on_the_area_that_it_is_of() {
+        let horseshoe = polygon![(x: 0.0, y: 0.0), (x: 9.0, y: 0.0), (x: 9.0, y: 9.0), (x: 7.0, y: 9.0), (x: 7.0, y: 1.0), (x: 1.0, y: 1.0), (x: 1.0, y: 9.0), (x: 0.0, y: 9.0)];
+        let yard = polygon!(exterior: [(x: 0.0, y: 0.0), (x: 9.0, y: 0.0), (x: 9.0, y: 9.0), (x: 0.0, y: 9.0)],
+            interiors: [[(x: 1.0, y: 1.0), (x: 1.0, y: 8.0), (x: 7.0, y: 8.0), (x: 7.0, y: 1.0)]]);
+        for area in [&horseshoe, &yard] {
+            for look in [Look::Neighbour, Look::Kin, Look::Parcel] {
+                for down in [0.5, 2.0, 90.0] {
+                    let at = label_at(area, look, down).unwrap();
+                    assert!(area.contains(&Point(at)), "{look:?} {down}: {at:?}");
+                }
+            }
+        }
+        assert!(label_at(&Polygon::empty(), Look::Kin, 1.0).is_none());
     }
 }

@@ -9,10 +9,11 @@
 
 use super::names::{self, ANSWERS};
 use super::{GEOMETRY, Lookups, PIECES, TABLES, pieces, tables};
+use crate::crs::Bbox;
 use crate::dataset::cadastre::columns;
 use crate::dataset::cadastre::history::store;
 use crate::dataset::cadastre::row::{Row, from_ipc};
-use crate::dataset::cadastre::{AREAS, NAMES, Options, STATE, areas, files};
+use crate::dataset::cadastre::{AREAS, NAMES, Options, STATE, areas, files, preview};
 use crate::dataset::{Outcome, PlanContext, UnitContext, UnitResult};
 use crate::error::{Error, Result};
 use crate::format::geoparquet::{self, sorted};
@@ -42,6 +43,8 @@ pub struct GroupSummary {
     pub rows: [u64; TABLES.len()],
     /// Those that have a geometry.
     pub located: [u64; TABLES.len()],
+    /// Around what the preview draws of each table.
+    pub extents: [Option<Bbox>; TABLES.len()],
 }
 
 /// The entry with the rows of a table.
@@ -157,7 +160,7 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
             tables.into_iter().zip(&mut batches).for_each(|(rows, batches)| batches.extend(rows));
         }
     }
-    let (mut rows, mut located) = ([0; TABLES.len()], [0; TABLES.len()]);
+    let (mut rows, mut located, mut extents) = ([0; TABLES.len()], [0; TABLES.len()], [None; TABLES.len()]);
     // Mostly a night changes rows of few tables. Cells that are gone take their rows with them.
     let mut before = context.previous.filter(|_| earlier.0.is_empty()).and_then(|previous| previous.pack().ok());
     for (index, batches) in batches.into_iter().enumerate() {
@@ -165,6 +168,7 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
         let shapes = batches.iter().filter_map(|rows| rows.columns().last());
         located[index] = shapes.map(|column| (column.len() - column.null_count()) as u64).sum();
         rows[index] = batches.iter().map(|rows| rows.num_rows() as u64).sum();
+        extents[index] = Some(preview::extent(TABLES[index].file, &batches)?).filter(|bbox| !bbox.is_empty());
         if batches.is_empty() {
             continue;
         }
@@ -185,7 +189,7 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
     }
     context.pack.add(MADE, &serde_json::to_vec(&made).map_err(store::unwritable)?)?;
     let place = unit.params["place"].as_u64().unwrap_or_default();
-    let summary = serde_json::to_value(GroupSummary { place, rows, located }).map_err(store::unwritable)?;
+    let summary = serde_json::to_value(GroupSummary { place, rows, located, extents }).map_err(store::unwritable)?;
     Ok(Outcome { summary, ..Outcome::default() })
 }
 
