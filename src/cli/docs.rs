@@ -60,25 +60,25 @@ fn pipeline_page() -> String {
     );
     let at = |pointer: &str| schema.pointer(pointer).unwrap_or(&Value::Null);
     text.push_str("\n## [pipeline]\n\nWhat holds for all datasets.\n\n");
-    keys(&schema, at("/properties/pipeline"), "", &[], &mut text);
+    keys(schema, at("/properties/pipeline"), "", &[], &mut text);
     let common = pipeline::common_keys();
     let common: Vec<&str> = common.iter().map(String::as_str).collect();
     text.push_str("\n## [[dataset]]\n\nOne table for each dataset. These keys are the same for every kind; `kind` decides which others there are.\n\n");
     let kinds = at("/properties/dataset/items/oneOf").as_array().map_or(&[][..], Vec::as_slice);
     if let Some(first) = kinds.first() {
-        let mut own: Vec<&str> = names(&schema, first).into_iter().filter(|key| !common.contains(key)).collect();
+        let mut own: Vec<&str> = names(schema, first).into_iter().filter(|key| !common.contains(key)).collect();
         own.push("kind");
         let all: Vec<String> =
             kinds.iter().filter_map(|kind| kind.get("title")?.as_str()).map(|name| format!("`{name}`")).collect();
         text.push_str(&format!("- **`kind`** (required): The kind of dataset: {}.\n", all.join(", ")));
-        keys(&schema, first, "", &own, &mut text);
+        keys(schema, first, "", &own, &mut text);
     }
     for kind in kinds {
-        tagged(&schema, kind, "kind", &common, &mut text);
+        tagged(schema, kind, "kind", &common, &mut text);
     }
     text.push_str("\n## [[publish]]\n\nOne table for each publisher.\n");
     for kind in at("/properties/publish/items/oneOf").as_array().into_iter().flatten() {
-        tagged(&schema, kind, "publisher", &["kind"], &mut text);
+        tagged(schema, kind, "publisher", &["kind"], &mut text);
     }
     text
 }

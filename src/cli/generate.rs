@@ -68,7 +68,7 @@ pub fn run(args: &Args, _ui: &Ui) -> Result<Exit> {
 
 /// The schema as it is committed.
 pub fn schema_text() -> Result<String> {
-    let text = serde_json::to_string_pretty(&pipeline::schema())
+    let text = serde_json::to_string_pretty(pipeline::schema())
         .map_err(|error| Error::new("mk::cli::output", "cannot write the schema").because(error))?;
     Ok(text + "\n")
 }

@@ -16,7 +16,7 @@ const COMMON: &[&str] = &["audience"];
 /// When a key is not known or a value is not of its type.
 pub fn apply(kind: &str, sets: &[String], dataset: &mut Table) -> Result<Option<String>> {
     let schema = pipeline::schema();
-    let keys = Keys::of(&schema, kind)?;
+    let keys = Keys::of(schema, kind)?;
     let mut only = None;
     let mut target = Table::new();
     for set in sets {
@@ -27,9 +27,9 @@ pub fn apply(kind: &str, sets: &[String], dataset: &mut Table) -> Result<Option<
         if key == "only" {
             only = Some(text.to_owned());
         } else if let Some(option) = keys.own.iter().find(|(name, _)| *name == key) {
-            dataset.insert(key.to_owned(), value(&schema, option.1, text));
+            dataset.insert(key.to_owned(), value(schema, option.1, text));
         } else if let Some(option) = keys.tiles.iter().find(|(name, _)| *name == key) {
-            target.insert(key.to_owned(), value(&schema, option.1, text));
+            target.insert(key.to_owned(), value(schema, option.1, text));
         } else {
             let known: Vec<&str> =
                 keys.own.iter().chain(&keys.tiles).map(|(name, _)| *name).chain(std::iter::once("only")).collect();

@@ -62,7 +62,7 @@ struct Checked {
 
 impl Checked {
     fn of(root: &Node, text: &str) -> Self {
-        let walked = walk::walk(root, &schema::schema(), text);
+        let walked = walk::walk(root, schema::schema(), text);
         let mut findings = walked.findings;
         let none = Node { span: 0..0, item: super::tree::Item::Table(Vec::new()) };
         let head = root.get("pipeline").unwrap_or(&none);

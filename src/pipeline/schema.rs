@@ -6,6 +6,7 @@ use crate::publish::PUBLISHERS;
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
+use std::sync::LazyLock;
 
 /// A table of the file that its key `kind` decides.
 struct Tagged {
@@ -14,8 +15,13 @@ struct Tagged {
     options: schemars::Schema,
 }
 
-/// The JSON Schema (draft 2020-12) of a whole pipeline file.
-pub fn schema() -> Value {
+/// The JSON Schema (draft 2020-12) of a whole pipeline file. It is made once: that takes some milliseconds, and a conversion asks twice.
+pub fn schema() -> &'static Value {
+    static SCHEMA: LazyLock<Value> = LazyLock::new(made);
+    &SCHEMA
+}
+
+fn made() -> Value {
     let mut generator = SchemaSettings::draft2020_12().into_generator();
     let pipeline = generator.subschema_for::<PipelineConfig>().to_value();
     let dataset = DatasetConfig::json_schema(&mut generator).to_value();
