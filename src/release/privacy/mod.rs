@@ -7,12 +7,12 @@
 mod decode;
 mod identifiers;
 mod pages;
+mod words;
 
 use super::Content;
 use crate::error::{Error, Place, Result};
 use crate::io::Digest;
 use crate::run::Store;
-use aho_corasick::AhoCorasick;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -25,7 +25,7 @@ const NAMED: usize = 20;
 /// What must not be found.
 pub struct Watch {
     digest: Digest,
-    words: Option<AhoCorasick>,
+    words: Option<words::Words>,
     identifiers: identifiers::Identifiers,
 }
 
@@ -52,7 +52,7 @@ impl Watch {
         let all = [&looked[..], ids].into_iter().chain(words.iter().map(String::as_bytes));
         let digest = Digest::of_parts(all);
         let words = (!words.is_empty())
-            .then(|| AhoCorasick::builder().ascii_case_insensitive(true).build(&words))
+            .then(|| words::Words::new(&words))
             .transpose()
             .map_err(|error| Error::new("mk::release::canary", "the canaries cannot be looked for").because(error))?;
         Ok(Self { digest, words, identifiers: identifiers::Identifiers::new(known) })
@@ -67,7 +67,7 @@ impl Watch {
     }
     /// True when the bytes hold a word or an identifier.
     pub fn finds(&self, bytes: &[u8]) -> bool {
-        self.words.as_ref().is_some_and(|words| words.is_match(bytes)) || self.identifiers.are_in(bytes)
+        self.words.as_ref().is_some_and(|words| words.are_in(bytes)) || self.identifiers.are_in(bytes)
     }
 }
 
