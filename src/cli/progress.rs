@@ -157,7 +157,9 @@ impl Reporter {
                     tracing::warn!("{dataset}: {stage}: {key}: {what} {how}{the_first}: {reason}{place}");
                 }
                 tracing::debug!("{dataset}: {stage}: {key} done in {}", measure::time(*wall_s));
-                self.ended(dataset, stage, Made::of(outcome), 0, rejected);
+                // A file that was not taken is no object.
+                let objects = outcome.rejections.iter().filter(|rejection| rejection.object_type != "file").count() as u64;
+                self.ended(dataset, stage, Made::of(outcome), 0, objects);
             }
             Event::UnitQuarantined { dataset, stage, key, error, .. } => {
                 tracing::warn!("{dataset}: {stage}: {key} is quarantined: {}{}", error.full_message(), place(error.place()));

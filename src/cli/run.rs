@@ -114,9 +114,6 @@ pub fn say_summary(summary: &Summary, ui: &Ui) -> Result<()> {
     ui.say(format!("time     {wall}, processor {cpu}, memory {:.0} MiB at most", summary.peak_rss_mb))
 }
 
-/// Losses that are told one by one at the end; the report has all.
-const MOST_LOST: usize = 5;
-
 /// Says why the exit code is not 0.
 pub fn say_exit(finished: &Finished) {
     let objects = finished.summary.objects.rejected;
@@ -129,14 +126,14 @@ pub fn say_exit(finished: &Finished) {
             tracing::warn!("the data are released, but not everybody was told as above; exit code {}", exit as u8);
         }
         Exit::Quarantined => {
-            for (dataset, rejection) in finished.lost.iter().take(MOST_LOST) {
+            for (dataset, rejection) in &finished.lost.first {
                 tracing::warn!("{dataset}: {}{}", rejection.reason, place(&rejection.place));
             }
-            if finished.lost.len() > MOST_LOST {
-                tracing::warn!("and {} more: the report has them", finished.lost.len() - MOST_LOST);
+            if finished.lost.number > finished.lost.first.len() {
+                tracing::warn!("and {} more: the report has them", finished.lost.number - finished.lost.first.len());
             }
             // A unit that is quarantined is a file that was not taken, and said to be one.
-            let files = finished.lost.iter().filter(|(_, rejection)| rejection.object_type == "file").count() as u64;
+            let files = finished.lost.files as u64;
             let kinds = [
                 (units, "unit", "quarantined"),
                 (objects, "object", "rejected"),

@@ -51,8 +51,40 @@ pub struct Finished {
     pub catalogues: Vec<catalogue::Report>,
     /// What other publishers did.
     pub outside: Vec<Outside>,
-    /// What did not get through, also what earlier nights said it of: dataset and reason.
-    pub lost: Vec<(String, Rejection)>,
+    /// What did not get through, also what earlier nights said it of.
+    pub lost: Lost,
+}
+
+/// Losses of a night that are told by name; the report has all.
+const TOLD: usize = 5;
+
+/// What did not get through.
+#[derive(Debug, Default)]
+pub struct Lost {
+    /// All of them.
+    pub number: usize,
+    /// Those that are files, of which nothing was taken.
+    pub files: usize,
+    /// The first of them: dataset and reason.
+    pub first: Vec<(String, Rejection)>,
+}
+
+impl Lost {
+    fn of(works: &[Work]) -> Self {
+        let mut lost = Self::default();
+        let all = works.iter().flat_map(|work| {
+            let rejections = work.failed.iter().chain(&work.tally.rejections);
+            rejections.map(|rejection| (&work.config.id, rejection))
+        });
+        for (dataset, rejection) in all {
+            lost.number += 1;
+            lost.files += usize::from(rejection.object_type == "file");
+            if lost.first.len() < TOLD {
+                lost.first.push((dataset.clone(), rejection.clone()));
+            }
+        }
+        lost
+    }
 }
 
 impl Night<'_> {
@@ -202,11 +234,7 @@ impl Night<'_> {
             }
         }
         atomic::remove_tree(&self.scratch)?;
-        let lost_of = |work: &Work| {
-            let all = work.failed.iter().chain(&work.tally.rejections).cloned();
-            all.map(|rejection| (work.config.id.clone(), rejection)).collect::<Vec<_>>()
-        };
-        let lost = self.works.iter().flat_map(lost_of).collect();
+        let lost = Lost::of(&self.works);
         Ok(Finished { summary, exit, new_release, records, catalogues, outside, lost })
     }
 

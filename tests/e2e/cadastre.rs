@@ -48,6 +48,38 @@ fn nights_of_changes_come_to_the_files_of_one_run_of_all_deliveries() {
     assert!(other.is_empty(), "other bytes than a run of everything: {other:?}");
 }
 
+/// Who sees only the console at seven in the morning knows which portion to ask for; when it comes, the files are those of whole chains.
+#[test]
+fn a_missing_portion_is_told_with_the_interval_that_is_expected() {
+    let folder = tempfile::tempdir().unwrap();
+    let (pipeline, work) = (folder.path().join("pipeline.toml"), folder.path().join("work"));
+    for night in 1..=4 {
+        write_demo(folder.path(), &["--only", "cadastre", "--night", &night.to_string()]);
+    }
+    let run = || Run::of(&["run".as_ref(), pipeline.as_os_str()]);
+    let mut portions: Vec<_> =
+        std::fs::read_dir(folder.path().join("in/alkis")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    portions.retain(|path| path.to_string_lossy().contains("_nba_"));
+    portions.sort();
+    let [_, missing, last] = &portions[..] else { panic!("{portions:?}") };
+    let later = std::fs::read(missing).unwrap();
+    std::fs::remove_file(missing).unwrap();
+    let told = run().expect(3).stderr;
+    let last = last.file_name().unwrap().to_string_lossy();
+    let expected = "expected is one that begins at 2026-03-03T04:00:00Z: a delivery between is missing";
+    assert!(told.lines().any(|line| line.contains(expected) && line.contains(&*last)), "{told}");
+    assert!(told.contains("not everything got through: 1 file not taken; exit code 3"), "{told}");
+    // The next night says so again, though it does nothing.
+    assert!(run().expect(3).stderr.contains(expected));
+
+    std::fs::write(missing, later).unwrap();
+    run().expect(0);
+    let late = files(&work);
+    std::fs::remove_dir_all(&work).unwrap();
+    run().expect(0);
+    assert!(late == files(&work), "a portion that came late left other files");
+}
+
 /// The rows of a GeoParquet file, but for how they are grouped.
 fn rows(path: &Path) -> RecordBatch {
     let reader = ParquetRecordBatchReaderBuilder::try_new(File::open(path).unwrap()).unwrap();
