@@ -298,4 +298,8 @@ impl Rejection {
             place: error.place().clone(),
         }
     }
+    /// True for a file of which nothing was taken.
+    pub fn is_of_file(&self) -> bool {
+        self.object_type == "file"
+    }
 }

@@ -148,17 +148,16 @@ impl Reporter {
             }
             Event::Planned { dataset, stage, reasons, reused, .. } => self.planned(dataset, stage, reasons, *reused),
             Event::UnitDone { dataset, stage, key, wall_s, outcome, .. } => {
-                let rejected = outcome.rejections.len() as u64;
-                if let Some(first) = outcome.rejections.first() {
-                    let are_files = outcome.rejections.iter().all(|rejection| rejection.object_type == "file");
-                    let (what, how) = if are_files { ("file", "not taken") } else { ("object", "rejected") };
-                    let the_first = if rejected > 1 { ", the first" } else { "" };
-                    let (what, reason, place) = (count(rejected, what), &first.reason, place(&first.place));
-                    tracing::warn!("{dataset}: {stage}: {key}: {what} {how}{the_first}: {reason}{place}");
+                let all = &outcome.rejections;
+                // A file that was not taken is no object.
+                let files = all.iter().filter(|rejection| rejection.is_of_file()).count() as u64;
+                let objects = all.len() as u64 - files;
+                if let Some(first) = all.first() {
+                    let the_first = if all.len() > 1 { ", the first" } else { "" };
+                    let (lost, reason, place) = (losses(0, objects, files), &first.reason, place(&first.place));
+                    tracing::warn!("{dataset}: {stage}: {key}: {lost}{the_first}: {reason}{place}");
                 }
                 tracing::debug!("{dataset}: {stage}: {key} done in {}", measure::time(*wall_s));
-                // A file that was not taken is no object.
-                let objects = outcome.rejections.iter().filter(|rejection| rejection.object_type != "file").count() as u64;
                 self.ended(dataset, stage, Made::of(outcome), 0, objects);
             }
             Event::UnitQuarantined { dataset, stage, key, error, .. } => {
@@ -258,6 +257,13 @@ fn as_json(event: &Event<'_>) -> (&'static str, Value) {
         Event::Released { id, new } => ("INFO", json!({ "event": "released", "release": id, "new": new })),
         Event::Note(text) => ("INFO", json!({ "event": "note", "message": text })),
     }
+}
+
+/// What was lost, as far as something was: `1 unit quarantined, 3 objects rejected, 1 file not taken`.
+pub fn losses(units: u64, objects: u64, files: u64) -> String {
+    let kinds = [(units, "unit", "quarantined"), (objects, "object", "rejected"), (files, "file", "not taken")];
+    let lost = kinds.into_iter().filter(|(number, ..)| *number > 0);
+    lost.map(|(number, what, how)| format!("{} {how}", count(number, what))).collect::<Vec<_>>().join(", ")
 }
 
 /// Where something is, after what it is.

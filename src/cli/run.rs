@@ -1,7 +1,7 @@
 //! `messkette run`: a night.
 
 use super::measure;
-use super::progress::{Reporter, place};
+use super::progress::{Reporter, losses, place};
 use super::settings::{PipelineArg, Settings, limit_threads, stop_on_signals};
 use super::ui::{Ui, count, print};
 use crate::error::{Exit, Result};
@@ -132,19 +132,8 @@ pub fn say_exit(finished: &Finished) {
             if finished.lost.number > finished.lost.first.len() {
                 tracing::warn!("and {} more: the report has them", finished.lost.number - finished.lost.first.len());
             }
-            // A unit that is quarantined is a file that was not taken, and said to be one.
-            let files = finished.lost.files as u64;
-            let kinds = [
-                (units, "unit", "quarantined"),
-                (objects, "object", "rejected"),
-                (files.saturating_sub(units), "file", "not taken"),
-            ];
-            let told: Vec<String> = kinds
-                .iter()
-                .filter(|(number, ..)| *number > 0)
-                .map(|(number, what, how)| format!("{} {how}", count(*number, what)))
-                .collect();
-            let told = if told.is_empty() { "as told above".to_owned() } else { told.join(", ") };
+            let told = losses(units, objects, finished.lost.files);
+            let told = if told.is_empty() { "as told above".to_owned() } else { told };
             tracing::warn!("not everything got through: {told}; exit code 3");
         }
         exit => tracing::error!("nothing was newly published; exit code {}", exit as u8),

@@ -63,8 +63,8 @@ const TOLD: usize = 5;
 pub struct Lost {
     /// All of them.
     pub number: usize,
-    /// Those that are files, of which nothing was taken.
-    pub files: usize,
+    /// Files of which nothing was taken, beside those of quarantined units.
+    pub files: u64,
     /// The first of them: dataset and reason.
     pub first: Vec<(String, Rejection)>,
 }
@@ -72,16 +72,15 @@ pub struct Lost {
 impl Lost {
     fn of(works: &[Work]) -> Self {
         let mut lost = Self::default();
-        let all = works.iter().flat_map(|work| {
-            let rejections = work.failed.iter().chain(&work.tally.rejections);
-            rejections.map(|rejection| (&work.config.id, rejection))
-        });
-        for (dataset, rejection) in all {
-            lost.number += 1;
-            lost.files += usize::from(rejection.object_type == "file");
-            if lost.first.len() < TOLD {
-                lost.first.push((dataset.clone(), rejection.clone()));
-            }
+        for work in works {
+            let tally = &work.tally;
+            let rejections = || work.failed.iter().chain(&tally.rejections);
+            lost.number += rejections().count();
+            // A quarantined unit is among them as a file.
+            lost.files +=
+                (rejections().filter(|rejection| rejection.is_of_file()).count() as u64).saturating_sub(tally.quarantined);
+            let told = rejections().take(TOLD - lost.first.len());
+            lost.first.extend(told.map(|rejection| (work.config.id.clone(), rejection.clone())));
         }
         lost
     }
