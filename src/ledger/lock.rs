@@ -25,13 +25,15 @@ const ASKED_FOR_THE_HOLDER: u32 = 20;
 const BETWEEN_QUESTIONS: Duration = Duration::from_millis(50);
 
 impl Holder {
-    /// Who the file of a held lock names; none while that is nobody, or one of this machine that is gone: it held the lock before.
+    /// Who the file of a held lock names.
     fn noted(file: &mut File) -> Option<Self> {
         let mut text = String::new();
         file.rewind().and_then(|()| file.take(4096).read_to_string(&mut text)).ok()?;
-        let holder: Self = serde_json::from_str(&text).ok()?;
-        let is_gone = holder.host == host() && !Path::new("/proc").join(holder.pid.to_string()).exists();
-        (!is_gone).then_some(holder)
+        serde_json::from_str(&text).ok()
+    }
+    /// False for a process of this machine that is gone: it held the lock before. Of another container, that cannot be told.
+    fn seems_alive(&self) -> bool {
+        self.host != host() || Path::new("/proc").join(self.pid.to_string()).exists()
     }
 }
 
@@ -66,7 +68,7 @@ impl Lock {
             }
             asked += 1;
             let holder = Holder::noted(&mut file);
-            if holder.is_none() && asked < ASKED_FOR_THE_HOLDER {
+            if !holder.as_ref().is_some_and(Holder::seems_alive) && asked < ASKED_FOR_THE_HOLDER {
                 std::thread::sleep(BETWEEN_QUESTIONS);
                 continue;
             }
