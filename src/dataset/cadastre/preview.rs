@@ -27,15 +27,15 @@ pub fn content(tables: &BTreeMap<&str, &Table<'_>>) -> Digest {
 /// # Errors
 /// When the rows of a table or a geometry cannot be read.
 pub fn png(tables: &BTreeMap<&str, &Table<'_>>) -> Result<Option<Vec<u8>>> {
-    let batches = |name: &str| tables.get(name).map(|spool| spool.batches()).into_iter().flatten().flatten();
+    let drawn = || DRAWN.into_iter().filter_map(|name| Some((name, tables.get(name)?)));
     let mut bbox = Bbox::EMPTY;
-    for table in DRAWN.iter().filter_map(|name| tables.get(name)) {
+    for (_, table) in drawn() {
         bbox = bbox.union(table.extent()?);
     }
     let Some(frame) = Frame::around(bbox) else { return Ok(None) };
     let mut canvas = frame.canvas();
-    for name in DRAWN {
-        for batch in batches(name) {
+    for (name, table) in drawn() {
+        for batch in table.batches()? {
             for (kind, rings) in polygons(&batch?)? {
                 match name {
                     "nutzung" => canvas.fill(&frame.place(&rings), colour(kind.as_deref().unwrap_or_default())),
