@@ -10,9 +10,10 @@
 
 use crate::crs::{Bbox, Crs, name_and_wkt};
 use crate::error::{Error, Place, Result};
+use crate::format::cells::{Cell, Cells};
 use crate::format::wkb;
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Date32Type, Float64Type, Int32Type, Int64Type, SchemaRef};
+use arrow::datatypes::{DataType, SchemaRef};
 use flatbuffers::{FlatBufferBuilder, WIPOffset};
 use flatgeobuf::{
     Column, ColumnArgs, ColumnType, Crs as FgbCrs, CrsArgs, Feature, FeatureArgs, Geometry, GeometryArgs, GeometryType, Header,
@@ -118,10 +119,13 @@ impl<'o> Writer<'o> {
     fn rows(&mut self, batch: &RecordBatch) -> Result<()> {
         let shapes = batch.column(self.geometry);
         let shapes = shapes.as_binary_opt::<i32>().ok_or_else(|| failed("the geometry is no column of bytes"))?;
+        let columns = batch.columns().iter().enumerate().filter(|(index, _)| *index != self.geometry);
+        let columns: Vec<Cells<'_>> =
+            columns.map(|(_, column)| Cells::of(column).ok_or_else(|| untold(column.data_type()))).collect::<Result<_>>()?;
         for row in (0..batch.num_rows()).filter(|row| shapes.is_valid(*row)) {
             let bbox = wkb::summary(shapes.value(row))?.bbox;
             self.extent = self.extent.union(bbox);
-            let feature = self.encoder.feature(batch, row, self.geometry, &wkb::decode(shapes.value(row))?, self.kind)?;
+            let feature = self.encoder.feature(&columns, row, &wkb::decode(shapes.value(row))?, self.kind)?;
             self.features.write_all(feature).map_err(failed)?;
             let node = self.tree.add(bbox, feature.len() as u64);
             self.leaves.write_all(&node.bytes()).map_err(failed)?;
@@ -241,7 +245,7 @@ fn header(
             DataType::Int64 => ColumnType::Long,
             DataType::Boolean => ColumnType::Bool,
             DataType::Date32 => ColumnType::DateTime,
-            other => return Err(failed(format!("a column of type {other} has no counterpart"))),
+            other => return Err(untold(other)),
         };
         let name = Some(builder.create_string(field.name()));
         columns.push(Column::create(&mut builder, &ColumnArgs { name, type_, ..ColumnArgs::default() }));
@@ -283,22 +287,14 @@ struct Encoder {
 }
 
 impl Encoder {
-    fn feature(
-        &mut self,
-        batch: &RecordBatch,
-        row: usize,
-        geometry: usize,
-        shape: &geo::Geometry<f64>,
-        kind: GeometryType,
-    ) -> Result<&[u8]> {
+    fn feature(&mut self, columns: &[Cells<'_>], row: usize, shape: &geo::Geometry<f64>, kind: GeometryType) -> Result<&[u8]> {
         self.builder.reset();
         let shape = self.shape(shape, kind)?;
         self.properties.clear();
-        let columns = batch.columns().iter().enumerate().filter(|(index, _)| *index != geometry);
-        for (number, (_, column)) in (0_u16..).zip(columns) {
-            if column.is_valid(row) {
+        for (number, column) in (0_u16..).zip(columns) {
+            if let Some(cell) = column.at(row) {
                 self.properties.extend_from_slice(&number.to_le_bytes());
-                property(&mut self.properties, column.as_ref(), row);
+                property(&mut self.properties, cell);
             }
         }
         let properties = Some(self.builder.create_vector(&self.properties));
@@ -379,23 +375,22 @@ fn rings(polygon: &Polygon<f64>) -> Vec<&LineString<f64>> {
 }
 
 /// A value as the properties of a feature hold it, after the number of its column.
-fn property(out: &mut Vec<u8>, column: &dyn Array, row: usize) {
-    match column.data_type() {
-        DataType::Float64 => out.extend_from_slice(&column.as_primitive::<Float64Type>().value(row).to_le_bytes()),
-        DataType::Int32 => out.extend_from_slice(&column.as_primitive::<Int32Type>().value(row).to_le_bytes()),
-        DataType::Int64 => out.extend_from_slice(&column.as_primitive::<Int64Type>().value(row).to_le_bytes()),
-        DataType::Boolean => out.push(u8::from(column.as_boolean().value(row))),
-        DataType::Date32 => {
-            let day = column.as_primitive::<Date32Type>().value_as_date(row);
-            text(out, &day.map(|day| day.to_string()).unwrap_or_default());
-        }
-        _ => text(out, column.as_string::<i32>().value(row)),
+fn property(out: &mut Vec<u8>, cell: Cell<'_>) {
+    match cell {
+        Cell::Text(value) => text(out, value.as_bytes()),
+        Cell::Long(number) => out.extend_from_slice(&number.to_le_bytes()),
+        Cell::Int(number) => out.extend_from_slice(&number.to_le_bytes()),
+        Cell::Real(number) => out.extend_from_slice(&number.to_le_bytes()),
+        Cell::Truth(truth) => out.push(u8::from(truth)),
+        Cell::Day(day) => text(out, day.to_string().as_bytes()),
+        Cell::Bytes(bytes) => text(out, bytes),
     }
 }
 
-fn text(out: &mut Vec<u8>, text: &str) {
+/// Text, or bytes, after their number.
+fn text(out: &mut Vec<u8>, text: &[u8]) {
     out.extend_from_slice(&(text.len() as u32).to_le_bytes());
-    out.extend_from_slice(text.as_bytes());
+    out.extend_from_slice(text);
 }
 
 /// The number of rows that have a geometry, of some rows of a table.
@@ -405,6 +400,10 @@ fn text(out: &mut Vec<u8>, text: &str) {
 pub fn located(batch: &RecordBatch, geometry: &str) -> Result<u64> {
     let column = batch.column_by_name(geometry).ok_or_else(|| failed(format!("there is no column {geometry}")))?;
     Ok((column.len() - column.null_count()) as u64)
+}
+
+fn untold(column: &DataType) -> Error {
+    failed(format!("a column of type {column} has no counterpart"))
 }
 
 fn failed(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {

@@ -2,10 +2,10 @@
 
 use crate::crs::{Crs, Operation};
 use crate::error::{Error, Result};
+use crate::format::cells::{Cell, Cells};
 use crate::format::wkb;
 use crate::vector::clip::double_area;
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Date32Type, Float64Type, Int32Type, Int64Type};
+use arrow::array::RecordBatch;
 use geo::{Geometry, Polygon};
 use serde_json::{Map, Value, json};
 use std::io::Write;
@@ -34,14 +34,15 @@ impl<W: Write> Writer<W> {
     /// When a geometry is no WKB or cannot be transformed, or the output fails.
     pub fn write(&mut self, rows: &RecordBatch) -> Result<()> {
         let schema = rows.schema();
+        let columns: Vec<Option<Cells<'_>>> = rows.columns().iter().map(Cells::of).collect();
         for row in 0..rows.num_rows() {
             let (mut properties, mut geometry) = (Map::new(), Value::Null);
-            for (field, column) in schema.fields().iter().zip(rows.columns()) {
+            for (field, column) in schema.fields().iter().zip(&columns) {
+                let cell = column.and_then(|column| column.at(row));
                 if *field.name() != self.geometry {
-                    properties.insert(field.name().clone(), value(column, row));
-                } else if column.is_valid(row) {
-                    let decoded = wkb::decode(column.as_binary::<i32>().value(row))?;
-                    geometry = shape(&decoded, &|line| self.positions(line), false)?;
+                    properties.insert(field.name().clone(), value(cell));
+                } else if let Some(Cell::Bytes(bytes)) = cell {
+                    geometry = shape(&wkb::decode(bytes)?, &|line| self.positions(line), false)?;
                 }
             }
             let feature = json!({ "type": "Feature", "geometry": geometry, "properties": properties });
@@ -116,21 +117,16 @@ pub fn shape(geometry: &Geometry<f64>, place: &Place<'_>, swapped: bool) -> Resu
 /// Gives the positions of a line, easting or longitude first.
 pub type Place<'p> = dyn Fn(&[geo::Coord<f64>]) -> Result<Vec<[f64; 2]>> + 'p;
 
-/// The value of a column as JSON.
-fn value(column: &ArrayRef, row: usize) -> Value {
-    if column.is_null(row) {
-        return Value::Null;
-    }
-    match column.data_type() {
-        DataType::Utf8 => column.as_string::<i32>().value(row).into(),
-        DataType::Int64 => column.as_primitive::<Int64Type>().value(row).into(),
-        DataType::Int32 => column.as_primitive::<Int32Type>().value(row).into(),
-        DataType::Float64 => column.as_primitive::<Float64Type>().value(row).into(),
-        DataType::Boolean => column.as_boolean().value(row).into(),
-        DataType::Date32 => {
-            column.as_primitive::<Date32Type>().value_as_date(row).map_or(Value::Null, |date| date.to_string().into())
-        }
-        _ => Value::Null,
+/// A value as JSON.
+fn value(cell: Option<Cell<'_>>) -> Value {
+    match cell {
+        Some(Cell::Text(text)) => text.into(),
+        Some(Cell::Long(number)) => number.into(),
+        Some(Cell::Int(number)) => number.into(),
+        Some(Cell::Real(number)) => number.into(),
+        Some(Cell::Truth(truth)) => truth.into(),
+        Some(Cell::Day(day)) => day.to_string().into(),
+        Some(Cell::Bytes(_)) | None => Value::Null,
     }
 }
 
@@ -141,7 +137,7 @@ fn failed(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use arrow::array::{BinaryArray, Date32Array, StringArray};
+    use arrow::array::{ArrayRef, BinaryArray, Date32Array, StringArray};
     use gdal::vector::LayerAccess;
     use geo::polygon;
     use std::sync::Arc;

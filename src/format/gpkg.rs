@@ -11,11 +11,12 @@ pub use tiles::TileLayer;
 
 use crate::crs::{Bbox, Crs, name_and_wkt};
 use crate::error::{Error, Place, Result};
+use crate::format::cells::{Cell, Cells};
 use crate::format::rtree::{Packer, Row};
 use crate::format::sqlite_tree::{Pages, Record, Tree};
 use crate::format::wkb;
-use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Date32Type, Float64Type, Int32Type, Int64Type, SchemaRef};
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, SchemaRef};
 use rusqlite::{Connection, params};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -335,25 +336,28 @@ impl Rows {
         let Self { pages, record, path, layers } = self;
         let failed = |error| failed(path, error);
         let Some(layer) = layers.get_mut(layer) else { return Err(failed(std::io::Error::other("there is no such layer"))) };
+        let columns = batch.columns().iter().map(|column| {
+            let untold = || std::io::Error::other(format!("no column type for {}", column.data_type()));
+            Cells::of(column).ok_or_else(untold).map_err(failed)
+        });
+        let columns = columns.collect::<Result<Vec<_>>>()?;
         for row in 0..batch.num_rows() {
             layer.key += 1;
             let mut found = Bbox::EMPTY;
             record.clear();
             // The key of the row stands for the first column.
             record.null();
-            for (position, column) in batch.columns().iter().enumerate() {
-                if column.is_null(row) {
-                    record.null();
-                } else if Some(position) == layer.geometry {
-                    let wkb = column.as_binary::<i32>().value(row);
-                    found = wkb::summary(wkb)?.bbox;
-                    let (head, length) = geometry_head(layer.srs, found);
-                    record.blob(&[&head[..length], wkb]);
-                } else {
-                    put(record, column.as_ref(), row);
+            for (position, column) in columns.iter().enumerate() {
+                match column.at(row) {
+                    Some(Cell::Bytes(wkb)) if Some(position) == layer.geometry => {
+                        found = wkb::summary(wkb)?.bbox;
+                        let (head, length) = geometry_head(layer.srs, found);
+                        record.blob(&[&head[..length], wkb]);
+                    }
+                    cell => put(record, cell),
                 }
             }
-            layer.table.push(pages, layer.key, record.bytes()).map_err(failed)?;
+            layer.table.push(pages, layer.key, record).map_err(failed)?;
             if let (Some(index), false) = (&mut layer.index, found.is_empty()) {
                 layer.extent = layer.extent.union(found);
                 let write = |row| write_index(pages, index, record, row);
@@ -393,18 +397,18 @@ fn write_index(pages: &mut Pages, index: &mut [Tree; 3], record: &mut Record, ro
             record.clear();
             record.null();
             record.blob(&[&bytes]);
-            index[0].push(pages, number, record.bytes())
+            index[0].push(pages, number, record)
         }
         Row::Leaf(id, leaf) => index[1].push(pages, id, pair(record, leaf)),
     }
 }
 
 /// A row of a key and a number.
-fn pair(record: &mut Record, number: i64) -> &[u8] {
+fn pair(record: &mut Record, number: i64) -> &Record {
     record.clear();
     record.null();
     record.integer(number);
-    record.bytes()
+    record
 }
 
 /// What stands before the WKB of a geometry (clause 2.1.3): magic, version, flags, CRS, envelope; and how many bytes it takes.
@@ -436,19 +440,17 @@ fn column_type(data_type: &DataType) -> Option<&'static str> {
     })
 }
 
-/// One value of a column, of a type that [`column_type`] knows.
-fn put(record: &mut Record, column: &dyn Array, row: usize) {
-    match column.data_type() {
-        DataType::Utf8 => record.text(column.as_string::<i32>().value(row)),
-        DataType::Int64 => record.integer(column.as_primitive::<Int64Type>().value(row)),
-        DataType::Int32 => record.integer(column.as_primitive::<Int32Type>().value(row).into()),
-        DataType::Float64 => record.real(column.as_primitive::<Float64Type>().value(row)),
-        DataType::Boolean => record.integer(column.as_boolean().value(row).into()),
-        DataType::Date32 => match column.as_primitive::<Date32Type>().value_as_date(row) {
-            Some(date) => record.text(&date.to_string()),
-            None => record.null(),
-        },
-        _ => record.blob(&[column.as_binary::<i32>().value(row)]),
+/// One value of a row.
+fn put(record: &mut Record, cell: Option<Cell<'_>>) {
+    match cell {
+        Some(Cell::Text(text)) => record.text(text),
+        Some(Cell::Long(number)) => record.integer(number),
+        Some(Cell::Int(number)) => record.integer(number.into()),
+        Some(Cell::Real(number)) => record.real(number),
+        Some(Cell::Truth(truth)) => record.integer(truth.into()),
+        Some(Cell::Day(day)) => record.text(&day.to_string()),
+        Some(Cell::Bytes(bytes)) => record.blob(&[bytes]),
+        None => record.null(),
     }
 }
 

@@ -56,6 +56,9 @@ impl Packer {
     /// # Errors
     /// Those of `write`.
     pub fn push<E>(&mut self, id: i64, bbox: Bbox, write: impl FnMut(Row) -> Result<(), E>) -> Result<(), E> {
+        if self.run.capacity() == 0 {
+            self.run.reserve_exact(RUN);
+        }
         self.run.push((id, bbox));
         if self.run.len() >= RUN { self.flush(write) } else { Ok(()) }
     }

@@ -99,25 +99,32 @@ impl Tree {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn push(&mut self, pages: &mut Pages, key: i64, record: &[u8]) -> io::Result<()> {
-        let local = if record.len() <= MAX_LOCAL {
-            record.len()
-        } else {
-            let rest = MIN_LOCAL + (record.len() - MIN_LOCAL) % (PAGE - 4);
-            if rest <= MAX_LOCAL { rest } else { MIN_LOCAL }
-        };
+    pub fn push(&mut self, pages: &mut Pages, key: i64, record: &Record) -> io::Result<()> {
+        let (types, size) = record.head();
         let mut head = [0; 18];
-        let mut length = varint(&mut head, record.len() as u64);
+        let mut length = varint(&mut head, size as u64);
         length += varint(&mut head[length..], key.cast_unsigned());
-        let more = if local < record.len() { 4 } else { 0 };
-        if !self.leaf.has_room(length + local + more) {
+        let is_long = size > MAX_LOCAL;
+        let local = if is_long {
+            let rest = MIN_LOCAL + (size - MIN_LOCAL) % (PAGE - 4);
+            if rest <= MAX_LOCAL { rest } else { MIN_LOCAL }
+        } else {
+            size
+        };
+        if !self.leaf.has_room(length + local + if is_long { 4 } else { 0 }) {
             let page = pages.append(&self.leaf.bytes[..])?;
             self.done.push((page, self.last));
-            self.leaf = Node::new(LEAF);
+            self.leaf.clear();
         }
-        let overflow = if more > 0 { Some(append_overflow(pages, &record[local..])?) } else { None };
-        let overflow = overflow.map(u32::to_be_bytes);
-        self.leaf.add(&[&head[..length], &record[..local], overflow.as_ref().map_or(&[], |number| &number[..])]);
+        let parts = [types.bytes(), &record.types, &record.values];
+        if is_long {
+            let whole = parts.concat();
+            let overflow = append_overflow(pages, &whole[local..])?;
+            self.leaf.add(&[&head[..length], &whole[..local], &overflow.to_be_bytes()]);
+        } else {
+            let [types_length, types, values] = parts;
+            self.leaf.add(&[&head[..length], types_length, types, values]);
+        }
         self.last = key;
         Ok(())
     }
@@ -197,6 +204,13 @@ impl Node {
         node
     }
 
+    /// Forgets all cells; no byte of them is left.
+    fn clear(&mut self) {
+        self.bytes[1..].fill(0);
+        (self.count, self.content) = (0, PAGE);
+        self.note();
+    }
+
     /// Whether a cell and its pointer fit.
     fn has_room(&self, length: usize) -> bool {
         self.head + 2 * (self.count + 1) + length <= self.content
@@ -227,7 +241,6 @@ impl Node {
 pub struct Record {
     types: Vec<u8>,
     values: Vec<u8>,
-    bytes: Vec<u8>,
 }
 
 impl Record {
@@ -282,17 +295,30 @@ impl Record {
         let length = varint(&mut bytes, kind + 2 * (self.values.len() - before) as u64);
         self.types.extend_from_slice(&bytes[..length]);
     }
-    /// The record.
-    pub fn bytes(&mut self) -> &[u8] {
-        self.bytes.clear();
+    /// What stands before types and values, and the bytes of all.
+    fn head(&self) -> (Varint, usize) {
         // The length of the head counts itself.
-        let mut head = [0; 9];
-        let mut length = varint(&mut head, self.types.len() as u64 + 1);
-        length = varint(&mut head, (self.types.len() + length) as u64);
-        self.bytes.extend_from_slice(&head[..length]);
-        self.bytes.extend_from_slice(&self.types);
-        self.bytes.extend_from_slice(&self.values);
-        &self.bytes
+        let least = Varint::of(self.types.len() as u64 + 1);
+        let head = Varint::of((self.types.len() + least.length) as u64);
+        let size = head.length + self.types.len() + self.values.len();
+        (head, size)
+    }
+}
+
+/// A number as it is written.
+struct Varint {
+    bytes: [u8; 9],
+    length: usize,
+}
+
+impl Varint {
+    fn of(value: u64) -> Self {
+        let mut bytes = [0; 9];
+        let length = varint(&mut bytes, value);
+        Self { bytes, length }
+    }
+    fn bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
     }
 }
 
@@ -342,7 +368,7 @@ mod tests {
             record.real(*real);
             record.text(text);
             record.blob(&[&bytes[..bytes.len() / 2], &bytes[bytes.len() / 2..]]);
-            tree.push(&mut pages, *key, record.bytes()).unwrap();
+            tree.push(&mut pages, *key, &record).unwrap();
         }
         tree.finish(&mut pages).unwrap();
         pages.finish().unwrap();
@@ -388,7 +414,7 @@ mod tests {
                 record.clear();
                 record.null();
                 record.blob(&[&bytes(key)]);
-                tree.push(&mut pages, key, record.bytes()).unwrap();
+                tree.push(&mut pages, key, &record).unwrap();
             }
             tree.finish(&mut pages).unwrap();
             assert!(pages.count > LOCK_PAGE);

@@ -147,8 +147,7 @@ fn read_parts<T>(
 }
 
 fn read_coords(cursor: &mut Cursor<'_>, header: Header) -> Result<LineString<f64>> {
-    let count = cursor.count(header, header.dimensions * 8)?;
-    (0..count).map(|_| cursor.coord(header)).collect::<Result<Vec<_>>>().map(LineString::new)
+    Ok(LineString::new(cursor.coords(header)?.map(|(at, _)| at).collect()))
 }
 
 fn read_polygon(cursor: &mut Cursor<'_>, header: Header) -> Result<Polygon<f64>> {
@@ -229,6 +228,14 @@ impl Summary {
         };
         if self.has_z { format!("{name} Z") } else { name.to_owned() }
     }
+    fn add(&mut self, at: Coord<f64>, z: Option<f64>) {
+        if at.x.is_finite() && at.y.is_finite() {
+            self.bbox.grow([at.x, at.y]);
+        }
+        if let Some(z) = z {
+            self.z = [self.z[0].min(z), self.z[1].max(z)];
+        }
+    }
 }
 
 /// Type and extent.
@@ -250,30 +257,18 @@ pub fn summary(bytes: &[u8]) -> Result<Summary> {
 
 fn visit(cursor: &mut Cursor<'_>, depth: u32, summary: &mut Summary) -> Result<Header> {
     let header = cursor.header(depth)?;
-    let coord = |cursor: &mut Cursor<'_>, summary: &mut Summary| -> Result<Coord<f64>> {
-        let (at, z) = cursor.coord_z(header)?;
-        if at.x.is_finite() && at.y.is_finite() {
-            summary.bbox.grow([at.x, at.y]);
-        }
-        if let Some(z) = z {
-            summary.z = [summary.z[0].min(z), summary.z[1].max(z)];
-        }
-        Ok(at)
-    };
     match header.kind {
         1 => {
-            coord(cursor, summary)?;
+            let (at, z) = cursor.coord_z(header)?;
+            summary.add(at, z);
         }
-        2 => {
-            for _ in 0..cursor.count(header, header.dimensions * 8)? {
-                coord(cursor, summary)?;
-            }
-        }
+        2 => cursor.coords(header)?.for_each(|(at, z)| summary.add(at, z)),
         3 => {
             for _ in 0..cursor.count(header, 4)? {
                 let (mut first, mut last) = (None, None);
-                for _ in 0..cursor.count(header, header.dimensions * 8)? {
-                    last = Some(coord(cursor, summary)?);
+                for (at, z) in cursor.coords(header)? {
+                    summary.add(at, z);
+                    last = Some(at);
                     first = first.or(last);
                 }
                 summary.open_ring |= first != last;
@@ -316,10 +311,6 @@ impl Cursor<'_> {
         let bytes = self.take::<4>()?;
         Ok(if little { u32::from_le_bytes(bytes) } else { u32::from_be_bytes(bytes) })
     }
-    fn real(&mut self, little: bool) -> Result<f64> {
-        let bytes = self.take::<8>()?;
-        Ok(if little { f64::from_le_bytes(bytes) } else { f64::from_be_bytes(bytes) })
-    }
     fn header(&mut self, depth: u32) -> Result<Header> {
         if depth > MAX_DEPTH {
             return Err(broken("the geometry is nested too deeply"));
@@ -353,15 +344,26 @@ impl Cursor<'_> {
         Ok(self.coord_z(header)?.0)
     }
     fn coord_z(&mut self, header: Header) -> Result<(Coord<f64>, Option<f64>)> {
-        let at = Coord { x: self.real(header.little)?, y: self.real(header.little)? };
-        let mut z = None;
-        for further in 2..header.dimensions {
-            let value = self.real(header.little)?;
-            if header.has_z && further == 2 {
-                z = Some(value);
-            }
-        }
-        Ok((at, z))
+        self.positions(header, 1)?.next().ok_or_else(|| broken("the geometry ends early"))
+    }
+    /// A count, and so many positions.
+    fn coords(&mut self, header: Header) -> Result<impl ExactSizeIterator<Item = (Coord<f64>, Option<f64>)>> {
+        let count = self.count(header, header.dimensions * 8)?;
+        self.positions(header, count)
+    }
+    /// Most of what a geometry is, so their bytes are taken at once.
+    fn positions(&mut self, header: Header, count: usize) -> Result<impl ExactSizeIterator<Item = (Coord<f64>, Option<f64>)>> {
+        let size = header.dimensions * 8;
+        let bytes = self.bytes.get(self.at..).and_then(|rest| rest.get(..count * size));
+        let bytes = bytes.ok_or_else(|| broken("the geometry ends early"))?;
+        self.at += bytes.len();
+        Ok(bytes.chunks_exact(size).map(move |position| {
+            let real = |index: usize| {
+                let bytes = position[index * 8..].first_chunk().copied().unwrap_or_default();
+                if header.little { f64::from_le_bytes(bytes) } else { f64::from_be_bytes(bytes) }
+            };
+            (Coord { x: real(0), y: real(1) }, header.has_z.then(|| real(2)))
+        }))
     }
 }
 
