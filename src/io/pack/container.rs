@@ -8,7 +8,7 @@ use ahash::RandomState;
 use flate2::Crc;
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{Error, Result};
+use std::io::{Error, ErrorKind, Result};
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 
@@ -38,6 +38,15 @@ struct Place {
     begin: u64,
     size: u64,
     sum: u32,
+}
+
+impl Place {
+    /// Whether the bytes are those that were written.
+    fn check(&self, bytes: &[u8]) -> Result<()> {
+        let mut sum = Crc::new();
+        sum.update(bytes);
+        if sum.sum() == self.sum { Ok(()) } else { Err(Error::other("the bytes of an entry are not those that were written")) }
+    }
 }
 
 fn is_large(size: u64) -> bool {
@@ -284,8 +293,9 @@ impl Reader {
 
     /// The bytes of an entry.
     pub fn read(&self, name: &str) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
-        self.read_into(name, &mut bytes, 0)?;
+        let (place, data) = self.place(name)?;
+        let bytes = read(&self.file, data, usize::try_from(place.size).map_err(Error::other)?)?;
+        place.check(&bytes)?;
         Ok(bytes)
     }
 
@@ -298,9 +308,8 @@ impl Reader {
         }
         let bytes = &mut buffer[at..at + size];
         self.file.read_exact_at(bytes, data)?;
-        let mut sum = Crc::new();
-        sum.update(bytes);
-        if sum.sum() == place.sum { Ok(size) } else { Err(Error::other("the bytes of an entry are not those that were written")) }
+        place.check(bytes)?;
+        Ok(size)
     }
 
     /// Where an entry lies, and where its bytes begin.
@@ -344,9 +353,19 @@ fn line(bytes: &[u8]) -> Result<(String, Place, &[u8])> {
     Ok((name, Place { begin, size, sum: word(bytes, 16)? }, rest))
 }
 
+/// So many bytes from a place on, into memory that nothing is written to before.
 fn read(file: &File, at: u64, count: usize) -> Result<Vec<u8>> {
-    let mut bytes = vec![0; count];
-    file.read_exact_at(&mut bytes, at)?;
+    let mut bytes = Vec::with_capacity(count);
+    while bytes.len() < count {
+        let from = at + bytes.len() as u64;
+        match rustix::io::pread(file, rustix::buffer::spare_capacity(&mut bytes), from) {
+            Ok(0) => return Err(ErrorKind::UnexpectedEof.into()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    // The memory may be larger than was asked for, and then more was read.
+    bytes.truncate(count);
     Ok(bytes)
 }
 

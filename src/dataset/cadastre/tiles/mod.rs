@@ -143,7 +143,7 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
     let (kept, wanted) = made.kept(context.previous.filter(|_| known.is_some()));
     let known = known.unwrap_or_default();
     let drawing = Drawing::new(LAYERS.iter().map(|layer| layer.name).collect());
-    let mut canvas = Canvas { drawing, operation, pyramid, wanted, sketches: Sketches::new(how.as_bytes()) };
+    let mut canvas = Canvas { drawing, operation, pyramid, wanted, sketches: Sketches::new(how.as_bytes(), earlier.as_ref()) };
     let (mut reader, mut waiting) = (RowReader::default(), Vec::new());
     for (rows, indices) in parts {
         check(context.cancel)?;

@@ -23,9 +23,12 @@ pub struct Sketches {
 }
 
 impl Sketches {
-    /// None yet; `how` is what they depend on beside the things.
-    pub fn new(how: &[u8]) -> Self {
-        Self { bytes: Digest::of(how).as_bytes().to_vec() }
+    /// None yet; `how` is what they depend on beside the things. There is room for those of the last result, and for some that are new.
+    pub fn new(how: &[u8], earlier: Option<&Self>) -> Self {
+        let known = earlier.map_or(0, |earlier| earlier.bytes.len());
+        let mut bytes = Vec::with_capacity(known + known / 16 + Digest::of(how).as_bytes().len());
+        bytes.extend_from_slice(Digest::of(how).as_bytes());
+        Self { bytes }
     }
 
     /// Those of the unit's last result; none when it drew in another way, or cannot be read.
@@ -183,7 +186,7 @@ mod tests {
             prop_assert!(decode(&bytes, root, |_| false).unwrap().1.is_empty());
             prop_assert!(cut > bytes.len() || !zooms.is_empty() || decode(&bytes[..bytes.len() - cut], root, |_| true).is_err());
 
-            let mut sketches = Sketches::new(b"how");
+            let mut sketches = Sketches::new(b"how", None);
             sketches.add(&[7; 16], &bytes);
             sketches.add(&[8; 16], &[]);
             let folder = tempfile::tempdir().unwrap();
