@@ -11,13 +11,15 @@ use crate::error::Result;
 use crate::format::flatgeobuf;
 use crate::format::geoparquet;
 use crate::format::gpkg::{Geopackage, Layer, Rows};
-use crate::io::atomic;
+use crate::io::{Digest, atomic};
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// Columns of identifiers.
 const UNIQUE: [&str; 2] = ["oid", "idflurst"];
+/// Folder of the index of addresses.
+const SEARCH: &str = "suche";
 /// Name of the GeoPackage.
 const GPKG: &str = "cadastre.gpkg";
 
@@ -174,7 +176,16 @@ fn write_parquet(spec: &Spec, spool: &Table<'_>, crs: Option<Crs>, context: &Ass
 
 /// True for the file of a table whose rows are those of the last release: it is not written again.
 fn is_kept(path: &str, spool: &Table<'_>, crs: Option<Crs>, context: &AssembleContext<'_>) -> bool {
-    context.kept.is_kept(path, [&spool.content().as_bytes()[..], &crs.map_or(0, |crs| crs.0).to_le_bytes()])
+    context.kept.is_kept(path, made_of(&spool.content(), &of_crs(crs)))
+}
+
+/// What a file of a table is made of: its rows and their CRS.
+fn made_of<'m>(content: &'m Digest, crs: &'m [u8]) -> [&'m [u8]; 2] {
+    [content.as_bytes(), crs]
+}
+
+fn of_crs(crs: Option<Crs>) -> [u8; 4] {
+    crs.map_or(0, |crs| crs.0).to_le_bytes()
 }
 
 /// Where rows have a place.
@@ -195,23 +206,28 @@ fn write_flatgeobuf(spec: &Spec, spool: &Table<'_>, crs: Option<Crs>, context: &
 
 /// Addresses as CSV and as an index to search.
 fn write_addresses(spool: &Table<'_>, crs: Option<Crs>, context: &AssembleContext<'_>) -> Result<Vec<Artefact>> {
-    let table = spool.whole()?;
     let mut artefacts = Vec::new();
     if context.wants("csv") {
         if !is_kept("adresse.csv", spool, crs, context) {
-            atomic::write_new(&context.output.join("adresse.csv"), address_files::csv(&table).as_bytes())?;
+            atomic::write_new(&context.output.join("adresse.csv"), address_files::csv(&spool.whole()?).as_bytes())?;
         }
         artefacts.push(context.artefact("adresse.csv", "text/csv", "CSV (UTF-8, Semikolon)", "Adressen"));
     }
     if context.wants("suche") {
-        for (path, bytes) in address_files::search_index(&table, crs)? {
-            let path = context.output.join("suche").join(path);
-            if let Some(folder) = path.parent() {
-                atomic::create_dir_all(folder)?;
+        if !context.kept.are_kept(SEARCH, made_of(&spool.content(), &of_crs(crs))) {
+            for (path, bytes) in address_files::search_index(&spool.whole()?, crs)? {
+                let path = format!("{SEARCH}/{path}");
+                if is_kept(&path, spool, crs, context) {
+                    continue;
+                }
+                let path = context.output.join(path);
+                if let Some(folder) = path.parent() {
+                    atomic::create_dir_all(folder)?;
+                }
+                atomic::write_new(&path, &bytes)?;
             }
-            atomic::write_new(&path, &bytes)?;
         }
-        let index = context.artefact("suche", "application/json", "JSON", "Suchindex der Adressen");
+        let index = context.artefact(SEARCH, "application/json", "JSON", "Suchindex der Adressen");
         artefacts.push(Artefact { role: ArtefactRole::Index, ..index });
     }
     Ok(artefacts)
