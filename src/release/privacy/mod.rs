@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Raised when more is looked through than before: what an earlier version found clean is then looked through again.
-const LOOKED: u32 = 1;
+const LOOKED: u32 = 2;
 /// Artefacts named in one message.
 const NAMED: usize = 20;
 
@@ -35,7 +35,8 @@ impl Watch {
     /// # Errors
     /// When there are more words than can be looked for.
     pub fn new(canaries: &[String], identifiers: impl IntoIterator<Item = String>) -> Result<Self> {
-        let mut words: Vec<String> = canaries.iter().filter(|word| !word.trim().is_empty()).cloned().collect();
+        let canaries = canaries.iter().filter(|word| !word.trim().is_empty());
+        let mut words: Vec<String> = canaries.flat_map(|word| spellings(word)).collect();
         let mut known = Vec::new();
         for id in identifiers {
             match identifiers::of(&id) {
@@ -47,6 +48,7 @@ impl Watch {
         known.sort_unstable();
         known.dedup();
         words.sort_unstable();
+        words.dedup();
         let ids = known.as_flattened();
         let looked = LOOKED.to_le_bytes();
         let all = [&looked[..], ids].into_iter().chain(words.iter().map(String::as_bytes));
@@ -69,6 +71,33 @@ impl Watch {
     pub fn finds(&self, bytes: &[u8]) -> bool {
         self.words.as_ref().is_some_and(|words| words.are_in(bytes)) || self.identifiers.are_in(bytes)
     }
+}
+
+/// A word as the formats write it that have signs of their own for some letters: as it is; in JSON (RFC 8259, 7), with and without
+/// letters beyond ASCII; in XML and HTML; in CSV (RFC 4180).
+fn spellings(word: &str) -> Vec<String> {
+    let json: String = word.chars().map(json_letter).collect();
+    let ascii = |letter: char| match letter.is_ascii() {
+        true => json_letter(letter),
+        false => letter.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
+    };
+    let xml = |quote: &str, apostrophe: &str| {
+        let word = word.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
+        word.replace('"', quote).replace('\'', apostrophe)
+    };
+    let csv = word.replace('"', "\"\"");
+    let mut all = vec![word.to_owned(), json, word.chars().map(ascii).collect(), csv];
+    for quote in ["\"", "&quot;", "&#34;"] {
+        all.extend(["'", "&apos;", "&#39;", "&#x27;"].map(|apostrophe| xml(quote, apostrophe)));
+    }
+    all.sort_unstable();
+    all.dedup();
+    all
+}
+
+fn json_letter(letter: char) -> String {
+    let quoted = serde_json::Value::from(letter.to_string()).to_string();
+    quoted.trim_start_matches('"').strip_suffix('"').unwrap_or(&quoted).to_owned()
 }
 
 /// Looks through everything that lies under `public/`, but for artefacts that are `clean`: that an earlier night looked through for

@@ -90,6 +90,24 @@ fn identifiers_are_found_within_longer_ones_and_words_in_any_case() {
     assert!(watch.finds(b"kanari") && Watch::new(&[], Vec::new()).unwrap().is_empty());
 }
 
+/// Formats write some letters with signs of their own.
+#[test]
+fn a_canary_is_found_as_the_formats_write_it() {
+    for word in ["Hof \"Müller\" & Söhne", "Müller\\Meier", "O'Brien <4711>", "Kanari Gelb"] {
+        let watch = Watch::new(&[word.to_owned()], []).unwrap();
+        let json = serde_json::json!({ "name": [word] }).to_string();
+        let ascii: String =
+            json.chars().map(|it| if it.is_ascii() { it.to_string() } else { format!("\\u{:04X}", it as u32) }).collect();
+        let xml = quick_xml::escape::escape(word);
+        let html = crate::markup::escaped(word);
+        let csv = format!("a;\"{}\"", word.replace('"', "\"\""));
+        for text in [word, &json, &ascii, &xml, &html, &csv] {
+            assert!(watch.finds(text.as_bytes()), "{word}: {text}");
+            assert!(!watch.finds(text.replace(['M', 'O', 'K'], "X").as_bytes()), "{word}: {text}");
+        }
+    }
+}
+
 #[test]
 fn a_release_with_a_canary_is_refused_and_the_message_names_the_artefact_only() {
     let (workspace, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
