@@ -217,12 +217,19 @@ fn archive(candidate: &Candidate, filter: &NameFilter) -> Result<(Vec<Source>, V
                 sources.push(Source { name, path, member: member_name, size: member.size, digest });
             }
             Err(error) if filter.member(&member.name) => refused.push(refusal(&name, error)),
+            // An archive may hold what counts; documents are packed like one, and are none.
+            Err(error) if error.code() == NESTED && member.name.to_ascii_lowercase().ends_with(".zip") => {
+                refused.push(refusal(&name, error));
+            }
             // What does not count may be broken.
             Err(_) => {}
         }
     }
     Ok((sources, refused))
 }
+
+/// Code of an archive in an archive.
+const NESTED: &str = "mk::archive::nested";
 
 fn member_digest(candidate: &Candidate, member: &Member) -> Result<Digest> {
     let failed = |error: io::Error| read_error(&candidate.name, &error);
@@ -232,8 +239,10 @@ fn member_digest(candidate: &Candidate, member: &Member) -> Result<Digest> {
     let content = sniff(&head);
     let (digest, _) = Digest::of_reader(io::Cursor::new(head).chain(stream)).map_err(failed)?;
     match content {
-        Content::Zip => Err(Error::new("mk::archive::nested", "a ZIP archive inside a ZIP archive is not read")
-            .hint("deliver the inner archives by themselves")),
+        Content::Zip => {
+            Err(Error::new(NESTED, "a ZIP archive inside a ZIP archive is not read")
+                .hint("deliver the inner archives by themselves"))
+        }
         Content::OtherPacking(name) => Err(unread_packing(name)),
         _ => Ok(digest),
     }

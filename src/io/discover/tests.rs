@@ -126,6 +126,13 @@ fn what_is_broken_is_refused_and_the_others_stay() {
             ("in/pipe", "mk::discover::special"),
         ]
     );
+    // Whatever the kind reads, an archive may hold it; documents that are packed like one do not.
+    let mut inner = std::io::Cursor::new(Vec::new());
+    zip::ZipWriter::new(&mut inner).finish().unwrap();
+    tree.zip("in/nested.zip", &[("inner.zip", inner.get_ref()), ("a.docx", inner.get_ref()), ("ok.xml", b"<a/>")]);
+    let found = tree.found(&["in/nested.zip"], &["*.xml"]);
+    assert_eq!(names(&found), ["in/nested.zip!ok.xml"]);
+    assert_eq!(refusals(&found), [("in/nested.zip!inner.zip", "mk::archive::nested")]);
 }
 
 #[test]
