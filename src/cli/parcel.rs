@@ -65,7 +65,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
     }
     ui.say(format!("{key}{}", moment.map(|moment| format!(" as of {moment}")).unwrap_or_default()))?;
     if shown.is_empty() {
-        ui.say(if moment.is_some() { "  did not exist then" } else { "  does not exist any more" })?;
+        ui.say(format!("  {}", absence(&versions, moment)))?;
     }
     if let Some(first) = shown.first() {
         ui.say(format!("  number     {}", first.number()))?;
@@ -90,6 +90,20 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
         ui.say("  more parcels are related than are followed")?;
     }
     Ok(Exit::Ok)
+}
+
+/// Why no version is shown: the store may begin later than the parcel.
+fn absence(versions: &[Version], moment: Option<&str>) -> String {
+    let Some(moment) = moment else { return "does not exist any more".to_owned() };
+    let own = || versions.iter().filter(|version| version.class == PARCEL && !version.begins.is_empty());
+    let first = own().map(|version| version.begins.as_str()).min();
+    let arisen = own().filter_map(|version| version.arisen.as_deref()).min();
+    match (first, arisen) {
+        (Some(first), Some(arisen)) if moment < first && arisen.get(..10) <= moment.get(..10) => {
+            format!("came to be on {arisen}; the deliveries tell of it from {first} on, not of what held then")
+        }
+        _ => "did not exist then".to_owned(),
+    }
 }
 
 /// The version that held: the parcel's own, else what a historical object says.
@@ -188,4 +202,24 @@ fn write(path: &Path, text: &str) -> Result<()> {
     std::fs::write(path, text).map_err(|error| {
         Error::new("mk::parcel::write", "cannot write the file").at(Place::file(path.display().to_string())).because(error)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_parcel_older_than_its_versions_is_not_said_to_have_been_none() {
+        let version = |begins: &str, arisen: Option<&str>| Version {
+            class: PARCEL.into(),
+            begins: begins.into(),
+            arisen: arisen.map(str::to_owned),
+            ..Version::default()
+        };
+        let known = [version("2020-05-01T00:00:00Z", Some("1975-03-01")), version("2021-05-01T00:00:00Z", None)];
+        assert!(absence(&known, Some("2010-01-01T00:00:00Z")).starts_with("came to be on 1975-03-01;"));
+        assert_eq!(absence(&known, Some("1970-01-01T00:00:00Z")), "did not exist then");
+        assert_eq!(absence(&known[1..], Some("2010-01-01T00:00:00Z")), "did not exist then");
+        assert_eq!(absence(&known, None), "does not exist any more");
+    }
 }
