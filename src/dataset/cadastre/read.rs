@@ -253,7 +253,7 @@ pub fn rows_of(item: nas::Item, delivery: &Arc<str>) -> Vec<Row> {
             }
             rows.push(feature_row(Operation::Replace, feature, delivery, byte));
         }
-        Change::Update { targets, class, endet, anlass, ignored: _ } => {
+        Change::Update { targets, class, endet, anlass } => {
             let class: Arc<str> = class.into();
             let attributes =
                 if anlass.is_empty() { "{}".to_owned() } else { serde_json::json!({ "anlass": anlass }).to_string() };

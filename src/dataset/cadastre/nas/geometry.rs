@@ -46,14 +46,17 @@ pub struct GeometryReader<'r> {
     pub wanting: Vec<String>,
     /// The `srsName`, where one is given.
     pub srs: Option<String>,
-    dimension: usize,
+    /// Numbers of a position, where it is said.
+    dimension: Option<usize>,
+    /// Else as many as the CRS has axes.
+    axes: usize,
 }
 
 impl<'r> GeometryReader<'r> {
     /// A reader for one geometry.
     pub fn new(tolerance: f64, known: &'r SharedParts, collect: &'r BTreeSet<String>) -> Self {
         let (collected, missing, wanting) = (Vec::new(), Vec::new(), Vec::new());
-        Self { tolerance, known, collect, collected, missing, wanting, srs: None, dimension: 2 }
+        Self { tolerance, known, collect, collected, missing, wanting, srs: None, dimension: None, axes: 2 }
     }
 
     /// The geometry whose start tag was the last read, with coordinates in the order of the file.
@@ -104,13 +107,18 @@ impl<'r> GeometryReader<'r> {
         if let Some(name) = element.attribute("srsName")? {
             match &self.srs {
                 Some(known) if *known != name => return refuse(CODE, "two reference systems within one geometry"),
-                _ => self.srs = Some(name),
+                Some(_) => {}
+                None => {
+                    // Positions have as many numbers as their CRS has axes where nothing else is said (GML 3.2.1, 10.1.3.2).
+                    self.axes = if super::srs::has_heights(&name) { 3 } else { 2 };
+                    self.srs = Some(name);
+                }
             }
         }
         if let Some(dimension) = element.attribute("srsDimension")? {
             self.dimension = match dimension.as_str() {
-                "2" => 2,
-                "3" => 3,
+                "2" => Some(2),
+                "3" => Some(3),
                 _ => return refuse(CODE, "srsDimension is neither 2 nor 3"),
             };
         }
@@ -316,7 +324,7 @@ impl<'r> GeometryReader<'r> {
                 Some(Tag::Open(child)) => match child.local() {
                     "posList" => {
                         self.note_srs(&child)?;
-                        list(events.text_of()?, self.dimension, &mut parts.points)?;
+                        list(events.text_of()?, self.dimension.unwrap_or(self.axes), &mut parts.points)?;
                     }
                     "pos" => {
                         self.note_srs(&child)?;
@@ -354,7 +362,7 @@ impl<'r> GeometryReader<'r> {
             match events.next()? {
                 Some(Tag::Open(child)) if child.local() == "posList" => {
                     self.note_srs(&child)?;
-                    list(events.text_of()?, self.dimension, &mut points)?;
+                    list(events.text_of()?, self.dimension.unwrap_or(self.axes), &mut points)?;
                 }
                 Some(Tag::Open(child)) if child.local() == "pos" => {
                     self.note_srs(&child)?;

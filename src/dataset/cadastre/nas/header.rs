@@ -2,6 +2,7 @@
 
 use super::names::Scope;
 use super::xml::{Events, Parsed, Tag};
+use crate::dataset::cadastre::history::normal;
 use serde::{Deserialize, Serialize};
 
 /// The head of a delivery, as far as it is read.
@@ -67,7 +68,8 @@ impl Header {
             self.model = after(b"namespaces/adv/gid/", |byte| byte.is_ascii_digit() || *byte == b'.');
         }
         if self.stamp.is_none() {
-            self.stamp = after(b" timeStamp=\"", |byte| byte.is_ascii_graphic() && *byte != b'"').filter(|text| text.len() >= 10);
+            let stamp = after(b" timeStamp=\"", |byte| byte.is_ascii_graphic() && *byte != b'"');
+            self.stamp = stamp.filter(|text| text.len() >= 10).map(|text| normal(&text));
         }
     }
     /// Takes in one element of the head.
@@ -96,9 +98,9 @@ impl Header {
                             }
                             standard = false;
                         }
-                        "abgabeintervallBeginn" if !text.is_empty() => self.interval_begin = Some(text),
-                        "abgabeintervallEnde" | "lieferzeitpunkt" if !text.is_empty() => self.interval_end = Some(text),
-                        "datum" if !text.is_empty() => self.portion_date = Some(text),
+                        "abgabeintervallBeginn" if !text.is_empty() => self.interval_begin = Some(normal(&text)),
+                        "abgabeintervallEnde" | "lieferzeitpunkt" if !text.is_empty() => self.interval_end = Some(normal(&text)),
+                        "datum" if !text.is_empty() => self.portion_date = Some(normal(&text)),
                         "laufendePortionsnummer" => self.portion = text.parse().ok(),
                         "gesamtanzahlPortionen" => self.portions = text.parse().ok(),
                         "profilkennung" if !text.is_empty() => self.profile = Some(text),

@@ -21,7 +21,7 @@ mod xml;
 pub use header::{Header, Mode};
 pub use names::is_private;
 pub use object::{Change, Feature, Target};
-pub use reader::{Item, Settings, read};
+pub use reader::{Item, Settings, head, read};
 pub use splitter::Root;
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ pub enum Change {
     Insert(Feature),
     /// A new version of an object.
     Replace { target: Target, feature: Feature },
-    /// New values of properties: of a version's end and reasons, which are taken, and of others, which are named.
+    /// New values of properties: the end of a version, and its reasons. Of others there are only those that may not be kept anyway.
     Update {
         targets: Vec<Target>,
         /// Local name of the class; empty where the change does not say.
@@ -54,8 +54,6 @@ pub enum Change {
         endet: Option<String>,
         /// Reasons (AA_Anlassart) to be added to those of the version.
         anlass: Vec<String>,
-        /// Properties that are not taken over.
-        ignored: Vec<String>,
     },
     /// Objects that are gone.
     Delete {
@@ -159,7 +157,7 @@ pub fn replace(member: &str, scope: &Scope, rules: &Rules<'_>, extras: &mut Extr
 /// types, of which the last step without its prefix counts.
 pub fn change(member: &str, scope: &Scope, delete: bool, owners: bool) -> Parsed<Option<Change>> {
     let mut events = Events::new(member, scope);
-    let (mut targets, mut endet, mut anlass, mut ignored) = (Vec::new(), None, Vec::new(), Vec::new());
+    let (mut targets, mut endet, mut anlass, mut lost) = (Vec::new(), None, Vec::new(), None);
     let mut class = String::new();
     if let Some(Tag::Open(element)) = events.next()? {
         let name = element.attribute("typeName")?.unwrap_or_default();
@@ -186,8 +184,10 @@ pub fn change(member: &str, scope: &Scope, delete: bool, owners: bool) -> Parsed
                     Some("Name" | "ValueReference") => {
                         let step = text.rsplit(['/', ':']).next().unwrap_or_default();
                         step.split('[').next().unwrap_or_default().clone_into(&mut property);
-                        if !matches!(property.as_str(), "endet" | "anlass" | "") {
-                            ignored.push(property.clone());
+                        let is_kept =
+                            matches!(property.as_str(), "position" | "geometry" | "beginnt") || is_allowed(&class, &property);
+                        if is_kept && !matches!(property.as_str(), "endet" | "anlass" | "") {
+                            lost.get_or_insert_with(|| property.clone());
                         }
                     }
                     Some("Value" | "endet") if property == "endet" && !text.is_empty() => endet = Some(normal(text)),
@@ -203,7 +203,14 @@ pub fn change(member: &str, scope: &Scope, delete: bool, owners: bool) -> Parsed
     if endet.as_deref().is_some_and(|endet| !is_moment(endet)) {
         return refuse("mk::cadastre::nas::endet", "an update ends a version at what is no moment");
     }
-    Ok(Some(if delete { Change::Delete { targets, class } } else { Change::Update { targets, class, endet, anlass, ignored } }))
+    // Of a version that ends, its end is what counts.
+    if let Some(property) = lost.filter(|_| endet.is_none() && !delete) {
+        let property: String = property.chars().take(60).collect();
+        let what = format!("an update of {property}: in NAS it ends a version and gives reasons, another value is a new version");
+        let named = targets.first().map(|target| target.oid.clone()).unwrap_or_default();
+        return refuse("mk::cadastre::nas::update", what).map_err(|fault| fault.of(&named));
+    }
+    Ok(Some(if delete { Change::Delete { targets, class } } else { Change::Update { targets, class, endet, anlass } }))
 }
 
 /// `FeatureId fid` (GeoInfoDok 6) or `ResourceId rid` (7).

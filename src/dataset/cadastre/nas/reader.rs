@@ -7,7 +7,7 @@ use super::object::{Change, Extras, Feature, Rules, Target, change, object, repl
 use super::splitter::{Chunk, Part, Piece, Root, Splitter};
 use super::srs::{self, Srs};
 use super::text::Utf8Reader;
-use super::xml::Fault;
+use super::xml::{Events, Fault, Parsed};
 use crate::crs::{Bbox, Crs, Operation, OperationFact};
 use crate::dataset::Counts;
 use crate::error::{Error, Place, Rejection, Result};
@@ -16,7 +16,7 @@ use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 /// How a delivery is read.
 #[derive(Debug, Clone)]
@@ -109,6 +109,18 @@ pub fn read(open: Opener<'_>, settings: &Settings, check: &dyn Fn() -> Result<()
     Ok(gathered.finish(root, frame))
 }
 
+/// What a delivery that cannot be read is, and what its head says, as far as that can be read.
+pub fn head(open: Opener<'_>) -> Option<(Root, Header)> {
+    let input = open().ok()?;
+    let (root, chunk) = Splitter::new(Utf8Reader::new(input).ok()?).head()?;
+    let mut header = Header::default();
+    header.sniff(&chunk.bytes);
+    for part in &chunk.parts {
+        header.read(text_of(&chunk, part).ok()?, &part.scope).ok()?;
+    }
+    Some((root, header))
+}
+
 /// What became of a part.
 enum Outcome {
     Item(Box<Change>),
@@ -136,6 +148,10 @@ struct Frame<'s> {
     header: Header,
     crs: Option<Crs>,
     operations: Mutex<BTreeMap<Crs, Result<Operation, String>>>,
+    /// The way from the CRS of the tables to the map.
+    map: OnceLock<Option<Operation>>,
+    /// Where objects have a place on it, as far as that is known.
+    mapped: RwLock<Bbox>,
 }
 
 /// What came of a delivery so far.
@@ -154,7 +170,14 @@ struct Gathered {
 
 impl<'s> Frame<'s> {
     fn new(settings: &'s Settings) -> Self {
-        Self { settings, header: Header::default(), crs: settings.crs, operations: Mutex::new(BTreeMap::new()) }
+        Self {
+            settings,
+            header: Header::default(),
+            crs: settings.crs,
+            operations: Mutex::default(),
+            map: OnceLock::new(),
+            mapped: RwLock::new(Bbox::EMPTY),
+        }
     }
 
     fn heads(&mut self, chunk: &Chunk) -> Result<()> {
@@ -216,14 +239,14 @@ impl<'s> Frame<'s> {
     }
 
     fn plausible(&self, feature: &Feature) -> Result<()> {
-        let (Some(extent), Some(shape)) = (self.settings.extent, &feature.shape) else { return Ok(()) };
-        let Some(rect) = shape.geometry.bounding_rect() else { return Ok(()) };
+        let Some(rect) = feature.shape.as_ref().and_then(|shape| shape.geometry.bounding_rect()) else { return Ok(()) };
         let bbox = Bbox::new([rect.min().x, rect.min().y], [rect.max().x, rect.max().y]);
+        let Some(extent) = self.settings.extent else { return self.on_the_map(bbox) };
         // Roads and districts reach over the border; nothing reaches further than the area is large.
         let reach = extent.width().max(extent.height());
         let far = extent.widened(reach);
         if bbox.intersects(&extent) && far.contains(bbox.min) && far.contains(bbox.max) {
-            return Ok(());
+            return self.on_the_map(bbox);
         }
         let centre = bbox.centre();
         let swapped = extent.contains([centre[1], centre[0]]);
@@ -233,6 +256,27 @@ impl<'s> Frame<'s> {
             "the object lies outside the pipeline's extent"
         };
         Err(Error::new("mk::cadastre::nas::outside", what).at(Place::default().at(centre)))
+    }
+
+    /// Checks that what is drawn of all objects can be: one with coordinates of another CRS than it names is wrong in itself. What lies
+    /// between places on the map is on it too, so that few objects are asked for.
+    fn on_the_map(&self, bbox: Bbox) -> Result<()> {
+        let mapped = |found: &Bbox| found.contains(bbox.min) && found.contains(bbox.max);
+        let Some(crs) = self.crs else { return Ok(()) };
+        if mapped(&self.mapped.read().unwrap_or_else(PoisonError::into_inner)) {
+            return Ok(());
+        }
+        // Where there is no way to the map, who draws says why.
+        let map = self.map.get_or_init(|| Operation::between(crs, Crs::WEB_MERCATOR, &self.settings.grids).ok());
+        let Some(operation) = map else { return Ok(()) };
+        let Bbox { min, max } = bbox;
+        if operation.forward(&mut [min, [max[0], min[1]], max, [min[0], max[1]]]).is_err() {
+            let what = format!("the coordinates lie outside {crs}: zone, axes or CRS are others than the object says");
+            return Err(Error::new("mk::cadastre::nas::outside", what).at(Place::default().at(bbox.centre())));
+        }
+        let mut found = self.mapped.write().unwrap_or_else(PoisonError::into_inner);
+        *found = found.union(bbox);
+        Ok(())
     }
 }
 
@@ -432,10 +476,16 @@ fn read_part(chunk: &Chunk, part: &Part, rules: &Rules<'_>, frame: &Frame<'_>) -
     };
     if part.piece == Piece::Object {
         let class = std::str::from_utf8(&chunk.bytes[part.name.clone()]).unwrap_or_default();
-        match part.family == Family::Aaa && is_private(class) {
-            true if !rules.owners => return Outcome::Private,
-            false if frame.settings.owners_only => return Outcome::Ignored,
-            _ => {}
+        let passed_over = match part.family == Family::Aaa && is_private(class) {
+            true if !rules.owners => Some(Outcome::Private),
+            false if frame.settings.owners_only => Some(Outcome::Ignored),
+            _ => None,
+        };
+        if let Some(outcome) = passed_over {
+            return match holds_itself(text).then(|| passed(text, &part.scope)) {
+                Some(Err(fault)) => Outcome::Faulty(fault),
+                _ => outcome,
+            };
         }
     }
     read_member(part.piece, text, &part.scope, rules, frame)
@@ -506,13 +556,32 @@ fn private_class(chunk: &Chunk, part: &Part) -> String {
     }
 }
 
+/// True for an element within which one of its own name seems to begin: no object is in another, so its end tag may be missing, and what
+/// follows it would be passed over with it.
+fn holds_itself(element: &str) -> bool {
+    let ends = |byte: Option<&u8>| byte.is_some_and(|byte| matches!(byte, b'>' | b'/' | b' ' | b'\t' | b'\r' | b'\n'));
+    let bytes = element.as_bytes();
+    let Some(length) = (0..bytes.len()).find(|at| ends(bytes.get(*at))) else { return false };
+    let (begin, rest) = bytes.split_at(length);
+    memchr::memmem::find_iter(rest, begin).any(|at| ends(rest.get(at + begin.len())))
+}
+
+/// Goes through an element that is passed over, for whether its tags are closed.
+fn passed(element: &str, scope: &Scope) -> Parsed<()> {
+    let mut events = Events::new(element, scope);
+    while events.next()?.is_some() {}
+    Ok(())
+}
+
 /// The `gml:id` of an object that is not parsed, without a timestamp.
 fn first_id(member: &[u8]) -> Option<String> {
-    let at = memchr::memmem::find(member, b":id=")? + 4;
-    let quote = *member.get(at)?;
-    let value = member.get(at + 1..)?;
-    let id = std::str::from_utf8(value.get(..memchr::memchr(quote, value)?)?).ok()?;
-    Some(Target::parse(id).oid)
+    memchr::memmem::find_iter(member, b":id").find_map(|at| {
+        // Blanks may stand around the sign (XML 1.0, production 25).
+        let value = member.get(at + 3..)?.trim_ascii_start().strip_prefix(b"=")?.trim_ascii_start();
+        let (quote, value) = value.split_first().filter(|(quote, _)| matches!(quote, b'"' | b'\''))?;
+        let id = std::str::from_utf8(value.get(..memchr::memchr(*quote, value)?)?).ok()?;
+        Some(Target::parse(id).oid)
+    })
 }
 
 /// The first CRS with a counterpart that a geometry names: it holds for a delivery whose head names none.

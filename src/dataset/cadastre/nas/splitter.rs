@@ -141,39 +141,56 @@ impl<R: Read> Splitter<R> {
             if self.at >= CHUNK && !parts.is_empty() {
                 return Ok(Some(self.cut(parts)));
             }
-            let Some(token) = next_token(&self.buffer, self.at) else {
-                if self.ended {
-                    if self.finished && self.only_blanks_remain() {
-                        return Ok((!parts.is_empty()).then(|| self.cut(parts)));
-                    }
-                    return Err(self.truncated());
+            if !self.step(&mut parts)? {
+                return Ok((!parts.is_empty()).then(|| self.cut(parts)));
+            }
+        }
+    }
+
+    /// What the delivery is, and the elements of its head that come before the first object, however it goes on; `None` for what is none.
+    pub fn head(mut self) -> Option<(Root, Chunk)> {
+        let mut parts: Vec<Part> = Vec::new();
+        while parts.last().is_none_or(|part| part.piece == Piece::Header) && self.at < CHUNK {
+            // What is wrong has been said where the delivery was read.
+            if !self.step(&mut parts).unwrap_or(false) {
+                break;
+            }
+        }
+        let root = self.root?;
+        parts.retain(|part| part.piece == Piece::Header);
+        Some((root, self.cut(parts)))
+    }
+
+    /// Takes the next token; false at the end of the delivery.
+    fn step(&mut self, parts: &mut Vec<Part>) -> Result<bool> {
+        let Some(token) = next_token(&self.buffer, self.at) else {
+            if self.ended {
+                return if self.finished && self.only_blanks_remain() { Ok(false) } else { Err(self.truncated()) };
+            }
+            self.refill()?;
+            return Ok(true);
+        };
+        match token {
+            Token::Doctype { at } => return Err(self.error("mk::cadastre::nas::doctype", "a DOCTYPE is not accepted", at)),
+            Token::Skip { end } => self.at = end,
+            Token::Close { name, end } => {
+                let at = name.start;
+                match self.open.pop() {
+                    Some(container) if container.name == self.buffer[name] => self.at = end,
+                    _ => return Err(self.error("mk::cadastre::nas::xml", "an end tag closes what is not open", at)),
                 }
-                self.refill()?;
-                continue;
-            };
-            match token {
-                Token::Doctype { at } => {
-                    return Err(self.error("mk::cadastre::nas::doctype", "a DOCTYPE is not accepted", at));
-                }
-                Token::Skip { end } => self.at = end,
-                Token::Close { name, end } => {
-                    let at = name.start;
-                    match self.open.pop() {
-                        Some(container) if container.name == self.buffer[name] => self.at = end,
-                        _ => return Err(self.error("mk::cadastre::nas::xml", "an end tag closes what is not open", at)),
-                    }
-                    self.finished = self.open.is_empty();
-                }
-                Token::Open { name, end, empty } => {
-                    if let Some(part) = self.opened(name, end, empty)? {
-                        self.at = part.range.end;
-                        if part.piece != Piece::Header || wants_header(&self.buffer[part.name.clone()]) {
-                            parts.push(part);
-                        }
+                self.finished = self.open.is_empty();
+            }
+            Token::Open { name, end, empty } => {
+                if let Some(part) = self.opened(name, end, empty)? {
+                    self.at = part.range.end;
+                    if part.piece != Piece::Header || wants_header(&self.buffer[part.name.clone()]) {
+                        parts.push(part);
                     }
                 }
             }
         }
+        Ok(true)
     }
 
     /// Deals with a start tag: goes into a container, or gives the whole element as a part. The position stays where it is when

@@ -26,6 +26,13 @@ pub fn parse(name: &str) -> Srs {
     }
 }
 
+/// True for the name of a CRS with heights: its positions have three numbers.
+pub fn has_heights(name: &str) -> bool {
+    // Nearly all names are plain ones of the GeoInfoDok, which need no look.
+    let plain = name.starts_with("urn:adv:crs:") && !name.contains('*');
+    !plain && srs_name::parse(name).is_ok_and(|name| name.horizontal.is_some() && name.vertical.is_some())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,5 +46,15 @@ mod tests {
         assert_eq!(parse("urn:ogc:def:crs:EPSG::4258"), known(4_258, true));
         assert_eq!(parse("urn:adv:crs:LOKAL_RP_UTM32101"), Srs::Local);
         assert_eq!(parse(""), Srs::Local);
+        for name in
+            ["urn:adv:crs:ETRS89_UTM32*DE_DHHN2016_NH", "urn:adv:crs:ETRS89_UTM32*DE_DHHN2016_NH*GCG2016", "EPSG:25832+7837"]
+        {
+            assert!(has_heights(name), "{name}");
+        }
+        for name in
+            ["urn:adv:crs:ETRS89_UTM32", "EPSG:25832", "urn:adv:crs:DE_DHHN2016_NH", "urn:adv:crs:LOKAL_X*DE_DHHN2016_NH", ""]
+        {
+            assert!(!has_heights(name), "{name}");
+        }
     }
 }

@@ -251,6 +251,105 @@ fn what_lies_elsewhere_is_rejected_with_its_coordinates() {
     ");
 }
 
+/// Without an extent too: what cannot be drawn on the map is wrong in itself, and stops nothing else.
+#[test]
+fn coordinates_of_another_crs_are_rejected_alone() {
+    let good = "560000 5950000 560010 5950000 560010 5950010 560000 5950000";
+    for (wrong, rejected) in [(good.replace("560", "32560"), 1), (good.replace("560", "560000000"), 1), (good.to_owned(), 0)] {
+        let other = member(
+            "AX_Wald",
+            r#"gml:id="DETEST0000000002""#,
+            &format!(
+                "<position><gml:Polygon><gml:exterior><gml:LinearRing><gml:posList>{wrong}</gml:posList></gml:LinearRing></gml:exterior></gml:Polygon></position>"
+            ),
+        );
+        let text = polygon(good).replace("</wfs:FeatureCollection>", &format!("{other}</wfs:FeatureCollection>"));
+        let read = read_bytes(text.as_bytes(), &settings()).unwrap();
+        assert_eq!((read.items.len(), read.rejections.len()), (2 - rejected, rejected), "{wrong}");
+        for fault in &read.rejections {
+            assert_eq!(
+                (fault.code.as_str(), fault.place.object.as_deref()),
+                ("mk::cadastre::nas::outside", Some("DETEST0000000002"))
+            );
+            assert!(fault.reason.contains("lie outside EPSG:25832"), "{}", fault.reason);
+        }
+    }
+}
+
+/// An object of personal data is not parsed, but what follows it is not to go with it; and its identifier is known however it is written.
+#[test]
+fn what_is_passed_over_is_closed_and_known() {
+    let person = |attributes: &str| {
+        member("AX_Person", attributes, "<nachnameOderFirma><![CDATA[</AX_Person> <AX_Person>]]></nachnameOderFirma>")
+    };
+    let parcel = member("AX_Flurstueck", r#"gml:id="DETEST0000000002""#, "");
+    let all = stock(&format!(
+        "{}{parcel}{}",
+        person(r#"gml:id="DETEST0000000001""#),
+        person("gml:id = 'DETEST000000000320240101T000000Z'")
+    ));
+    let read = read_bytes(all.as_bytes(), &settings()).unwrap();
+    assert_eq!((read.items.len(), read.counts.total().dropped_private), (1, 2));
+    assert_eq!(read.delivery.private, ["DETEST0000000001", "DETEST0000000003"]);
+    // Where a section may hide an end tag, the end is not found; elsewhere it is that of the next one.
+    let hidden = "<![CDATA[</AX_Person> <AX_Person>]]>";
+    for (text, code) in [(all.clone(), "mk::cadastre::nas::truncated"), (all.replace(hidden, "X"), "mk::cadastre::nas::xml")] {
+        let open = text.replacen("</nachnameOderFirma></AX_Person>", "</nachnameOderFirma>", 1);
+        let error = read_bytes(open.as_bytes(), &settings()).unwrap_err();
+        assert_eq!(error.code(), code, "{}", error.full_message());
+    }
+}
+
+/// What ends a version is taken; another value is told, as NAS has no such change.
+#[test]
+fn an_update_of_a_value_is_rejected() {
+    let update = |properties: &[(&str, &str)]| {
+        let properties: String = properties
+            .iter()
+            .map(|(name, value)| {
+                format!("<wfs:Property><wfs:Name>{name}</wfs:Name><wfs:Value>{value}</wfs:Value></wfs:Property>")
+            })
+            .collect();
+        let text = format!(
+            "<AX_Fortfuehrungsauftrag xmlns=\"http://www.adv-online.de/namespaces/adv/gid/6.0\" xmlns:ogc=\"http://www.opengis.net/ogc\" \
+             xmlns:wfs=\"http://www.opengis.net/wfs\"><geaenderteObjekte><wfs:Transaction><wfs:Update typeName=\"AX_Flurstueck\">{properties}\
+             <ogc:Filter><ogc:FeatureId fid=\"DETEST000000000120240101T000000Z\"/></ogc:Filter></wfs:Update></wfs:Transaction></geaenderteObjekte></AX_Fortfuehrungsauftrag>"
+        );
+        let read = read_bytes(text.as_bytes(), &settings()).unwrap();
+        (read.items.len(), read.rejections.iter().map(|fault| fault.code.clone()).collect::<Vec<_>>())
+    };
+    let end = ("lebenszeitintervall/AA_Lebenszeitintervall/endet", "2024-02-01T00:00:00Z");
+    assert_eq!(update(&[end]), (1, vec![]));
+    assert_eq!(update(&[end, ("amtlicheFlaeche", "999")]), (1, vec![]));
+    // What may not be kept anyway is no loss.
+    assert_eq!(update(&[("istGebucht", "urn:adv:oid:DETEST0000000009")]), (1, vec![]));
+    for name in ["amtlicheFlaeche", "adv:AX_Flurstueck/adv:flurstueckskennzeichen", "position"] {
+        assert_eq!(update(&[(name, "999")]), (0, vec!["mk::cadastre::nas::update".to_owned()]), "{name}");
+    }
+}
+
+/// A delivery that breaks off still says what it is.
+#[test]
+fn the_head_of_a_broken_delivery_is_read() {
+    let text = format!(
+        "<AX_NutzerbezogeneBestandsdatenaktualisierung_NBA xmlns=\"http://www.adv-online.de/namespaces/adv/gid/7.1\" \
+         xmlns:wfs=\"http://www.opengis.net/wfs/2.0\"><profilkennung>stadt</profilkennung>\
+         <abgabeintervallBeginn>2026-03-02T05:00:00+01:00</abgabeintervallBeginn><abgabeintervallEnde>2026-03-03T04:00:00.000Z</abgabeintervallEnde>\
+         <geaenderteObjekte><wfs:Transaction><wfs:Insert><AX_Flurstueck>{LIFE}"
+    );
+    assert_eq!(read_bytes(text.as_bytes(), &settings()).unwrap_err().code(), "mk::cadastre::nas::truncated");
+    let known = |text: &str| {
+        let open = || -> Result<Box<dyn Read + Send>> { Ok(Box::new(std::io::Cursor::new(text.as_bytes().to_vec()))) };
+        head(&open)
+    };
+    let (root, header) = known(&text).unwrap();
+    assert_eq!((root, header.model.as_deref(), header.profile.as_deref()), (Root::Changes, Some("7.1"), Some("stadt")));
+    // Moments are those of UTC, however they are written.
+    let interval = (header.interval_begin.as_deref(), header.interval_end.as_deref());
+    assert_eq!(interval, (Some("2026-03-02T04:00:00Z"), Some("2026-03-03T04:00:00Z")));
+    assert!(known("").is_none() && known("<html/>").is_none() && known("<!DOCTYPE x>").is_none());
+}
+
 #[test]
 fn each_form_of_geometry_is_read() {
     use geo::Area;
@@ -276,6 +375,14 @@ fn each_form_of_geometry_is_read() {
         ),
         100.0
     );
+    let compound = polygon("560000 0 7 560010 0 7 560010 10 7 560000 10 7 560000 0 7");
+    for name in ["urn:adv:crs:ETRS89_UTM32*DE_DHHN2016_NH", "EPSG:25832+7837"] {
+        assert_eq!(
+            area(&compound.replace("<gml:Polygon>", &format!("<gml:Polygon srsName=\"{name}\">"))),
+            100.0,
+            "as many as it has axes"
+        );
+    }
     assert_eq!(
         area(&curves(&(line("560000 0 560010 0") + &line("560010 0 560010 10 560000 10") + &line("560000 0 560000 10")))),
         100.0,
