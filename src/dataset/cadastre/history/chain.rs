@@ -2,7 +2,8 @@
 //!
 //! First the stock, then its changes by their intervals; a stock of a later GeoInfoDok comes after all of the earlier one, because
 //! its changes cannot be applied to the old model. Intervals of one profile follow each other without gap and repetition, and the
-//! portions of an interval are complete: what comes after a fault waits until it is mended.
+//! portions of an interval are complete: what comes after a fault waits until it is mended. A file that cannot be read has its place by
+//! what its head still says, else by its name.
 
 use crate::dataset::cadastre::nas::{Header, Root};
 use crate::error::{Place, Rejection};
@@ -39,13 +40,35 @@ impl Delivery {
     fn changes(&self) -> bool {
         self.root == Root::Changes
     }
-    /// What the order is by.
+    /// What the order is by: of two stocks the newer holds.
     fn key(&self) -> (u32, bool, &str, &str, u64, &str) {
         let head = &self.header;
         let until = head.until().unwrap_or_default();
         let begin = head.interval_begin.as_deref().unwrap_or(until);
-        let (begin, until) = if self.changes() { (begin, until) } else { ("", "") };
+        let begin = if self.changes() { begin } else { "" };
         (self.model(), self.changes(), begin, until, head.portion.unwrap_or(0), &self.name)
+    }
+    fn profile(&self) -> (u32, String) {
+        (self.model(), self.header.profile.clone().unwrap_or_default())
+    }
+    /// The day of a stock: files of that day are one.
+    fn day(&self) -> Option<&str> {
+        self.header.until().and_then(|until| until.get(..10))
+    }
+}
+
+/// A file that could not be read: its name, and what its head says, as far as that can be read.
+#[derive(Debug, Clone)]
+pub struct Failed {
+    pub name: String,
+    pub head: Option<(Root, Header)>,
+}
+
+impl Failed {
+    fn delivery(&self) -> Option<Delivery> {
+        let (root, header) = self.head.clone()?;
+        let nothing = Digest::of(&[]);
+        Some(Delivery { name: self.name.clone(), source: nothing, rows: nothing, root, header, last_begin: None })
     }
 }
 
@@ -59,33 +82,61 @@ pub struct Chain {
     pub findings: Vec<Rejection>,
 }
 
-/// Puts deliveries in their order. `failed` are the names of files that could not be read: changes named after the first wait.
-pub fn order(mut deliveries: Vec<Delivery>, failed: &[&str]) -> Chain {
-    deliveries.sort_by(|a, b| a.key().cmp(&b.key()));
+/// Puts deliveries in their order. What comes after a file that failed waits: after one whose head says nothing, changes named after it,
+/// and all where there is no stock, as it may be that.
+pub fn order(deliveries: Vec<Delivery>, failed: &[Failed]) -> Chain {
     let mut chain = Chain::default();
-    let first_failed = failed.iter().min();
+    let lost: Vec<Delivery> = failed.iter().filter_map(Failed::delivery).collect();
+    let unknown = failed.iter().filter(|failed| failed.head.is_none()).map(|failed| failed.name.as_str()).min();
+    let held = held_back(&deliveries, &lost, &mut chain);
+    let has_stock = deliveries.iter().any(|delivery| !delivery.changes());
+    let stocks_lost: BTreeSet<u32> = lost.iter().filter(|delivery| !delivery.changes()).map(Delivery::model).collect();
+    let mut all: Vec<(Delivery, bool)> = deliveries.into_iter().map(|delivery| (delivery, false)).collect();
+    all.extend(lost.into_iter().filter(Delivery::changes).map(|delivery| (delivery, true)));
+    all.sort_by(|a, b| a.0.key().cmp(&b.0.key()));
     let mut seen: BTreeMap<Digest, String> = BTreeMap::new();
     let mut profiles: BTreeMap<(u32, String), Progress> = BTreeMap::new();
     let mut broken: BTreeSet<(u32, String)> = BTreeSet::new();
-    for delivery in deliveries {
+    let mut stock_until: BTreeMap<u32, String> = BTreeMap::new();
+    for (delivery, is_lost) in all {
+        let profile = delivery.profile();
+        if is_lost {
+            broken.insert(profile);
+            continue;
+        }
         if let Some(first) = seen.get(&delivery.source) {
             let reason = format!("the same content as {first}: applied once");
             chain.findings.push(fault(&delivery, "mk::cadastre::same_delivery", reason));
             continue;
         }
         seen.insert(delivery.source, delivery.name.clone());
+        if held.contains(&delivery.model()) {
+            let reason = "the stock of the later model is not complete: it waits, and all changes to it".to_owned();
+            chain.rejections.push(fault(&delivery, "mk::cadastre::waiting", reason));
+            continue;
+        }
         if !delivery.changes() {
+            let until = stock_until.entry(delivery.model()).or_default();
+            *until = std::mem::take(until).max(delivery.header.until().unwrap_or_default().to_owned());
             chain.applied.push(delivery);
             continue;
         }
-        let profile = (delivery.model(), delivery.header.profile.clone().unwrap_or_default());
-        if first_failed.is_some_and(|failed| delivery.name.as_str() > *failed) || broken.contains(&profile) {
+        let waits = unknown.is_some_and(|failed| delivery.name.as_str() > failed || !has_stock)
+            || stocks_lost.contains(&delivery.model())
+            || broken.contains(&profile);
+        if waits {
             let reason = "the delivery of changes waits until the one that failed before it is mended".to_owned();
             chain.rejections.push(fault(&delivery, "mk::cadastre::waiting", reason));
             continue;
         }
-        match profiles.entry(profile.clone()).or_default().next(&delivery) {
-            Ok(()) => chain.applied.push(delivery),
+        let progress = profiles.entry(profile.clone()).or_default();
+        let is_first = progress.end.is_empty();
+        match progress.next(&delivery) {
+            Ok(()) => {
+                let until = stock_until.get(&delivery.model()).filter(|_| is_first);
+                chain.findings.extend(until.and_then(|until| gap_after(&delivery, until)));
+                chain.applied.push(delivery);
+            }
             Err((code, reason)) => {
                 // A repetition is left out; after a gap nothing can be applied.
                 if code != REPEATED {
@@ -103,6 +154,47 @@ pub fn order(mut deliveries: Vec<Delivery>, failed: &[&str]) -> Chain {
         }
     }
     chain
+}
+
+/// The later models whose stock is not whole: part of it could not be read, or is not there. What it does not hold would end. Portions of
+/// a stock that are missing are told, of whatever model.
+fn held_back(deliveries: &[Delivery], lost: &[Delivery], chain: &mut Chain) -> BTreeSet<u32> {
+    let first = deliveries.iter().map(Delivery::model).min();
+    let stocks = || deliveries.iter().filter(|delivery| !delivery.changes());
+    let mut held = BTreeSet::new();
+    for lost in lost.iter().filter(|lost| !lost.changes()) {
+        let is_part = stocks().any(|stock| stock.model() == lost.model() && stock.day().is_some() && stock.day() == lost.day());
+        held.extend(is_part.then(|| lost.model()));
+    }
+    let mut portions: BTreeMap<(u32, String, &str, u64), BTreeMap<u64, &Delivery>> = BTreeMap::new();
+    for stock in stocks() {
+        if let (Some(number), Some(all)) = (stock.header.portion, stock.header.portions.filter(|all| *all > 1)) {
+            let (model, profile) = stock.profile();
+            portions.entry((model, profile, stock.day().unwrap_or_default(), all)).or_default().insert(number, stock);
+        }
+    }
+    for ((model, _, day, all), there) in portions {
+        let Some((missing, stock)) = (1..=all).find(|number| !there.contains_key(number)).zip(there.values().last()) else {
+            continue;
+        };
+        held.insert(model);
+        let reason = format!("of {all} portions of the stock of {day} {} are there: portion {missing} is missing", there.len());
+        chain.findings.push(fault(stock, "mk::cadastre::portion", reason));
+    }
+    held.retain(|model| first.is_some_and(|first| *model > first));
+    held
+}
+
+/// What is said where the first interval of a profile begins after its stock.
+fn gap_after(delivery: &Delivery, until: &str) -> Option<Rejection> {
+    let begin = delivery.header.interval_begin.as_deref()?;
+    // A date alone is the whole day.
+    let shown = begin.get(..until.len()).filter(|_| until.len() == 10).unwrap_or(begin);
+    (!until.is_empty() && shown > until).then(|| {
+        let reason =
+            format!("the first interval begins at {begin}, the stock is of {until}: what changed between them is not known");
+        fault(delivery, "mk::cadastre::gap", reason)
+    })
 }
 
 const REPEATED: &str = "mk::cadastre::repeated";
@@ -204,6 +296,10 @@ mod tests {
 
     /// Names in their order, then what is wrong.
     fn told(deliveries: Vec<Delivery>, failed: &[&str]) -> Vec<String> {
+        told_with(deliveries, &failed.iter().map(|name| Failed { name: (*name).to_owned(), head: None }).collect::<Vec<_>>())
+    }
+
+    fn told_with(deliveries: Vec<Delivery>, failed: &[Failed]) -> Vec<String> {
         let chain = order(deliveries, failed);
         let names = chain.applied.iter().map(|delivery| delivery.name.clone());
         let faults = chain.rejections.iter().chain(&chain.findings);
@@ -273,8 +369,80 @@ mod tests {
         let told_twice = told(vec![changes("a", 1, 2, None), twin, changes("c", 2, 3, None)], &[]);
         assert_eq!(told_twice[..2], ["a", "c"]);
         assert!(told_twice[2].contains("mk::cadastre::same_delivery"), "{told_twice:?}");
-        let waiting = told(vec![stock("z", "7.1"), changes("a", 1, 2, None), changes("c", 3, 4, None)], &["b"]);
+        let waiting = told(vec![stock("z", "7.1"), changes("a", 1, 2, None), changes("c", 2, 3, None)], &["b"]);
         assert_eq!(waiting[..2], ["z", "a"]);
         assert!(waiting[2].starts_with("c: mk::cadastre::waiting"), "{waiting:?}");
+    }
+
+    /// A file that cannot be read to its end is known by its head: names play no part then.
+    #[test]
+    fn what_follows_a_failure_is_known_by_its_head() {
+        let lost = |delivery: Delivery| Failed { name: delivery.name.clone(), head: Some((delivery.root, delivery.header)) };
+        let all = || vec![stock("m", "7.1"), changes("a", 2, 3, None), changes("b", 1, 2, None), changes("c", 3, 4, None)];
+        let told = told_with(all(), &[lost(changes("z", 2, 3, None))]);
+        assert_eq!(told[..2], ["m", "b"]);
+        // Of the two of one interval either may come first by its name.
+        assert!(told[2..].iter().any(|line| line.starts_with("c: mk::cadastre::waiting")), "{told:?}");
+        // Without its stock nothing is applied, whatever it is called; a broken copy beside it changes nothing for another model.
+        for failed in [lost(stock("z", "7.1")), Failed { name: "z".into(), head: None }] {
+            let told = told_with(vec![changes("a", 1, 2, None)], &[failed]);
+            assert!(told.len() == 1 && told[0].starts_with("a: mk::cadastre::waiting"), "{told:?}");
+        }
+        assert_eq!(told_with(all(), &[lost(stock("z", "6.0"))]), ["m", "b", "a", "c"]);
+    }
+
+    #[test]
+    fn a_stock_of_a_later_model_waits_until_it_is_whole() {
+        let part = |name: &str, model: &str, number: u64| {
+            let mut part = stock(name, model);
+            part.header.portion_date = Some("2026-03-02T04:00:00Z".into());
+            (part.header.portion, part.header.portions) = (Some(number), Some(2));
+            part
+        };
+        let mut late = changes("n", 3, 4, None);
+        late.header.interval_begin = Some("2026-03-02T04:00:00Z".into());
+        let whole = vec![stock("6", "6.0"), part("a", "7.1", 1), part("b", "7.1", 2), late.clone()];
+        assert_eq!(told(whole.clone(), &[]), ["6", "a", "b", "n"]);
+        let without: Vec<Delivery> = whole.iter().filter(|delivery| delivery.name != "b").cloned().collect();
+        let told = |deliveries: Vec<Delivery>, failed: &[Failed]| told_with(deliveries, failed);
+        let missing = told(without.clone(), &[]);
+        assert_eq!(missing[0], "6");
+        assert!(
+            missing[1].starts_with("a: mk::cadastre::waiting") && missing[2].starts_with("n: mk::cadastre::waiting"),
+            "{missing:?}"
+        );
+        assert!(
+            missing[3].ends_with("of 2 portions of the stock of 2026-03-02 1 are there: portion 2 is missing"),
+            "{missing:?}"
+        );
+        let b = part("b", "7.1", 2);
+        let broken = told(without, &[Failed { name: b.name, head: Some((b.root, b.header)) }]);
+        assert_eq!(broken[..1], ["6"]);
+        // A first stock is better than none: it is told.
+        let first = told(vec![part("a", "7.1", 1)], &[]);
+        assert!(first[0] == "a" && first[1].starts_with("a: mk::cadastre::portion"), "{first:?}");
+        // A copy of another day that cannot be read takes nothing back.
+        let mut copy = part("c", "7.1", 1);
+        copy.header.portion_date = Some("2026-04-02T04:00:00Z".into());
+        let told = told(whole, &[Failed { name: copy.name, head: Some((copy.root, copy.header)) }]);
+        assert_eq!(told[..3], ["6", "a", "b"]);
+    }
+
+    #[test]
+    fn of_two_stocks_the_newer_holds_and_a_gap_after_it_is_told() {
+        let dated = |name: &str, date: &str| {
+            let mut stock = stock(name, "7.1");
+            stock.header.portion_date = Some(date.to_owned());
+            stock
+        };
+        let all = vec![dated("a", "2026-03-20T04:00:00Z"), dated("b", "2026-03-02T04:00:00Z")];
+        assert_eq!(told(all, &[]), ["b", "a"]);
+        for (date, gap) in
+            [("2026-03-01T04:00:00Z", true), ("2026-03-01", true), ("2026-03-02", false), ("2026-03-02T04:00:00Z", false)]
+        {
+            let told = told(vec![dated("s", date), changes("a", 2, 3, None), changes("b", 3, 4, None)], &[]);
+            assert_eq!(told[..3], ["s", "a", "b"]);
+            assert_eq!(told[3..].iter().any(|line| line.starts_with("a: mk::cadastre::gap")), gap, "{date}: {told:?}");
+        }
     }
 }

@@ -1,7 +1,7 @@
 //! Stage `state`: all deliveries in their order to the version store; a night's changes into the cells they touch.
 
 use super::cell::{Cell, Router, Seen};
-use super::chain::{self, Chain, Delivery};
+use super::chain::{self, Chain, Delivery, Failed};
 use super::fold::{From, Odd, Versions};
 use super::spill::{Spill, Taken};
 use super::store::{
@@ -9,7 +9,7 @@ use super::store::{
 };
 use crate::crs::{Bbox, Crs};
 use crate::dataset::cadastre::areas::{CellAreas, Links, Lots};
-use crate::dataset::cadastre::nas::Root;
+use crate::dataset::cadastre::nas::{self, Root};
 use crate::dataset::cadastre::read::{self, Summary};
 use crate::dataset::cadastre::row::{Row, from_ipc, to_ipc};
 use crate::dataset::cadastre::tables::{Lookups, asks};
@@ -18,7 +18,7 @@ use crate::dataset::cadastre::{Options, READ};
 use crate::dataset::{Outcome, PlanContext, UnitContext, UnitResult, check};
 use crate::error::{Error, Place, Rejection, Result};
 use crate::format::wkb;
-use crate::io::{Pack, PackWriter, atomic};
+use crate::io::{Limits, Pack, PackWriter, atomic};
 use crate::plan::{Input, UnitSpec};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -86,8 +86,10 @@ pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpe
 /// When a result is not as expected.
 pub fn chain_of(context: &PlanContext<'_>) -> Result<Chain> {
     let read: BTreeSet<&str> = context.earlier.get(READ).into_iter().flatten().map(|result| result.key.as_str()).collect();
-    let failed: Vec<&str> =
-        context.sources.iter().map(|source| source.name.as_str()).filter(|name| !read.contains(name)).collect();
+    let failed = context.sources.iter().filter(|source| !read.contains(source.name.as_str()));
+    let failed: Vec<Failed> = failed
+        .map(|source| Failed { name: source.name.clone(), head: nas::head(&|| source.reader(Limits::default())) })
+        .collect();
     Ok(chain::order(read_deliveries(context.earlier)?, &failed))
 }
 
