@@ -13,6 +13,9 @@ use crate::error::{Place, Rejection};
 use serde_json::{Map, Value};
 use std::collections::{BTreeSet, HashMap};
 
+/// Codes of what is odd because a change was not applied.
+pub const IS_NOT_APPLIED: [&str; 2] = ["mk::cadastre::unknown", "mk::cadastre::ends_before_begin"];
+
 /// What the rules need to know of a delivery.
 #[derive(Debug, Clone, Copy)]
 pub struct From<'d> {
@@ -84,6 +87,12 @@ impl Versions {
         }
         let versions = self.objects.entry(row.oid.clone()).or_insert_with(one);
         let known = !versions.is_empty();
+        if let Some(other) = versions.iter().find(|known| known.class != row.class && !from.remodels) {
+            // Whatever it is meant to be, one of the two is lost.
+            let reason =
+                format!("the identifier is that of an object of another class, {}: taken as its new version", other.class);
+            self.odd.push(odd(&row, from, "mk::cadastre::identifier", &reason));
+        }
         let at = versions.partition_point(|known| known.beginnt < row.beginnt);
         if let Some(twin) = versions.get_mut(at).filter(|twin| twin.beginnt == row.beginnt) {
             let same = twin.attributes == row.attributes && twin.geometry == row.geometry && twin.local == row.local;
@@ -95,7 +104,7 @@ impl Versions {
             let endet = row.endet.clone().or_else(|| twin.endet.take());
             // A version that replaces itself is a correction.
             if !same && !replaces && !from.remodels {
-                let reason = "two deliveries give the same version with different content: the later one holds";
+                let reason = "the same version comes twice with different content: the later one holds";
                 self.odd.push(odd(&row, from, "mk::cadastre::twin", reason));
             }
             *twin = Row { endet, ..row };
@@ -117,13 +126,17 @@ impl Versions {
         versions.insert(at, Row { endet, ..row });
     }
 
-    /// The version that a change names: by its begin, or the oldest that is open.
+    /// The version that a change names: by its begin, or the oldest that is open; of one that says when the version ends, the version that
+    /// has ended then already, if the next one begins then: it came before the change did.
     fn named(&mut self, row: &Row) -> Named<'_> {
         let Some(versions) = self.objects.get_mut(&row.oid).filter(|versions| !versions.is_empty()) else {
             return Named::Unknown;
         };
         let found = if row.beginnt.is_empty() {
-            versions.iter_mut().find(|version| version.endet.is_none())
+            let ended = versions.iter().position(|version| row.endet.is_some() && version.endet == row.endet);
+            let ended = ended.filter(|at| versions.get(at + 1).is_some_and(|next| Some(&next.beginnt) == row.endet.as_ref()));
+            let open = || versions.iter().position(|version| version.endet.is_none());
+            ended.or_else(open).and_then(|at| versions.get_mut(at))
         } else if let Some(at) = versions.iter().position(|version| version.beginnt == row.beginnt) {
             versions.get_mut(at)
         } else {
@@ -305,6 +318,31 @@ mod tests {
             "D 01-03 - d",
         ]
         "#);
+    }
+
+    /// The new version may come before the word that ends the old one.
+    #[test]
+    fn an_update_ends_the_version_that_its_moment_ends() {
+        use Operation::{Insert, Update};
+        let end = || Row {
+            endet: Some("2024-01-05T00:00:00Z".into()),
+            attributes: r#"{"anlass":"010102"}"#.into(),
+            ..row(Update, "A", 0, "")
+        };
+        let expected = ["A 01-01 01-05 {\"anlass\":\"010102\"}", "A 01-05 - {}"];
+        for order in [vec![row(Insert, "A", 5, "{}"), end()], vec![end(), row(Insert, "A", 5, "{}")]] {
+            let mut all = vec![row(Insert, "A", 1, "{}")];
+            all.extend(order);
+            assert_eq!(shown(state(all)), expected);
+        }
+        assert_eq!(shown(state(vec![row(Insert, "A", 1, "{}"), end()])), expected[..1]);
+    }
+
+    #[test]
+    fn an_identifier_of_two_classes_is_told() {
+        let building = Row { class: "AX_Gebaeude".into(), ..row(Operation::Insert, "A", 2, "b") };
+        let state = state(vec![row(Operation::Insert, "A", 1, "a"), building]);
+        assert_eq!(state.odd.iter().map(|odd| odd.finding.code.as_str()).collect::<Vec<_>>(), ["mk::cadastre::identifier"]);
     }
 
     #[test]

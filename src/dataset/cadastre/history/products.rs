@@ -6,12 +6,13 @@ use super::parcels::{self, Kin, Version};
 use super::spill::Spill;
 use super::state::read_deliveries;
 use super::store::{self, StateSummary};
-use super::{Options, card, changes, receipt};
+use super::{Options, card, changes, fold, receipt};
 use crate::crs::Crs;
+use crate::dataset::cadastre::READ;
 use crate::dataset::cadastre::nas::{Mode, Root};
 use crate::dataset::cadastre::row::{Row, from_ipc};
 use crate::dataset::{Artefact, ArtefactRole, AssembleContext, UnitResult};
-use crate::error::{Error, Place, Result};
+use crate::error::{Error, Place, Rejection, Result};
 use crate::pipeline::Audience;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
@@ -161,16 +162,38 @@ fn write_parcels(
     table.finish()
 }
 
+/// Why deliveries were not taken over, or not wholly, by their names: as a whole; objects that were rejected; changes that name nothing.
+fn faults(state: &UnitResult, read: &[UnitResult]) -> BTreeMap<String, String> {
+    let mut faults: BTreeMap<String, String> = BTreeMap::new();
+    for fault in &state.outcome.rejections {
+        if let Some(file) = &fault.place.file {
+            faults.insert(file.clone(), fault.reason.clone());
+        }
+    }
+    let mut partly = |file: &str, lost: Vec<&Rejection>, what: &str| {
+        if let Some(first) = lost.first() {
+            let told = || format!("{what}: {}; {}: {}", lost.len(), first.place.object.as_deref().unwrap_or("?"), first.reason);
+            faults.entry(file.to_owned()).or_insert_with(told);
+        }
+    };
+    for result in read {
+        partly(&result.key, result.outcome.rejections.iter().collect(), "Objekte abgewiesen");
+        let of_file = state.outcome.findings.iter().filter(|odd| odd.place.file.as_deref() == Some(&*result.key));
+        let lost = of_file.filter(|odd| fold::IS_NOT_APPLIED.contains(&odd.code.as_str()));
+        partly(&result.key, lost.collect(), "Änderungen nicht übernommen");
+    }
+    faults
+}
+
 /// Receipts of the portions that were taken over, and of those that were not, with the reason.
 fn write_receipts(deliveries: &[Delivery], state: &UnitResult, context: &AssembleContext<'_>) -> Result<usize> {
     let sources: BTreeMap<&str, _> = context.sources.iter().map(|source| (source.name.as_str(), source)).collect();
-    let faults: BTreeMap<&str, &str> =
-        state.outcome.rejections.iter().filter_map(|fault| Some((fault.place.file.as_deref()?, fault.reason.as_str()))).collect();
+    let faults = faults(state, context.results.get(READ).map_or(&[][..], Vec::as_slice));
     let read = read_deliveries(context.results)?;
     let folder = context.output.join(RECEIPTS);
     let mut count = 0;
     for delivery in read.iter().filter(|delivery| delivery.root == Root::Changes) {
-        let fault = faults.get(delivery.name.as_str()).copied();
+        let fault = faults.get(delivery.name.as_str()).map(String::as_str);
         let applied = deliveries.iter().any(|applied| applied.name == delivery.name);
         let Some(source) = sources.get(delivery.name.as_str()).filter(|_| applied || fault.is_some()) else { continue };
         if let Some((name, text)) = receipt::receipt(delivery, fault, source)? {
@@ -188,4 +211,44 @@ fn write_text(path: &std::path::Path, text: &str) -> Result<()> {
             .at(Place::file(path.display().to_string()))
             .because(error)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::Outcome;
+    use crate::io::Digest;
+
+    /// A portion is taken over when all of it is.
+    #[test]
+    fn what_was_not_taken_over_is_told_by_the_file() {
+        let note = |code: &str, file: &str, reason: &str| Rejection {
+            object_type: "AX_Flurstueck".into(),
+            code: code.into(),
+            reason: reason.into(),
+            place: Place::file(file).object("DETEST0000000001"),
+        };
+        let result = |key: &str, outcome: Outcome| UnitResult {
+            key: key.into(),
+            digest: Digest::of(b""),
+            path: "x".into(),
+            outcome,
+            inputs: Vec::new(),
+            stale: false,
+        };
+        let findings = vec![
+            note("mk::cadastre::unknown", "c.xml", "not in the stock"),
+            note("mk::cadastre::unknown", "c.xml", "not in the stock"),
+            note("mk::cadastre::predecessor", "d.xml", "taken as new"),
+        ];
+        let rejections = vec![note("mk::cadastre::gap", "a.xml", "a delivery is missing")];
+        let state = result("state", Outcome { findings, rejections, ..Outcome::default() });
+        let rejected = Outcome { rejections: vec![note("mk::cadastre::nas::xml", "b.xml", "no ring")], ..Outcome::default() };
+        let read = [result("b.xml", rejected), result("c.xml", Outcome::default()), result("d.xml", Outcome::default())];
+        let told = faults(&state, &read);
+        assert_eq!(told.keys().collect::<Vec<_>>(), ["a.xml", "b.xml", "c.xml"]);
+        assert_eq!(told["a.xml"], "a delivery is missing");
+        assert_eq!(told["b.xml"], "Objekte abgewiesen: 1; DETEST0000000001: no ring");
+        assert_eq!(told["c.xml"], "Änderungen nicht übernommen: 2; DETEST0000000001: not in the stock");
+    }
 }
