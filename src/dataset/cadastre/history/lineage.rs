@@ -18,8 +18,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Ground that two parcels share by less than this (square metres) came of two surveys of one line, not of each other.
+/// Ground that two parcels share by less than this (square metres), or that is thinner on average (metres), came of two surveys of one
+/// line, not of each other.
 const SHARED_M2: f64 = 0.005;
+const SHARED_WIDTH_M: f64 = 0.02;
 /// Seconds that may lie between the end of a parcel and the begin of what came of it: a deletion ends with the portion.
 const BETWEEN_S: i64 = 86_400;
 
@@ -145,7 +147,8 @@ impl Heirs {
                     continue;
                 }
                 let Some(ground) = ground.get_or_insert_with(|| area(new)) else { break };
-                if overlay::intersection(ground_of_old, ground).unsigned_area() > SHARED_M2 {
+                let shared = overlay::intersection(ground_of_old, ground);
+                if shared.unsigned_area() > SHARED_M2 && overlay::width(&shared) > SHARED_WIDTH_M {
                     found.push(edge(old, new, &new.begins));
                 }
             }
@@ -318,6 +321,8 @@ mod tests {
             // Beside it, over a line that was measured anew; there before; long after.
             version(4, "D", ["03-01", ""], [20.0 - 0.0004, 30.0]),
             version(5, "E", ["01-01", ""], [30.0, 40.0]),
+            // Beside it before the end too, over a line that was drawn a millimetre off.
+            version(8, "G", ["02-01", ""], [-9.0, 0.001]),
             version(6, "F", ["09-01", ""], [0.0, 20.0]),
             // Another number for the same object.
             version(7, "C", ["05-01", ""], [12.0, 20.0]),
