@@ -58,10 +58,13 @@ pub struct Options {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(max = 36525))]
     pub owners_days: Option<u32>,
-    /// Publish for the office what was: all versions of parcels, their lineage, history cards; ended versions of other objects in
-    /// the table `objekt`. Defaults to false.
+    /// Publish for the office what was: all versions of parcels, their lineage, history cards; where the dataset is internal, ended
+    /// versions of all objects in the table `objekt` too. Defaults to false.
     #[serde(default)]
     pub history: bool,
+    /// Whether the dataset is: then its tables, which everybody sees, hold only what holds.
+    #[serde(skip)]
+    public: bool,
     /// Show what held on this date (at its beginning, UTC) instead of the present, as far as the deliveries tell.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_of: Option<history::Moment>,
@@ -81,6 +84,10 @@ impl Options {
     /// The moment that is shown instead of the present.
     fn moment(&self) -> Option<String> {
         self.as_of.clone().map(String::from)
+    }
+    /// True where tables hold versions that have ended.
+    fn shows_ended(&self) -> bool {
+        self.history && !self.public
     }
 }
 
@@ -105,7 +112,7 @@ const NAMES: usize = 5;
 const ROWS: usize = 6;
 
 fn open(config: &DatasetConfig) -> Result<Box<dyn Dataset>> {
-    let options: Options = super::read_options(config)?;
+    let options = Options { public: config.audience == Audience::Public, ..super::read_options(config)? };
     let wrong = |message: String, hint: &str| Err(Error::new("mk::config::option", message).hint(hint).exit(Exit::Usage));
     if options.owners && config.audience == Audience::Public {
         let message = format!("dataset '{}' reads owners, but its audience is public", config.id);
@@ -119,6 +126,10 @@ fn open(config: &DatasetConfig) -> Result<Box<dyn Dataset>> {
         let message = format!("dataset '{}': arc_tolerance_m is to be between 0.0001 and 1", config.id);
         return wrong(message, "0.001 is one millimetre");
     }
+    if options.changes.as_ref().is_some_and(|period| period.from > period.to) {
+        let message = format!("dataset '{}': the changes end before they begin", config.id);
+        return wrong(message, "changes = { from = 2026-01-01, to = 2026-02-01 } has the earlier date first");
+    }
     let [low, high] = options.zoom;
     if !(tiles::OVERVIEW_ZOOM <= low && low <= high && high <= 18) {
         let message = format!("dataset '{}': zoom is to be two numbers from 10 to 18, the lower first", config.id);
@@ -130,13 +141,13 @@ fn open(config: &DatasetConfig) -> Result<Box<dyn Dataset>> {
 impl Dataset for Cadastre {
     fn stages(&self) -> &'static [Stage] {
         &[
-            Stage { name: "read", version: 4 },
-            Stage { name: "state", version: 9 },
+            Stage { name: "read", version: 5 },
+            Stage { name: "state", version: 10 },
             Stage { name: "areas", version: 6 },
             Stage { name: "tiles", version: 9 },
             Stage { name: "owners", version: 1 },
             Stage { name: "names", version: 1 },
-            Stage { name: "tables", version: 4 },
+            Stage { name: "tables", version: 5 },
         ]
     }
     fn is_beside(&self, stage: usize) -> bool {
@@ -167,7 +178,7 @@ impl Dataset for Cadastre {
         }
     }
     fn assemble_version(&self) -> u32 {
-        11
+        12
     }
     fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {
         assemble::assemble(&self.options, context)

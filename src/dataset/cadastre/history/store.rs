@@ -426,14 +426,14 @@ impl OpenPack {
 }
 
 /// Of the versions of a cell those that are shown, ordered by class, object and begin: what holds at present or as of the date of
-/// the options, and with `history` the versions that ended before. The end of one that holds as of a date is not known then.
+/// the options, and where they are shown the versions that ended before. The end of one that holds as of a date is not known then.
 ///
 /// # Errors
 /// When the bytes are none of a cell.
 pub fn shown(entries: Vec<Vec<u8>>, options: &Options, wanted: impl Fn(&str) -> bool) -> Result<Vec<Row>> {
     let as_of = options.moment();
     let as_of = as_of.as_deref();
-    let past = |look: Look<'_>| options.history && as_of.is_none_or(|moment| look.beginnt <= moment);
+    let past = |look: Look<'_>| options.shows_ended() && as_of.is_none_or(|moment| look.beginnt <= moment);
     let mut all = Vec::new();
     for bytes in entries {
         all.extend(from_ipc_where(bytes, |look| wanted(look.class) && (look.holds(as_of) || past(look)))?);

@@ -101,7 +101,7 @@ pub fn units(options: &Options, context: &PlanContext<'_>) -> Result<Vec<UnitSpe
             let inputs: Vec<Input> = inputs.concat();
             let size: u64 = inputs.iter().map(|input| input.size).sum();
             let params = serde_json::json!({
-                "as_of": options.moment(), "history": options.history, "group": name, "place": place, "parts": parts,
+                "as_of": options.moment(), "history": options.shows_ended(), "group": name, "place": place, "parts": parts,
             });
             units.push(UnitSpec {
                 key: name,
