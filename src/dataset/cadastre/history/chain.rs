@@ -51,6 +51,11 @@ impl Delivery {
     fn profile(&self) -> (u32, String) {
         (self.model(), self.header.profile.clone().unwrap_or_default())
     }
+    /// What no two deliveries of changes have.
+    fn interval(&self) -> ((u32, String), Option<String>, Option<String>, Option<u64>) {
+        let head = &self.header;
+        (self.profile(), head.interval_begin.clone(), head.until().map(str::to_owned), head.portion)
+    }
     /// The day of a stock: files of that day are one.
     fn day(&self) -> Option<&str> {
         self.header.until().and_then(|until| until.get(..10))
@@ -90,9 +95,12 @@ pub fn order(deliveries: Vec<Delivery>, failed: &[Failed]) -> Chain {
     let unknown = failed.iter().filter(|failed| failed.head.is_none()).map(|failed| failed.name.as_str()).min();
     let held = held_back(&deliveries, &lost, &mut chain);
     let has_stock = deliveries.iter().any(|delivery| !delivery.changes());
-    let stocks_lost: BTreeSet<u32> = lost.iter().filter(|delivery| !delivery.changes()).map(Delivery::model).collect();
+    let bases_lost: BTreeSet<u32> = lost.iter().filter(|lost| is_base(lost, &deliveries)).map(Delivery::model).collect();
+    // Another copy of what is there takes nothing back.
+    let there: BTreeSet<_> = deliveries.iter().map(Delivery::interval).collect();
+    let lost: Vec<Delivery> = lost.into_iter().filter(|lost| lost.changes() && !there.contains(&lost.interval())).collect();
     let mut all: Vec<(Delivery, bool)> = deliveries.into_iter().map(|delivery| (delivery, false)).collect();
-    all.extend(lost.into_iter().filter(Delivery::changes).map(|delivery| (delivery, true)));
+    all.extend(lost.into_iter().map(|delivery| (delivery, true)));
     all.sort_by(|a, b| a.0.key().cmp(&b.0.key()));
     let mut seen: BTreeMap<Digest, String> = BTreeMap::new();
     let mut profiles: BTreeMap<(u32, String), Progress> = BTreeMap::new();
@@ -122,7 +130,7 @@ pub fn order(deliveries: Vec<Delivery>, failed: &[Failed]) -> Chain {
             continue;
         }
         let waits = unknown.is_some_and(|failed| delivery.name.as_str() > failed || !has_stock)
-            || stocks_lost.contains(&delivery.model())
+            || bases_lost.contains(&delivery.model())
             || broken.contains(&profile);
         if waits {
             let reason = "the delivery of changes waits until the one that failed before it is mended".to_owned();
@@ -154,6 +162,14 @@ pub fn order(deliveries: Vec<Delivery>, failed: &[Failed]) -> Chain {
         }
     }
     chain
+}
+
+/// True for a stock that changes are applied to: there is none else of its model, or it is a part of one that is there.
+fn is_base(lost: &Delivery, deliveries: &[Delivery]) -> bool {
+    let mut others = deliveries.iter().filter(|other| !other.changes() && other.model() == lost.model()).peekable();
+    !lost.changes()
+        && (others.peek().is_none()
+            || others.any(|other| other.day().is_none() || lost.day().is_none_or(|day| other.day() == Some(day))))
 }
 
 /// The later models whose stock is not whole: part of it could not be read, or is not there. What it does not hold would end. Portions of
@@ -381,8 +397,12 @@ mod tests {
         let all = || vec![stock("m", "7.1"), changes("a", 2, 3, None), changes("b", 1, 2, None), changes("c", 3, 4, None)];
         let told = told_with(all(), &[lost(changes("z", 2, 3, None))]);
         assert_eq!(told[..2], ["m", "b"]);
-        // Of the two of one interval either may come first by its name.
-        assert!(told[2..].iter().any(|line| line.starts_with("c: mk::cadastre::waiting")), "{told:?}");
+        assert_eq!(told[2..], ["a", "c"], "another copy of what is there");
+        let told = told_with(all(), &[lost(changes("0", 1, 2, None)), lost(stock("w", "7.1"))]);
+        assert_eq!(told.iter().filter(|line| line.contains("mk::cadastre::waiting")).count(), 3, "a part of the stock: {told:?}");
+        let without = || all().into_iter().filter(|delivery| delivery.name != "a").collect::<Vec<_>>();
+        let told = told_with(without(), &[lost(changes("z", 2, 3, None))]);
+        assert!(told.len() == 3 && told[2].starts_with("c: mk::cadastre::waiting"), "{told:?}");
         // Without its stock nothing is applied, whatever it is called; a broken copy beside it changes nothing for another model.
         for failed in [lost(stock("z", "7.1")), Failed { name: "z".into(), head: None }] {
             let told = told_with(vec![changes("a", 1, 2, None)], &[failed]);
@@ -426,6 +446,19 @@ mod tests {
         copy.header.portion_date = Some("2026-04-02T04:00:00Z".into());
         let told = told(whole, &[Failed { name: copy.name, head: Some((copy.root, copy.header)) }]);
         assert_eq!(told[..3], ["6", "a", "b"]);
+    }
+
+    #[test]
+    fn a_newer_stock_that_cannot_be_read_takes_nothing_back() {
+        let dated = |name: &str, day: u32| {
+            let mut stock = stock(name, "7.1");
+            stock.header.portion_date = Some(format!("2026-03-{day:02}T04:00:00Z"));
+            stock
+        };
+        let lost = |stock: Delivery| Failed { name: stock.name.clone(), head: Some((stock.root, stock.header)) };
+        let all = || vec![dated("s", 1), changes("a", 1, 2, None)];
+        assert_eq!(told_with(all(), &[lost(dated("t", 9))]), ["s", "a"]);
+        assert_eq!(told_with(all(), &[lost(dated("t", 1))])[..1], ["s"], "its second part");
     }
 
     #[test]
