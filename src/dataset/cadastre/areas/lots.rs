@@ -59,8 +59,9 @@ impl Lots {
         let mut lots = Self::default();
         for ((part, row, shape), block) in shapes.into_iter().zip(anchors) {
             if let Some(crs) = quality {
-                let area = (part == Part::Parcel).then(|| quality::area(row, &shape, crs)).flatten();
-                lots.findings.extend(quality::ring(row, &shape.area).into_iter().chain(area).map(|finding| (block, finding)));
+                let of_parcel = || [quality::area(row, &shape, crs), quality::key(row, &shape)].into_iter().flatten();
+                let found = (part == Part::Parcel).then(of_parcel).into_iter().flatten();
+                lots.findings.extend(quality::ring(row, &shape.area).into_iter().chain(found).map(|finding| (block, finding)));
             }
             // What lies on top of another use is no share of the ground (GeoInfoDok 7, istWeitereNutzung).
             if part == Part::Building || part == Part::Use && apportion::is_further_use(row) {

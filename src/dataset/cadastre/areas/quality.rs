@@ -128,6 +128,18 @@ fn oriented(polygon: &geo::Polygon<f64>) -> impl Iterator<Item = Vec<[f64; 2]>> 
     })
 }
 
+/// A parcel that is not found by its number: without a Flurstückskennzeichen, or with one that is not whole.
+pub fn key(row: &Row, shape: &Shape) -> Option<Rejection> {
+    let fields = row.fields();
+    let key = fields.text(&["flurstueckskennzeichen"]).unwrap_or_default();
+    let reason = match key.chars().count() {
+        20 => return None,
+        0 => "without a Flurstückskennzeichen: it is in no table of the history".to_owned(),
+        length => format!("a Flurstückskennzeichen of {length} characters, where 20 are a whole one"),
+    };
+    Some(finding(&row.class, &row.oid, "mk::cadastre::quality::key", reason, shape.bbox.centre()))
+}
+
 /// An official area that is not that of the geometry.
 pub fn area(row: &Row, shape: &Shape, crs: Crs) -> Option<Rejection> {
     let official = official_area(row)?;
@@ -190,4 +202,36 @@ fn gap(ring: &[[f64; 2]], extent: &Bbox, parcels: &[Parcel<'_>]) -> Option<Rejec
     }
     let reason = format!("a gap of {size:.2} m2 between parcels, beside this one");
     Some(beside.finding("mk::cadastre::quality::gap", reason, bbox.centre()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dataset::cadastre::row::Operation;
+
+    #[test]
+    fn a_parcel_that_no_query_finds_is_told() {
+        let told = |key: &str| {
+            let row = Row {
+                operation: Operation::Insert,
+                class: "AX_Flurstueck".into(),
+                oid: "A".into(),
+                beginnt: "2024-01-01T00:00:00Z".into(),
+                endet: None,
+                attributes: serde_json::json!({ "flurstueckskennzeichen": key }).to_string(),
+                geometry: None,
+                srs: None,
+                local: None,
+                delivery: "".into(),
+                byte: 0,
+            };
+            let shape = Shape { area: MultiPolygon(Vec::new()), bbox: Bbox::new([0.0; 2], [1.0; 2]) };
+            self::key(&row, &shape).map(|finding| (finding.code, finding.reason))
+        };
+        assert_eq!(told("010842002000120001__"), None);
+        for (key, part) in [("", "without"), ("01084200200012", "of 14 characters")] {
+            let (code, reason) = told(key).unwrap();
+            assert!(code == "mk::cadastre::quality::key" && reason.contains(part), "{reason}");
+        }
+    }
 }
