@@ -50,10 +50,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
     };
     ui.say(format!("release  {release}"))?;
     say_summary(&finished.summary, ui)?;
-    if finished.summary.release.is_some() {
-        let report = pipeline.workspace().join("current/report/index.html");
-        ui.say(format!("report   {}", report.display()))?;
-    }
+    ui.say(format!("report   {}", finished.report.display()))?;
     say_records(&finished.records, ui)?;
     super::catalogue::say_reports(&finished.catalogues, ui)?;
     say_outside(&finished.outside, ui)?;

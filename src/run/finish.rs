@@ -16,7 +16,7 @@ use crate::release::{self, Content, Manifest, RecordFinding};
 use crate::report::{self, ErrorReport, Language, ReportData};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Runs that the ledger remembers.
 const KEEP_RUNS: u32 = 400;
@@ -53,6 +53,8 @@ pub struct Finished {
     pub outside: Vec<Outside>,
     /// What did not get through, also what earlier nights said it of.
     pub lost: Lost,
+    /// The page of this night. The one within a release tells of the night that made the release, which may be long ago.
+    pub report: PathBuf,
 }
 
 /// Losses of a night that are told by name; the report has all.
@@ -234,7 +236,8 @@ impl Night<'_> {
         }
         atomic::remove_tree(&self.scratch)?;
         let lost = Lost::of(&self.works);
-        Ok(Finished { summary, exit, new_release, records, catalogues, outside, lost })
+        let report = self.report_folder().join("index.html");
+        Ok(Finished { summary, exit, new_release, records, catalogues, outside, lost, report })
     }
 
     /// Notes what stopped the night. What was released before stays; a report that cannot be written is not worth a second error.
@@ -266,10 +269,15 @@ impl Night<'_> {
         ledger.end_run(&row, &data.to_json()?)
     }
 
+    /// Where this night's own report lies.
+    fn report_folder(&self) -> PathBuf {
+        self.workspace.join("reports").join(format!("{:06}", self.run))
+    }
+
     /// Writes `reports/<run>/`, the metrics, and clears old reports.
     fn publish_report(&self, data: &ReportData) -> Result<()> {
         let reports = self.workspace.join("reports");
-        self.write_report(&reports.join(format!("{:06}", self.run)), data)?;
+        self.write_report(&self.report_folder(), data)?;
         atomic::symlink_swap(&reports.join("latest"), Path::new(&format!("{:06}", self.run)))?;
         atomic::write_atomic(&self.workspace.join("metrics.prom"), report::prometheus(data).as_bytes())?;
         let mut old: Vec<_> = std::fs::read_dir(&reports).into_iter().flatten().flatten().map(|entry| entry.path()).collect();

@@ -195,6 +195,12 @@ fn options() -> Options {
     }
 }
 
+/// The JSON twin of a report's page.
+fn told_by(page: &Path) -> serde_json::Value {
+    assert!(page.is_file(), "{}", page.display());
+    serde_json::from_str(&std::fs::read_to_string(page.with_file_name("report.json")).unwrap()).unwrap()
+}
+
 fn units(finished: &Finished) -> [u64; 4] {
     let units = finished.summary.units;
     [units.planned, units.done, units.reused, units.quarantined]
@@ -219,6 +225,13 @@ fn the_first_night_releases_everything_and_the_next_touches_nothing() {
     assert_eq!(second.summary.release, first.summary.release);
     assert_eq!(second.summary.by_type, first.summary.by_type);
     assert_eq!(world.tree(), before, "a night without changes writes nothing into the releases");
+    // Each night names its own page, also the one whose release is of a night before.
+    assert_eq!(
+        [told_by(&first.report)["run"]["id"].as_str(), told_by(&second.report)["run"]["id"].as_str()],
+        [Some("1"), Some("2")]
+    );
+    let latest = world.path("work/reports/latest").canonicalize().unwrap();
+    assert_eq!(second.report.parent().unwrap().canonicalize().unwrap(), latest);
 }
 
 #[test]
