@@ -520,7 +520,7 @@ pub struct Night {
     /// When it began.
     #[schemars(with = "String")]
     pub started: Timestamp,
-    /// Exit code; none when the run did not end.
+    /// Exit code; none when the run was interrupted and did not end.
     pub exit: Option<u8>,
     /// Release, if there was one.
     pub release: Option<String>,
@@ -535,9 +535,9 @@ pub struct Night {
 }
 
 impl Night {
-    /// The traffic light of that night.
-    pub fn light(&self) -> Light {
-        self.exit.map_or(Light::Red, |exit| Light::of_exit(exit, false))
+    /// The traffic light of that night; none when it was interrupted, by a power cut or a kill: nobody knows how it would have ended.
+    pub fn light(&self) -> Option<Light> {
+        self.exit.map(|exit| Light::of_exit(exit, false))
     }
 }
 

@@ -258,15 +258,19 @@ impl Night<'_> {
     }
 
     fn end_run(&self, ledger: &mut Ledger, summary: &Summary, exit: Exit, ended: Timestamp, data: &ReportData) -> Result<()> {
-        let row = RunRow {
+        ledger.end_run(&self.run_row(summary, exit, ended), &data.to_json()?)
+    }
+
+    /// This night as the ledger keeps it when it has ended.
+    pub(super) fn run_row(&self, summary: &Summary, exit: Exit, ended: Timestamp) -> RunRow {
+        RunRow {
             id: self.run,
             started: utc(self.started),
             ended: Some(utc(ended)),
             exit: Some(exit.into()),
             release: summary.release.clone(),
             summary: serde_json::to_string(summary).ok(),
-        };
-        ledger.end_run(&row, &data.to_json()?)
+        }
     }
 
     /// Where this night's own report lies.

@@ -44,8 +44,12 @@ impl Night<'_> {
         let releases = ledger.releases()?;
         let previous = release.and_then(|current| releases.iter().find(|row| row.sequence < current.sequence));
         let last = ledger.last_successes()?;
-        let nights = last_nights(&ledger.runs(NIGHTS)?);
+        let mut runs = ledger.runs(NIGHTS)?;
         drop(ledger);
+        // The ledger is told after the report how this night ended.
+        if let Some(own) = runs.iter_mut().find(|row| row.id == self.run) {
+            *own = self.run_row(summary, exit, ended);
+        }
         let records = release.map_or(Ok(Vec::new()), |row| release::check_records(&release::folder(&self.workspace, &row.id)))?;
         let datasets: Vec<DatasetReport> = self
             .works
@@ -93,7 +97,7 @@ impl Night<'_> {
                 memory_mb: machine::total_memory_mb(),
                 jobs: self.options.jobs as u32,
             },
-            nights,
+            nights: last_nights(&runs),
         })
     }
 

@@ -373,6 +373,27 @@ fn a_night_that_is_stopped_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_report_shows_its_own_night_as_it_ended_and_a_killed_one_as_interrupted() {
+    let world = World::new(&[("a.txt", "apple"), ("b.txt", "BROKEN")]);
+    let night = world.run();
+    // A kill leaves nothing but the begin of the run.
+    crate::ledger::Ledger::open(&world.path("work")).unwrap().begin_run("2026-01-02T03:04:05Z").unwrap();
+    let third = world.run();
+    let nights = |page: &Path| -> Vec<(Option<u64>, u64, u64)> {
+        let nights = told_by(page)["nights"].as_array().unwrap().clone();
+        nights.iter().map(|n| (n["exit"].as_u64(), n["done"].as_u64().unwrap(), n["quarantined"].as_u64().unwrap())).collect()
+    };
+    assert_eq!(nights(&night.report), [(Some(3), 2, 1)]);
+    assert_eq!(nights(&world.path("work/current/report/index.html")), [(Some(3), 2, 1)]);
+    assert_eq!(nights(&third.report), [(Some(3), 0, 1), (None, 0, 0), (Some(3), 2, 1)]);
+    let page = std::fs::read_to_string(&third.report).unwrap();
+    assert!(page.contains("02.01.2026") && page.contains("<small>unterbrochen</small>"));
+    let failed = world.night(|options| options.cancel.store(true, Ordering::SeqCst)).unwrap_err();
+    assert_eq!(failed.exit_code(), Exit::Cancelled);
+    assert_eq!(nights(&world.path("work/reports/latest/index.html"))[0], (Some(130), 0, 0));
+}
+
+#[test]
 fn releases_are_kept_in_number_and_rollback_switches_back() {
     let world = World::new(&[]);
     let mut ids = Vec::new();
