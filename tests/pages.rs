@@ -101,6 +101,16 @@ fn a_report_says_what_to_do() {
 }
 
 #[test]
+fn a_page_that_lies_alone_has_no_links_to_files() {
+    let data = night::yellow();
+    let links = |page: &str| page.matches("<a ").count() - page.matches("href=\"#").count();
+    assert!(links(&report::html(&data, Language::De)) > 1);
+    let alone = report::html_alone(&data, Language::De);
+    assert_eq!(links(&alone), 0);
+    assert!(alone.contains("reports/000412/report.json"));
+}
+
+#[test]
 fn hostile_and_endless_texts_neither_break_out_nor_blow_the_page_up() {
     let data = night::hostile();
     for language in [Language::De, Language::En] {

@@ -53,7 +53,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
             Lang::De => Language::De,
             Lang::En => Language::En,
         };
-        atomic::write_atomic(path, report::html(&data, language).as_bytes())?;
+        atomic::write_atomic(path, report::html_alone(&data, language).as_bytes())?;
         ui.say(format!("wrote {}", path.display()))?;
     }
     if ui.json {

@@ -320,7 +320,7 @@ pub struct ArtefactReport {
     /// BLAKE3 of the file, or of the folder's list of digests.
     #[schemars(with = "String")]
     pub digest: Digest,
-    /// Address relative to the report, where it can be opened.
+    /// Address relative to the report's folder in the workspace or the release, where it can be opened.
     #[serde(default)]
     pub href: Option<String>,
     /// True when its bytes differ from the release before.

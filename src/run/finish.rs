@@ -123,7 +123,7 @@ impl Night<'_> {
             self.compare(&release::folder(&self.workspace, before), &release::folder(&self.workspace, &id))?;
         }
         // The report tells of the release, and lies in it: before anybody can see it.
-        let data = self.report_data(&self.summary(Some(id.clone())), exit_of(&self.works), Some(&row), now())?;
+        let data = self.report_data(&self.summary(Some(id.clone())), exit_of(&self.works), Some(&row), "..", now())?;
         self.write_report(&release::folder(&self.workspace, &id).join("report"), &data)?;
         self.ledger().keep_release(&row, self.run)?;
         release::switch(&self.workspace, &id)?;
@@ -208,7 +208,7 @@ impl Night<'_> {
         let row = self.release_row(summary.release.as_deref())?;
         let records =
             row.as_ref().map_or(Ok(Vec::new()), |row| release::check_records(&release::folder(&self.workspace, &row.id)))?;
-        let data = self.report_data(&summary, exit, row.as_ref(), ended)?;
+        let data = self.report_data(&summary, exit, row.as_ref(), &from_reports(row.as_ref()), ended)?;
         self.publish_report(&data)?;
         {
             let mut ledger = self.ledger();
@@ -246,7 +246,8 @@ impl Night<'_> {
         let current = release::current(&self.workspace).ok().flatten();
         let summary = self.summary(current);
         let row = self.release_row(summary.release.as_deref()).ok().flatten();
-        let Ok(mut data) = self.report_data(&summary, error.exit_code(), row.as_ref(), ended) else { return };
+        let root = from_reports(row.as_ref());
+        let Ok(mut data) = self.report_data(&summary, error.exit_code(), row.as_ref(), &root, ended) else { return };
         data.run.error = Some(ErrorReport::of(error));
         let _ = self.publish_report(&data);
         let _ = self.end_run(&mut self.ledger(), &summary, error.exit_code(), ended, &data);
@@ -335,6 +336,11 @@ impl Night<'_> {
             peak_rss_mb: rounded(machine::peak_rss_mb()),
         }
     }
+}
+
+/// A release's folder as a report below `reports/` sees it: not by `current`, which is another one tomorrow.
+fn from_reports(row: Option<&ReleaseRow>) -> String {
+    row.map(|row| format!("../../releases/{}", row.id)).unwrap_or_default()
 }
 
 fn rounded(value: f64) -> f64 {

@@ -16,6 +16,7 @@ use crate::report::{
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 /// Nights in the table of the last ones.
 const NIGHTS: u32 = 60;
@@ -26,8 +27,23 @@ const EXAMPLES: usize = 10;
 /// Places before and after that a dataset shows, beside its preview.
 const MOST_PLACES: usize = 4;
 
+/// Where the files of a release are for a report's reader.
+struct Links<'a> {
+    folder: PathBuf,
+    /// The same folder as an address, relative to the report.
+    root: &'a str,
+}
+
+impl Links<'_> {
+    /// The address of an artefact; none where the release has another one, as after a night that failed.
+    fn to(&self, dataset: &str, artefact: &str) -> Option<String> {
+        let path = format!("internal/{dataset}/{artefact}");
+        self.folder.join(&path).exists().then(|| format!("{}/{path}", self.root))
+    }
+}
+
 impl Night<'_> {
-    /// What the report says about this night.
+    /// What the report says about this night. `root` is the release's folder as the report's own sees it.
     ///
     /// # Errors
     /// When the ledger cannot be read.
@@ -36,6 +52,7 @@ impl Night<'_> {
         summary: &Summary,
         exit: Exit,
         release: Option<&ReleaseRow>,
+        root: &str,
         ended: Timestamp,
     ) -> Result<ReportData> {
         let uuids = record_ids(&self.workspace);
@@ -51,13 +68,14 @@ impl Night<'_> {
             *own = self.run_row(summary, exit, ended);
         }
         let records = release.map_or(Ok(Vec::new()), |row| release::check_records(&release::folder(&self.workspace, &row.id)))?;
+        let links = release.map(|row| Links { folder: release::folder(&self.workspace, &row.id), root });
         let datasets: Vec<DatasetReport> = self
             .works
             .iter()
             .map(|work| {
                 let mut report = self.dataset_report(
                     work,
-                    release.is_some(),
+                    links.as_ref(),
                     uuids.get(&work.config.id),
                     delivered.get(&work.config.id),
                     last.get(&work.config.id),
@@ -115,7 +133,7 @@ impl Night<'_> {
     fn dataset_report(
         &self,
         work: &Work,
-        released: bool,
+        links: Option<&Links<'_>>,
         uuid: Option<&uuid::Uuid>,
         before: Option<&BTreeMap<String, Digest>>,
         last_success: Option<&String>,
@@ -138,7 +156,7 @@ impl Night<'_> {
                     size: files.iter().map(|file| file.size).sum(),
                     files: files.len() as u64,
                     digest: digest(&files),
-                    href: released.then(|| format!("../internal/{}/{}", work.config.id, artefact.path)),
+                    href: links.and_then(|links| links.to(&work.config.id, &artefact.path)),
                     changed: work.assembled && old(&artefact.path, &files).unwrap_or(true),
                 }
             };

@@ -231,6 +231,23 @@ fn the_first_night_releases_everything_and_the_next_touches_nothing() {
         [Some("1"), Some("2")]
     );
     let latest = world.path("work/reports/latest").canonicalize().unwrap();
+    // What they link is there, wherever the page lies.
+    for page in [
+        &first.report,
+        &second.report,
+        &world.path("work/reports/latest/index.html"),
+        &world.path("work/current/report/index.html"),
+    ] {
+        let told = told_by(page);
+        let links: Vec<&str> =
+            told["datasets"][0]["artefacts"].as_array().unwrap().iter().map(|file| file["href"].as_str().unwrap()).collect();
+        assert_eq!(links.len(), 2);
+        let html = std::fs::read_to_string(page).unwrap();
+        for link in links {
+            assert!(page.parent().unwrap().canonicalize().unwrap().join(link).exists(), "{link} of {}", page.display());
+            assert!(html.contains(&format!("href=\"{link}\"")), "{link}");
+        }
+    }
     assert_eq!(second.report.parent().unwrap().canonicalize().unwrap(), latest);
 }
 
