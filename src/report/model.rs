@@ -37,10 +37,11 @@ pub struct ReportData {
 }
 
 impl ReportData {
-    /// The traffic light of the night: the worst of the run's and the datasets'.
+    /// The traffic light of the night. What datasets lost makes it yellow at most, also when one failed as a whole: the others are
+    /// released, and the exit code says so.
     pub fn light(&self) -> Light {
         let run = Light::of_exit(self.run.exit, self.run.error.is_some());
-        self.datasets.iter().map(DatasetReport::light).fold(run, Light::max)
+        self.datasets.iter().map(|dataset| dataset.light().min(Light::Yellow)).fold(run, Light::max)
     }
     /// The JSON twin.
     ///
@@ -237,7 +238,7 @@ pub struct DatasetReport {
 }
 
 impl DatasetReport {
-    /// The traffic light of the dataset.
+    /// The traffic light of the dataset: red when it failed as a whole, and its last good state stays.
     pub fn light(&self) -> Light {
         let lost = self.units.quarantined > 0 || !self.quarantined.is_empty() || self.counts.total().rejected > 0;
         let incomplete = !self.sources.missing.is_empty() || self.sources.falls_short() || self.sources.late;

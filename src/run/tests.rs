@@ -342,6 +342,8 @@ fn an_empty_delivery_never_removes_what_is_published() {
     let night = world.run();
     assert_eq!((night.exit, night.new_release), (Exit::Quarantined, false));
     assert_eq!(world.words(), "apple\n");
+    let metrics = std::fs::read_to_string(world.path("work/metrics.prom")).unwrap();
+    assert!(metrics.contains("messkette_state{pipeline=\"test\"} 1\n"), "{metrics}");
 }
 
 #[test]
