@@ -356,5 +356,11 @@ fn exit_of(works: &[Work]) -> Exit {
     {
         return if exit == Exit::Quarantined { Exit::Failed } else { exit };
     }
-    if works.iter().any(Work::lost) { Exit::Quarantined } else { Exit::Ok }
+    let lost = works.iter().any(Work::lost);
+    match (published, works.iter().all(|work| work.sources.is_empty())) {
+        // All that there is is still being written.
+        (false, true) if lost => Exit::Failed,
+        _ if lost => Exit::Quarantined,
+        _ => Exit::Ok,
+    }
 }

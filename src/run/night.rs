@@ -241,7 +241,11 @@ impl<'a> Night<'a> {
             refused: &found.refused,
         });
         work.tally.rejections.extend(found.refused);
-        if work.sources.is_empty() && work.tally.rejections.is_empty() {
+        let nothing = work.sources.is_empty() && work.tally.rejections.is_empty();
+        if nothing && !work.waiting.is_empty() {
+            // The delivery is on its way: until it is whole the last artefacts stay, as with a dataset that is not asked for.
+            work.active = false;
+        } else if nothing {
             let error =
                 Error::new("mk::discover::nothing", format!("no file matches the sources of dataset '{}'", work.config.id)).hint(
                     format!(

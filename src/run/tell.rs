@@ -163,7 +163,7 @@ impl Night<'_> {
             row.assembly.artefacts.iter().map(report).collect()
         });
         let bytes_out = if work.assembled { row.map_or(0, |row| row.files.iter().map(|file| file.size).sum()) } else { 0 };
-        let clean = work.failed.is_none() && tally.quarantined == 0 && tally.rejections.is_empty();
+        let clean = work.active && !work.lost();
         DatasetReport {
             id: work.config.id.clone(),
             title: work.config.metadata.title.clone().unwrap_or_else(|| work.kind.title.to_owned()),

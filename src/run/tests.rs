@@ -347,6 +347,30 @@ fn an_empty_delivery_never_removes_what_is_published() {
 }
 
 #[test]
+fn a_delivery_that_is_still_being_written_waits_and_is_no_failure() {
+    let world = World::new(&[("a.txt.part", "apple")]);
+    let first = world.run();
+    assert_eq!((first.exit, first.summary.release.as_deref()), (Exit::Failed, None), "nothing is published yet");
+    assert!(told_by(&first.report)["datasets"][0]["error"].is_null());
+    std::fs::remove_file(world.path("in/a.txt.part")).unwrap();
+    world.write("a.txt", "apple");
+    world.run();
+    // The next delivery takes the place of the file, and is not whole when the night begins.
+    std::fs::remove_file(world.path("in/a.txt")).unwrap();
+    world.write("a.txt.part", "app");
+    let outlook = outlook(&world.load(), &options(), &Silent).unwrap();
+    assert!(outlook.failed.is_empty() && !outlook.has_changes());
+    let night = world.run();
+    assert_eq!((night.exit, night.new_release, night.lost.number), (Exit::Quarantined, false, 0));
+    assert_eq!(world.words(), "apple\n");
+    let told = told_by(&night.report);
+    assert_eq!(told["datasets"][0]["sources"]["waiting"], serde_json::json!(["in/a.txt"]));
+    assert!(told["datasets"][0]["error"].is_null() && told["datasets"][0]["sources"]["changes"] == serde_json::json!({}));
+    let metrics = std::fs::read_to_string(world.path("work/metrics.prom")).unwrap();
+    assert!(metrics.contains("messkette_dataset_state{pipeline=\"test\",dataset=\"w\"} 1\n"), "{metrics}");
+}
+
+#[test]
 fn when_nothing_can_be_published_at_all_the_exit_code_says_failed() {
     let world = World::new(&[]);
     let night = world.run();
