@@ -227,8 +227,12 @@ impl<'a> Night<'a> {
         found.refused.extend(fetched.refused);
         work.sources = found.sources;
         work.waiting = found.waiting;
+        let mut unsure = None;
         if let Some(expect) = &work.config.expect {
-            work.missing = discover::missing(expect, folder, &work.sources)?;
+            match discover::missing(expect, folder, &work.sources) {
+                Ok(missing) => work.missing = missing,
+                Err(error) => unsure = Some(error),
+            }
         }
         for rejection in &found.refused {
             work.tally.counts.rejected(&rejection.object_type);
@@ -241,6 +245,19 @@ impl<'a> Night<'a> {
             refused: &found.refused,
         });
         work.tally.rejections.extend(found.refused);
+        if let Some(cause) = unsure {
+            // Who cannot say whether the delivery is whole must not publish a part of it.
+            let message = format!("`expect.index` of dataset '{}' cannot be used", work.config.id);
+            let hint =
+                cause.hint_text().unwrap_or("put the tile index there, or mend `expect.index` in the pipeline file").to_owned();
+            let error = Error::new("mk::discover::index", message)
+                .at(cause.place().clone().object("expect.index"))
+                .because(cause)
+                .hint(hint);
+            self.progress.event(&Event::DatasetFailed { dataset: &work.config.id, error: &error });
+            work.fail(&error);
+            return Ok(());
+        }
         let nothing = work.sources.is_empty() && work.tally.rejections.is_empty();
         if nothing && !work.waiting.is_empty() {
             // The delivery is on its way: until it is whole the last artefacts stay, as with a dataset that is not asked for.

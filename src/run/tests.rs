@@ -347,6 +347,26 @@ fn an_empty_delivery_never_removes_what_is_published() {
 }
 
 #[test]
+fn a_tile_index_that_cannot_be_read_costs_its_dataset_only() {
+    let world = World::new(&[("a.txt", "apple"), ("kacheln.geojson", "{}")]);
+    let second = "[[dataset]]\nid = \"v\"\nkind = \"words\"\nsource = [\"in/*.txt\"]\naudience = \"public\"";
+    for (index, reason) in [("in/gone.geojson", "cannot"), ("in/kacheln.geojson", "it has no features")] {
+        world.pipeline(&format!("expect = {{ index = \"{index}\" }}\n{second}"));
+        let night = world.run();
+        assert_eq!((night.exit, night.lost.number), (Exit::Quarantined, 1));
+        assert!(world.path("work/current/public/v/words.txt").is_file());
+        let (dataset, lost) = &night.lost.first[0];
+        assert_eq!((dataset.as_str(), lost.code.as_str()), ("w", "mk::discover::index"));
+        assert!(
+            lost.reason.starts_with("`expect.index` of dataset 'w' cannot be used: ") && lost.reason.contains(reason),
+            "{}",
+            lost.reason
+        );
+        assert_eq!((lost.place.file.as_deref(), lost.place.object.as_deref()), (Some(index), Some("expect.index")));
+    }
+}
+
+#[test]
 fn a_delivery_that_is_still_being_written_waits_and_is_no_failure() {
     let world = World::new(&[("a.txt.part", "apple")]);
     let first = world.run();
