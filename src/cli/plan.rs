@@ -72,6 +72,7 @@ fn as_json(outlook: &Outlook) -> serde_json::Value {
         "later": outlook.later.iter().map(|(dataset, stage)| json!({ "dataset": dataset, "stage": stage })).collect::<Vec<_>>(),
         "failed": outlook.failed.iter().map(|(dataset, why)| json!({ "dataset": dataset, "reason": why })).collect::<Vec<_>>(),
         "release": outlook.pins.release,
+        "release_changes": outlook.release,
     })
 }
 
@@ -104,6 +105,9 @@ fn say(outlook: &Outlook, ui: &Ui) -> Result<()> {
     }
     for (dataset, stage) in &outlook.later {
         ui.say(format!("{dataset}: {stage}: planned when the stage before is done"))?;
+    }
+    for reason in &outlook.release {
+        ui.say(format!("release: would be made anew: {reason}"))?;
     }
     let total = outlook.units.len() as u64;
     if outlook.has_changes() {

@@ -49,6 +49,9 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
         None => "none".to_owned(),
     };
     ui.say(format!("release  {release}"))?;
+    for dataset in &finished.withdrawn {
+        tracing::warn!("{dataset}: withdrawn from what is published: the pipeline file no longer has it");
+    }
     say_summary(&finished.summary, ui)?;
     ui.say(format!("report   {}", finished.report.display()))?;
     say_records(&finished.records, ui)?;

@@ -10,7 +10,7 @@ use crate::publish;
 use std::path::{Component, Path, PathBuf};
 
 /// Folders beside the datasets' in a release.
-const RESERVED: &[&str] = &["metadata", "portal", "atom"];
+pub(crate) const RESERVED: &[&str] = &["metadata", "portal", "atom"];
 
 /// Beginnings of the names of records that belong to no dataset.
 const RESERVED_PREFIXES: [&str; 2] = [crate::metadata::SERVICE_PREFIX, crate::metadata::SERIES_PREFIX];

@@ -26,6 +26,9 @@ pub struct ReportData {
     pub previous: Option<ReleaseReport>,
     /// The datasets, in the order of the pipeline.
     pub datasets: Vec<DatasetReport>,
+    /// Datasets that the release before had and this one has not, as the pipeline file no longer names them.
+    #[serde(default)]
+    pub withdrawn: Vec<String>,
     /// Time, memory and bytes of the whole run.
     pub usage: Usage,
     /// Versions that have a say in the results, by name: `messkette`, `GDAL`, `PROJ` ...

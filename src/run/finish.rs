@@ -51,6 +51,8 @@ pub struct Finished {
     pub catalogues: Vec<catalogue::Report>,
     /// What other publishers did.
     pub outside: Vec<Outside>,
+    /// Datasets that the release no longer has, as the pipeline file no longer names them.
+    pub withdrawn: Vec<String>,
     /// What did not get through, also what earlier nights said it of.
     pub lost: Lost,
     /// The page of this night. The one within a release tells of the night that made the release, which may be long ago.
@@ -106,6 +108,9 @@ impl Night<'_> {
             self.progress.event(&Event::Released { id: &row.id, new: false });
             return Ok(Some(Released { id: row.id.clone(), new: false }));
         }
+        if let Some(before) = &current {
+            self.withdrawn = self.withdrawn_since(before)?;
+        }
         // The newest release is this very content, but not current: a crash just before the switch, or a rollback.
         if let Some(row) =
             rows.first().filter(|row| row.content == content_id && release::folder(&self.workspace, &row.id).is_dir())
@@ -129,6 +134,42 @@ impl Night<'_> {
         release::switch(&self.workspace, &id)?;
         self.progress.event(&Event::Released { id: &id, new: true });
         Ok(Some(Released { id, new: true }))
+    }
+
+    /// Why a night would make another release current although no unit is to do, after the reasons known already; nothing when it
+    /// would not.
+    ///
+    /// # Errors
+    /// When ledger or release cannot be read.
+    pub(super) fn release_changes(&self, mut reasons: Vec<String>) -> Result<Vec<String>> {
+        if self.works.iter().all(|work| work.assembly.is_none()) {
+            return Ok(reasons);
+        }
+        let Some(current) = release::current(&self.workspace)? else {
+            reasons.push("none is current".to_owned());
+            return Ok(reasons);
+        };
+        let rows = self.ledger().releases()?;
+        let content = self.content_id();
+        if rows.iter().any(|row| row.id == current && row.content == content) {
+            return Ok(reasons);
+        }
+        let withdrawn = self.withdrawn_since(&current)?;
+        reasons
+            .extend(withdrawn.iter().map(|id| format!("the dataset '{id}' is no longer in the pipeline file and is withdrawn")));
+        if let Some(newest) = rows.first().filter(|newest| newest.id != current) {
+            reasons.push(format!("{current} is current after a rollback, {} is newer", newest.id));
+        }
+        if reasons.is_empty() {
+            reasons.push("the pipeline file, a record's files or the program differ from those of the release".to_owned());
+        }
+        Ok(reasons)
+    }
+
+    fn withdrawn_since(&self, release: &str) -> Result<Vec<String>> {
+        let mut before = release::datasets(&release::folder(&self.workspace, release))?;
+        before.retain(|id| self.works.iter().all(|work| work.config.id != *id));
+        Ok(before.into_iter().collect())
     }
 
     /// Refuses a release that would make something personal public.
@@ -237,7 +278,7 @@ impl Night<'_> {
         atomic::remove_tree(&self.scratch)?;
         let lost = Lost::of(&self.works);
         let report = self.report_folder().join("index.html");
-        Ok(Finished { summary, exit, new_release, records, catalogues, outside, lost, report })
+        Ok(Finished { summary, exit, new_release, records, catalogues, outside, withdrawn: self.withdrawn, lost, report })
     }
 
     /// Notes what stopped the night. What was released before stays; a report that cannot be written is not worth a second error.

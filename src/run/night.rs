@@ -54,6 +54,8 @@ pub struct Night<'a> {
     pub(crate) clock: Instant,
     /// What became of the objects since the release before, by dataset.
     pub(crate) object_changes: BTreeMap<String, ObjectChanges>,
+    /// Datasets that the release before had and the pipeline file no longer has.
+    pub(crate) withdrawn: Vec<String>,
     /// What the report says of records in catalogues, by dataset.
     pub(crate) catalogued: BTreeMap<String, Vec<FindingGroup>>,
     ledger: Mutex<Ledger>,
@@ -178,6 +180,7 @@ impl<'a> Night<'a> {
             started,
             clock: Instant::now(),
             object_changes: BTreeMap::new(),
+            withdrawn: Vec::new(),
             catalogued: BTreeMap::new(),
             ledger: Mutex::new(ledger),
             lock,

@@ -108,6 +108,7 @@ impl Night<'_> {
                 bytes_out: datasets.iter().map(|dataset| dataset.usage.bytes_out).sum(),
             },
             datasets,
+            withdrawn: self.withdrawn.clone(),
             software: machine::software(),
             machine: Machine {
                 system: machine::system(),

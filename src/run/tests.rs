@@ -478,6 +478,60 @@ fn releases_are_kept_in_number_and_rollback_switches_back() {
 }
 
 #[test]
+fn a_plan_says_why_another_release_would_be_made_when_no_unit_is_to_do() {
+    let second = "[[dataset]]\nid = \"v\"\nkind = \"words\"\nsource = [\"in/*.txt\"]";
+    let world = World::new(&[("a.txt", "apple")]);
+    world.pipeline(second);
+    let planned = || {
+        let outlook = outlook(&world.load(), &options(), &Silent).unwrap();
+        assert_eq!((outlook.units.len(), outlook.removed.len(), outlook.failed.len()), (0, 0, 0));
+        assert_eq!(outlook.has_changes(), !outlook.release.is_empty());
+        outlook.release.join("; ")
+    };
+    world.run();
+    assert_eq!(planned(), "");
+    // A dataset is taken out of the file.
+    world.pipeline("");
+    assert_eq!(planned(), "the dataset 'v' is no longer in the pipeline file and is withdrawn");
+    let night = world.run();
+    assert!(night.new_release && !world.path("work/current/internal/v").exists());
+    assert_eq!(
+        (night.withdrawn.as_slice(), told_by(&night.report)["withdrawn"].clone()),
+        (&["v".to_owned()][..], serde_json::json!(["v"]))
+    );
+    let page = std::fs::read_to_string(world.path("work/current/report/index.html")).unwrap();
+    assert!(page.contains("Zurückgezogen, weil nicht mehr in der Pipeline-Datei: v"));
+    assert_eq!((planned(), world.run().withdrawn), (String::new(), Vec::new()));
+    // Titles and addresses are in the files of the dataset, or at least in its record.
+    for change in ["metadata = { title = \"Anders\" }", "metadata = { title = \"Ganz anders\" }"] {
+        world.pipeline(change);
+        assert_eq!(planned(), "the files of the dataset 'w' are put together anew");
+        assert!(world.run().new_release);
+        assert_eq!(planned(), "");
+    }
+    let text = std::fs::read_to_string(world.path("p.toml")).unwrap().replacen("keep_releases = 2", "keep_releases = 3", 1);
+    std::fs::write(world.path("p.toml"), text).unwrap();
+    assert_eq!(planned(), "the pipeline file, a record's files or the program differ from those of the release");
+    assert!(world.run().new_release);
+    // Back, and the night would go forward again.
+    let newest = world.run().summary.release.unwrap();
+    let older = crate::release::rollback(&world.path("work"), None).unwrap();
+    assert_eq!(planned(), format!("{older} is current after a rollback, {newest} is newer"));
+    assert_eq!(world.run().summary.release.as_ref(), Some(&newest));
+    assert_eq!(planned(), "");
+}
+
+#[test]
+fn what_stays_quarantined_is_no_change() {
+    let world = World::new(&[("a.txt", "apple"), ("b.txt", "bear")]);
+    world.run();
+    world.write("b.txt", "BROKEN");
+    world.run();
+    let outlook = outlook(&world.load(), &options(), &Silent).unwrap();
+    assert_eq!((outlook.quarantined.len(), outlook.has_changes()), (1, false), "{:?} {:?}", outlook.removed, outlook.release);
+}
+
+#[test]
 fn the_records_keep_their_identifiers_when_the_lock_file_is_lost() {
     let world = World::new(&[("a.txt", "apple")]);
     world.run();

@@ -242,7 +242,13 @@ impl Page<'_> {
             .class("overview stack")
             .child(el("thead").child(el("tr").children(head)))
             .child(el("tbody").children(rows));
-        el("section").attr("id", "datensaetze").child(el("h2").text(l.t("Datensätze", "Datasets"))).child(scroll(table))
+        let section =
+            el("section").attr("id", "datensaetze").child(el("h2").text(l.t("Datensätze", "Datasets"))).child(scroll(table));
+        if self.data.withdrawn.is_empty() {
+            return section;
+        }
+        let why = l.t("Zurückgezogen, weil nicht mehr in der Pipeline-Datei", "Withdrawn, as no longer in the pipeline file");
+        section.child(el("p").class("quiet").text(format!("{why}: {}", clip(&self.data.withdrawn.join(", "), 300))))
     }
 
     fn technical(&self) -> Element {
