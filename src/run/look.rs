@@ -22,6 +22,8 @@ pub struct Outlook {
     pub quarantined: Vec<(String, String, String)>,
     /// Stages whose units are known only when the stage before is done: dataset, stage.
     pub later: Vec<(String, String)>,
+    /// Datasets that can be planned only when another has files that they use: dataset, the other.
+    pub waits: Vec<(String, String)>,
     /// Datasets that cannot be planned, with the reason.
     pub failed: Vec<(String, String)>,
     /// Why another release would become current, beside the units to do.
@@ -33,7 +35,7 @@ pub struct Outlook {
 impl Outlook {
     /// True when a night would change something.
     pub fn has_changes(&self) -> bool {
-        !self.units.is_empty() || !self.removed.is_empty() || !self.release.is_empty()
+        !(self.units.is_empty() && self.removed.is_empty() && self.waits.is_empty() && self.release.is_empty())
     }
 }
 
@@ -52,10 +54,12 @@ pub fn outlook(pipeline: &Pipeline, options: &Options, progress: &dyn Progress) 
         reused: 0,
         quarantined: Vec::new(),
         later: Vec::new(),
+        waits: Vec::new(),
         failed: Vec::new(),
         release: Vec::new(),
         pins: night.pins()?,
     };
+    let hopeless: Vec<bool> = night.works.iter().map(|work| work.failed.is_some()).collect();
     for wave in night.waves() {
         for step in 0..night.steps(&wave) {
             for Planned { index, stage, plan, slots } in night.plan(&wave, step)? {
@@ -96,9 +100,13 @@ pub fn outlook(pipeline: &Pipeline, options: &Options, progress: &dyn Progress) 
     let anew = night.works.iter().filter(|work| night.would_assemble(work));
     let anew = anew.map(|work| format!("the files of the dataset '{}' are put together anew", work.config.id)).collect();
     outlook.release = night.release_changes(anew)?;
-    for work in &night.works {
-        if let Some(rejection) = &work.failed {
-            outlook.failed.push((work.config.id.clone(), rejection.reason.clone()));
+    for (work, hopeless) in night.works.iter().zip(hopeless) {
+        let Some(rejection) = &work.failed else { continue };
+        let id = work.config.id.clone();
+        // What it uses is not made yet; in the night it is, before its turn comes.
+        match night.unmade(work).filter(|_| !hopeless) {
+            Some(other) => outlook.waits.push((id, other)),
+            None => outlook.failed.push((id, rejection.reason.clone())),
         }
     }
     Ok(outlook)

@@ -333,6 +333,12 @@ impl<'a> Night<'a> {
         work.config.uses.iter().filter_map(of).collect()
     }
 
+    /// The first dataset that this one uses and that has no artefacts yet, but will have unless it fails.
+    pub(crate) fn unmade(&self, work: &Work) -> Option<String> {
+        let unmade = |other: &&Work| work.config.uses.contains(&other.config.id) && other.assembly.is_none();
+        self.works.iter().find(unmade).map(|other| other.config.id.clone())
+    }
+
     pub(crate) fn limits(&self) -> Limits {
         Limits { jobs: self.options.jobs, memory_mb: self.options.memory_mb }
     }
