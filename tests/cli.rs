@@ -240,6 +240,24 @@ fn doctor_knows_the_machine() {
 }
 
 #[test]
+fn the_report_of_a_run_that_was_killed_says_that_it_did_not_end() {
+    let folder = folder_with(GOOD);
+    let work = folder.path().join("work");
+    std::fs::create_dir(&work).expect("a folder can be made");
+    // A kill leaves no more of a run than its begin.
+    let begun = messkette::ledger::Ledger::open(&work).and_then(|mut ledger| ledger.begin_run("2026-01-02T03:04:05Z"));
+    assert_eq!(begun.expect("the ledger can be written"), 1);
+    for (id, told) in [
+        ("1", "run 1, begun 2026-01-02T03:04:05Z, did not end: it was interrupted, or is still under way"),
+        ("2", "there is no report of run 2"),
+    ] {
+        let ran = messkette(folder.path(), &["report", "stadt.toml", "--run", id, "--json"]);
+        assert_eq!(ran.code, 2, "{}", ran.text());
+        assert!(ran.err.contains(told), "{}", ran.text());
+    }
+}
+
+#[test]
 fn doctor_looks_for_what_the_pipeline_names() {
     let head = "[pipeline]\nname = \"stadt\"\ngrids = [\"grids\"]\nworkspace = \"WORK\"\n";
     let lod2 = "[[dataset]]\nid = \"lod2\"\nkind = \"city_model\"\nsource = [\"in/*.gml\"]\ngeoid = \"grids/mine.gtx\"\n";
