@@ -240,6 +240,49 @@ fn doctor_knows_the_machine() {
 }
 
 #[test]
+fn the_report_of_a_run_that_was_killed_says_that_it_did_not_end() {
+    let folder = folder_with(GOOD);
+    let work = folder.path().join("work");
+    std::fs::create_dir(&work).expect("a folder can be made");
+    // A kill leaves no more of a run than its begin.
+    let begun = messkette::ledger::Ledger::open(&work).and_then(|mut ledger| ledger.begin_run("2026-01-02T03:04:05Z"));
+    assert_eq!(begun.expect("the ledger can be written"), 1);
+    for (id, told) in [
+        ("1", "run 1, begun 2026-01-02T03:04:05Z, did not end: it was interrupted, or is still under way"),
+        ("2", "there is no report of run 2"),
+    ] {
+        let ran = messkette(folder.path(), &["report", "stadt.toml", "--run", id, "--json"]);
+        assert_eq!(ran.code, 2, "{}", ran.text());
+        assert!(ran.err.contains(told), "{}", ran.text());
+    }
+}
+
+#[test]
+fn doctor_looks_for_what_the_pipeline_names() {
+    let head = "[pipeline]\nname = \"stadt\"\ngrids = [\"grids\"]\nworkspace = \"WORK\"\n";
+    let lod2 = "[[dataset]]\nid = \"lod2\"\nkind = \"city_model\"\nsource = [\"in/*.gml\"]\ngeoid = \"grids/mine.gtx\"\n";
+    let folder = folder_with(&format!("{head}{lod2}").replace("WORK", "work"));
+    let ran = messkette(folder.path(), &["doctor", "stadt.toml"]);
+    assert_eq!(ran.code, 1, "{}", ran.text());
+    for line in ["grids: missing, for `grids`", "grids/mine.gtx: missing, for dataset 'lod2', `geoid`"] {
+        assert!(ran.out.contains(line), "{}", ran.text());
+    }
+    assert!(ran.err.contains("grids/mine.gtx is missing") && !ran.out.contains("gcg2016"), "{}", ran.text());
+    std::fs::create_dir(folder.path().join("grids")).expect("a folder can be made");
+    std::fs::write(folder.path().join("grids/mine.gtx"), "x").expect("a file can be written");
+    let ran = messkette(folder.path(), &["doctor", "stadt.toml"]);
+    assert_eq!(ran.code, 0, "{}", ran.text());
+    assert!(ran.out.contains("grids/mine.gtx: ok, for dataset 'lod2', `geoid`") && ran.out.ends_with("\nok\n"), "{}", ran.text());
+    assert!(!folder.path().join("work").exists(), "it only looks");
+    // Below a file nobody can make a folder, whoever asks.
+    let below = format!("{head}{lod2}").replace("WORK", "stadt.toml/work");
+    std::fs::write(folder.path().join("stadt.toml"), below).expect("the pipeline can be written");
+    let ran = messkette(folder.path(), &["doctor", "stadt.toml"]);
+    assert_eq!(ran.code, 1, "{}", ran.text());
+    assert!(ran.err.contains("stadt.toml/work cannot be written"), "{}", ran.text());
+}
+
+#[test]
 fn a_secret_in_the_file_stays_there() {
     const CANARY: &str = "KANARI-geheim-000001";
     let folder =

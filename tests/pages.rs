@@ -84,6 +84,30 @@ fn reports_are_self_contained_and_say_the_night_in_one_sentence() {
 }
 
 #[test]
+fn a_dataset_that_failed_makes_the_night_yellow_wherever_it_is_told() {
+    let mut data = night::yellow();
+    data.datasets[2].error = Some(night::red().run.error.unwrap());
+    assert_eq!((data.light(), data.datasets[2].light()), (Light::Yellow, Light::Red));
+    assert_eq!(data.nights[0].light(), Some(Light::Yellow));
+    let metrics = report::prometheus(&data);
+    assert!(metrics.contains("messkette_state{pipeline=\"beispielstadt\"} 1\n"), "{metrics}");
+    let page = report::html(&data, Language::De);
+    assert!(page.contains("<h1>Veröffentlicht, aber 1 Datensatz konnte nicht erneuert werden.</h1>"));
+    // The same without anything released is red.
+    (data.run.exit, data.nights[0].exit, data.release) = (1, Some(1), None);
+    assert_eq!((data.light(), data.nights[0].light()), (Light::Red, Some(Light::Red)));
+    // The data are out, the catalogue could not be reached.
+    let mut untold = night::green();
+    untold.run.exit = 75;
+    let page = report::html(&untold, Language::De);
+    assert!(untold.light() == Light::Red && page.contains("<h1>Veröffentlicht, aber nicht überall gemeldet.</h1>"));
+    // A run that stopped leaves the release that stood, which is not the one before it.
+    untold.run.error = night::red().run.error;
+    let page = report::html(&untold, Language::De);
+    assert!(page.contains("Zu sehen ist weiter die Ausgabe 2026-11-21T0207-9f3a."));
+}
+
+#[test]
 fn a_report_says_what_to_do() {
     let page = report::html(&night::yellow(), Language::De);
     for part in [
@@ -98,6 +122,16 @@ fn a_report_says_what_to_do() {
     }
     let page = report::html(&night::red(), Language::En);
     assert!(page.contains("free 12 GB below work/") && page.contains("Readers still see release 2026-11-20T0206-11b0."));
+}
+
+#[test]
+fn a_page_that_lies_alone_has_no_links_to_files() {
+    let data = night::yellow();
+    let links = |page: &str| page.matches("<a ").count() - page.matches("href=\"#").count();
+    assert!(links(&report::html(&data, Language::De)) > 1);
+    let alone = report::html_alone(&data, Language::De);
+    assert_eq!(links(&alone), 0);
+    assert!(alone.contains("reports/000412/report.json"));
 }
 
 #[test]

@@ -10,9 +10,11 @@ use serde::Serialize;
 use std::path::{Path, PathBuf};
 
 /// Say which libraries, drivers and grids are there, and what is known to be wrong with them.
+///
+/// With a pipeline file also whether the grids it names are there and its workspace can be written; it exits with 1 when not.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// A pipeline file, to look for its grids and at its disk too.
+    /// A pipeline file, to look for what it names and at its disk too.
     pipeline: Option<PathBuf>,
 }
 
@@ -60,13 +62,25 @@ struct Findings {
     messkette: &'static str,
     libraries: Vec<Library>,
     drivers: Vec<Driver>,
+    named: Vec<Named>,
     grids: Vec<GridFile>,
     missing_grids: Vec<MissingGrid>,
     notes: Vec<String>,
     processors: usize,
     free_memory_mb: u64,
     disks: Vec<Disk>,
+    /// What ends a night or a dataset, each with what to do.
+    problems: Vec<String>,
     healthy: bool,
+}
+
+/// A grid, or a folder of grids, that the pipeline file names.
+#[derive(Serialize)]
+struct Named {
+    path: String,
+    key: String,
+    there: bool,
+    blake3: Option<Digest>,
 }
 
 #[derive(Serialize)]
@@ -97,6 +111,7 @@ struct MissingGrid {
 struct Disk {
     path: String,
     free_bytes: Option<u64>,
+    writable: bool,
 }
 
 pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
@@ -128,7 +143,12 @@ fn look(pipeline: Option<&Pipeline>) -> Findings {
     folders.extend_from_slice(crs::data_folders());
     let mut grids = Vec::new();
     let mut missing_grids = Vec::new();
+    let named = pipeline.map_or_else(Vec::new, named);
     for (names, needed_for) in GRIDS {
+        // Who names a geoid needs that one, not the usual one.
+        if needed_for.contains("`geoid`") && named.iter().any(|named| named.key.ends_with("`geoid`")) {
+            continue;
+        }
         let there = folders.iter().flat_map(|folder| names.iter().map(|name| folder.join(name))).find(|path| path.is_file());
         match there {
             Some(path) => {
@@ -152,25 +172,52 @@ fn look(pipeline: Option<&Pipeline>) -> Findings {
     }
     // Without these nothing can be read or written; the others are for some sources only.
     let needed = ["GTiff", "GPKG"];
-    let healthy = drivers.iter().all(|driver| driver.there || !needed.contains(&driver.name));
+    let mut problems = Vec::new();
+    if !drivers.iter().all(|driver| driver.there || !needed.contains(&driver.name)) {
+        problems.push("GDAL has no GTiff or no GPKG driver: install GDAL with its usual drivers".to_owned());
+    }
+    for named in named.iter().filter(|named| !named.there) {
+        problems.push(format!("{} is missing, which {} names: put it there, or mend the pipeline file", named.path, named.key));
+    }
+    for disk in disks.iter().filter(|disk| !disk.writable) {
+        problems.push(format!("{} cannot be written: run as the user who owns it, or name another folder", disk.path));
+    }
     Findings {
         messkette: env!("CARGO_PKG_VERSION"),
         libraries,
         drivers,
+        named,
         grids,
         missing_grids,
         notes,
         processors: std::thread::available_parallelism().map_or(1, usize::from),
         free_memory_mb: machine::available_memory_mb(),
         disks,
-        healthy,
+        healthy: problems.is_empty(),
+        problems,
     }
 }
 
-/// The file system of a folder, or of the nearest one above that is there.
+/// The grids that the pipeline file names.
+fn named(pipeline: &Pipeline) -> Vec<Named> {
+    let folders = pipeline.config.grids.iter().map(|path| {
+        let there = pipeline.folder().join(path).is_dir();
+        Named { path: path.display().to_string(), key: "`grids`".to_owned(), there, blake3: None }
+    });
+    let geoids = pipeline.datasets.iter().filter_map(|dataset| {
+        let path = dataset.options.get("geoid")?.as_str()?;
+        let file = pipeline.folder().join(path);
+        let key = format!("dataset '{}', `geoid`", dataset.id);
+        Some(Named { path: path.to_owned(), key, there: file.is_file(), blake3: Digest::of_file(&file).ok() })
+    });
+    folders.chain(geoids).collect()
+}
+
+/// The file system of a folder, or of the nearest one above that is there; a file without a name tries whether it can be written.
 fn disk(path: &Path) -> Disk {
     let there = path.ancestors().find(|path| path.exists()).unwrap_or(Path::new("/"));
-    Disk { path: path.display().to_string(), free_bytes: machine::free_disk(there).ok() }
+    let writable = tempfile::tempfile_in(there).is_ok();
+    Disk { path: path.display().to_string(), free_bytes: machine::free_disk(there).ok(), writable }
 }
 
 /// The first three numbers of a version.
@@ -196,6 +243,13 @@ fn say(found: &Findings, ui: &Ui) -> Result<()> {
     if found.drivers.iter().any(|driver| !driver.there) {
         ui.say(format!("           not there: {}", named(false)))?;
     }
+    for named in &found.named {
+        let state = if named.there { "ok" } else { "missing" };
+        ui.say(format!("grid       {}: {state}, for {}", named.path, named.key))?;
+        if let Some(digest) = named.blake3 {
+            ui.say(format!("           blake3 {digest}"))?;
+        }
+    }
     for grid in &found.grids {
         let digest = grid.blake3.map_or_else(|| "cannot be read".to_owned(), |digest| format!("blake3 {digest}"));
         ui.say(format!("grid       {}\n           {digest}", grid.path))?;
@@ -206,12 +260,16 @@ fn say(found: &Findings, ui: &Ui) -> Result<()> {
     ui.say(format!("machine    {} processors, {} of memory free", found.processors, measure::bytes(found.free_memory_mb << 20)))?;
     for disk in &found.disks {
         let free = disk.free_bytes.map_or_else(|| "unknown".to_owned(), |free| format!("{} free", measure::bytes(free)));
-        ui.say(format!("disk       {}: {free}", disk.path))?;
+        let writable = if disk.writable { "" } else { ", cannot be written" };
+        ui.say(format!("disk       {}: {free}{writable}", disk.path))?;
     }
     for note in &found.notes {
         ui.say(format!("note       {note}"))?;
     }
-    ui.say(if found.healthy { "ok" } else { "GDAL has no GTiff or no GPKG driver: install GDAL with its usual drivers" })
+    for problem in &found.problems {
+        tracing::error!("{problem}");
+    }
+    ui.say(if found.healthy { "ok" } else { "not ok" })
 }
 
 #[cfg(test)]

@@ -70,8 +70,10 @@ fn as_json(outlook: &Outlook) -> serde_json::Value {
         "quarantined": outlook.quarantined.iter().map(named).collect::<Vec<_>>(),
         "reused": outlook.reused,
         "later": outlook.later.iter().map(|(dataset, stage)| json!({ "dataset": dataset, "stage": stage })).collect::<Vec<_>>(),
+        "waits": outlook.waits.iter().map(|(dataset, other)| json!({ "dataset": dataset, "for": other })).collect::<Vec<_>>(),
         "failed": outlook.failed.iter().map(|(dataset, why)| json!({ "dataset": dataset, "reason": why })).collect::<Vec<_>>(),
         "release": outlook.pins.release,
+        "release_changes": outlook.release,
     })
 }
 
@@ -104,6 +106,12 @@ fn say(outlook: &Outlook, ui: &Ui) -> Result<()> {
     }
     for (dataset, stage) in &outlook.later {
         ui.say(format!("{dataset}: {stage}: planned when the stage before is done"))?;
+    }
+    for (dataset, other) in &outlook.waits {
+        ui.say(format!("{dataset}: planned when {other} is made, whose files it uses"))?;
+    }
+    for reason in &outlook.release {
+        ui.say(format!("release: would be made anew: {reason}"))?;
     }
     let total = outlook.units.len() as u64;
     if outlook.has_changes() {

@@ -40,7 +40,13 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
     let workspace = args.pipeline.load()?.workspace();
     let ledger = Ledger::open_read_only(&workspace)?;
     let Some(text) = ledger.report(args.run)? else {
-        let what = args.run.map_or_else(|| "no run has a report yet".to_owned(), |id| format!("there is no report of run {id}"));
+        let what = match args.run {
+            None => "no run has a report yet".to_owned(),
+            Some(id) => match ledger.run(id)?.filter(|row| row.ended.is_none()) {
+                Some(row) => format!("run {id}, begun {}, did not end: it was interrupted, or is still under way", row.started),
+                None => format!("there is no report of run {id}"),
+            },
+        };
         return Err(Error::new("mk::report::unknown", what)
             .at(Place::file(workspace.display().to_string()))
             .hint("`messkette status` lists the runs")
@@ -53,7 +59,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
             Lang::De => Language::De,
             Lang::En => Language::En,
         };
-        atomic::write_atomic(path, report::html(&data, language).as_bytes())?;
+        atomic::write_atomic(path, report::html_alone(&data, language).as_bytes())?;
         ui.say(format!("wrote {}", path.display()))?;
     }
     if ui.json {

@@ -49,11 +49,11 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
         None => "none".to_owned(),
     };
     ui.say(format!("release  {release}"))?;
-    say_summary(&finished.summary, ui)?;
-    if finished.summary.release.is_some() {
-        let report = pipeline.workspace().join("current/report/index.html");
-        ui.say(format!("report   {}", report.display()))?;
+    for dataset in &finished.withdrawn {
+        tracing::warn!("{dataset}: withdrawn from what is published: the pipeline file no longer has it");
     }
+    say_summary(&finished.summary, ui)?;
+    ui.say(format!("report   {}", finished.report.display()))?;
     say_records(&finished.records, ui)?;
     super::catalogue::say_reports(&finished.catalogues, ui)?;
     say_outside(&finished.outside, ui)?;

@@ -10,7 +10,7 @@ use crate::publish;
 use std::path::{Component, Path, PathBuf};
 
 /// Folders beside the datasets' in a release.
-const RESERVED: &[&str] = &["metadata", "portal", "atom"];
+pub(crate) const RESERVED: &[&str] = &["metadata", "portal", "atom"];
 
 /// Beginnings of the names of records that belong to no dataset.
 const RESERVED_PREFIXES: [&str; 2] = [crate::metadata::SERVICE_PREFIX, crate::metadata::SERIES_PREFIX];
@@ -31,6 +31,14 @@ pub(super) fn pipeline(table: &Node, findings: &mut Vec<Finding>) {
         && node.text().is_some_and(|name| name.trim().is_empty() || name.chars().any(char::is_control))
     {
         findings.push(value(&node.span, "`name` must be a short name".to_owned()));
+    }
+    for node in table.get("canaries").map_or(&[][..], Node::values) {
+        if node.text().is_some_and(|word| word.trim().is_empty()) {
+            findings.push(
+                value(&node.span, "an empty word in `canaries` is in everything".to_owned())
+                    .hint("write a word that is in no real data, like \"KANARI\""),
+            );
+        }
     }
     if let Some(node) = table.get("base_url") {
         address(node, "base_url", findings);
@@ -129,6 +137,9 @@ fn identifier(id: &str, node: &Node, findings: &mut Vec<Finding>) {
             Finding::new("mk::config::id", &node.span, format!("the id `{id}` is taken: a release has a folder of that name"))
                 .hint(format!("write \"{id}-1\" or another name")),
         );
+    } else if id == "index" {
+        let message = "the id `index` is taken: metadata/index.html lists the records of all datasets";
+        findings.push(Finding::new("mk::config::id", &node.span, message).hint("write \"index-1\" or another name"));
     } else if let Some(prefix) = RESERVED_PREFIXES.into_iter().find(|prefix| id.starts_with(prefix)) {
         let message = format!("the id `{id}` is taken: records of services and series begin with `{prefix}`");
         findings.push(Finding::new("mk::config::id", &node.span, message).hint("choose another beginning"));
@@ -173,13 +184,22 @@ fn source(pattern: &str, node: &Node, workspace: &Path, findings: &mut Vec<Findi
         say("a source must not climb with `..` after a wildcard", "put `..` before the first wildcard");
     } else if let Err(error) = globset::GlobBuilder::new(pattern).literal_separator(true).build() {
         say(&format!("not a pattern: {}", error.kind()), "write it like \"in/**/*.xml.gz\"");
-    } else if lexical(workspace).as_os_str() != ""
-        && lexical(Path::new(fixed_part)).starts_with(lexical(workspace))
+    } else if lies_in(fixed_part, workspace) && !lies_in(fixed_part, &workspace.join("edits")) {
         // What people changed through the server is a delivery.
-        && !lexical(Path::new(fixed_part)).starts_with(lexical(&workspace.join("edits")))
-    {
-        say("a source must not lie in the workspace", "results are no deliveries: use `uses` for another dataset's artefacts");
+        let hint = if lexical(workspace).as_os_str().is_empty() {
+            "give the workspace a folder of its own, like workspace = \"work\""
+        } else {
+            "results are no deliveries: use `uses` for another dataset's artefacts"
+        };
+        say("a source must not lie in the workspace", hint);
     }
+}
+
+/// True when a path lies in a folder, both as the pipeline file names them. The folder of the file itself has no name: every
+/// relative path that does not climb lies in it.
+fn lies_in(path: &str, folder: &Path) -> bool {
+    let (path, folder) = (lexical(Path::new(path)), lexical(folder));
+    if folder.as_os_str().is_empty() { path.is_relative() && !path.starts_with("..") } else { path.starts_with(folder) }
 }
 
 /// The leading folders of a pattern, up to its first wildcard.
@@ -273,6 +293,23 @@ pub(super) fn kind(table: &Node, config: &DatasetConfig, findings: &mut Vec<Find
     }
     for error in crate::metadata::check_config(config) {
         adopt(table, &error, findings);
+    }
+}
+
+/// Publishers that write files of fixed names into a release come once.
+pub(super) fn publishers(tables: &[Node], findings: &mut Vec<Finding>) {
+    let kind = |table: &Node| table.get("kind").and_then(Node::text).and_then(publish::publisher).map(|publisher| publisher.name);
+    for (index, table) in tables.iter().enumerate() {
+        let Some(name) = kind(table).filter(|name| publish::publisher(name).is_some_and(|publisher| publisher.once)) else {
+            continue;
+        };
+        if tables[..index].iter().any(|other| kind(other) == Some(name)) {
+            let span = table.get("kind").map_or(&table.span, |node| &node.span);
+            findings.push(
+                Finding::new("mk::config::publisher", span, format!("there are two publishers of kind `{name}`"))
+                    .hint("both would write the same files into the release: keep one of them"),
+            );
+        }
     }
 }
 

@@ -70,6 +70,7 @@ impl Checked {
         let workspace = head.get("workspace").and_then(Node::text).map_or_else(super::model::default_workspace, PathBuf::from);
         check::pipeline(head, &mut findings);
         let order = check::datasets(tables, &workspace, &mut findings);
+        check::publishers(root.get("publish").map_or(&[][..], Node::values), &mut findings);
         check::series(head.get("series"), tables, &mut findings);
 
         // Types are read table by table, so that one that is wrong does not hide another.

@@ -12,6 +12,7 @@ pub mod secret;
 mod tree;
 mod walk;
 
+pub(crate) use check::RESERVED;
 pub use finding::did_you_mean;
 pub use model::{
     Audience, DatasetConfig, Expect, MetadataConfig, OnReject, Pipeline, PipelineConfig, PublishConfig, SeriesConfig,

@@ -196,6 +196,7 @@ fn names_that_a_release_needs_for_itself_are_taken() {
         ("metadata", "a release has a folder of that name"),
         ("portal", "a release has a folder of that name"),
         ("atom", "a release has a folder of that name"),
+        ("index", "metadata/index.html lists the records of all datasets"),
         ("dienst-download", "records of services and series begin with `dienst-`"),
         ("serie-dop", "records of services and series begin with `serie-`"),
     ] {
@@ -203,6 +204,45 @@ fn names_that_a_release_needs_for_itself_are_taken() {
         assert!(message.contains(&format!("the id `{id}` is taken: {says}")), "{message}");
     }
     Pipeline::parse(&dataset("").replace("\"dop\"", "\"dienste\""), "stadt.toml").unwrap();
+}
+
+#[test]
+fn publishers_that_write_the_same_files_come_once() {
+    for (kind, options) in [("site", ""), ("masterportal", ""), ("geoserver", "url = \"https://geo.example.de/geoserver\"")] {
+        let table = format!("[[publish]]\nkind = \"{kind}\"\n{options}\n");
+        let message = message(&dataset(&format!("{table}{table}")));
+        assert!(message.contains(&format!("there are two publishers of kind `{kind}`")), "{message}");
+        assert!(!message.contains("stadt.toml:9"), "the second is the one too many: {message}");
+    }
+    let other = "[[publish]]\nkind = \"site\"\n[[publish]]\nkind = \"masterportal\"\n";
+    Pipeline::parse(&dataset(other), "stadt.toml").unwrap();
+}
+
+#[test]
+fn a_workspace_that_is_the_folder_of_the_file_holds_every_source_beside_it() {
+    let with = |workspace: &str, source: &str| {
+        let head = HEAD.replace("\n\n", &format!("\nworkspace = \"{workspace}\"\n\n"));
+        dataset("").replace(HEAD, &head).replace("in/*.tif", source)
+    };
+    for (workspace, source) in [("", "in/*.tif"), (".", "in/*.tif"), ("./", "*.tif"), ("x/..", "./in/*.tif"), ("in", "in/*.tif")]
+    {
+        let message = message(&with(workspace, source));
+        assert!(message.contains("a source must not lie in the workspace"), "{workspace}: {message}");
+        assert_eq!(message.contains("give the workspace a folder of its own"), workspace != "in", "{message}");
+    }
+    for (workspace, source) in [(".", "/srv/in/*.tif"), (".", "../in/*.tif"), (".", "edits/x.gpkg"), ("work", "in/*.tif")] {
+        Pipeline::parse(&with(workspace, source), "stadt.toml").unwrap();
+    }
+}
+
+#[test]
+fn a_canary_is_a_word() {
+    for words in ["\"\"", "\"KANARI\", \"  \""] {
+        let text = dataset("").replace(HEAD, &HEAD.replace("\n\n", &format!("\ncanaries = [{words}]\n\n")));
+        let message = message(&text);
+        assert!(message.contains("an empty word in `canaries` is in everything"), "{message}");
+    }
+    Pipeline::parse(&dataset("").replace(HEAD, &HEAD.replace("\n\n", "\ncanaries = []\n\n")), "stadt.toml").unwrap();
 }
 
 #[test]

@@ -11,6 +11,7 @@ pub const PUBLISHER: Publisher = Publisher {
     name: "csw",
     summary: "A catalogue (CSW 2.0.2 with transactions) that is kept in step with the released records",
     always: false,
+    once: false,
     options: || schemars::schema_for!(CswOptions),
     check: |config| csw_options(config)?.check(),
     files: |_, _| Ok(Vec::new()),

@@ -32,6 +32,8 @@ pub struct Publisher {
     pub summary: &'static str,
     /// True when it works without a `[[publish]]` table too.
     pub always: bool,
+    /// True when its files in a release have fixed names, so that there can be one of it.
+    pub once: bool,
     /// JSON Schema of its options.
     pub options: fn() -> schemars::Schema,
     /// Checks the options; no I/O.

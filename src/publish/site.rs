@@ -15,6 +15,7 @@ pub const PUBLISHER: Publisher = Publisher {
     name: "site",
     summary: "A plain page that lists the datasets with their downloads",
     always: true,
+    once: true,
     options: || schemars::schema_for!(Options),
     check: |config| read_options::<Options>(config).map(|_| ()),
     files,

@@ -24,6 +24,7 @@ pub use tree::{Content, build};
 use crate::error::{Error, Exit, Place, Result};
 use crate::io::atomic;
 use crate::ledger::Ledger;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The folder of a release.
@@ -54,6 +55,19 @@ pub fn current(workspace: &Path) -> Result<Option<String>> {
             .at(Place::file(link.display().to_string()))
             .because(error)),
     }
+}
+
+/// The datasets of a release, by the folders that hold their files.
+///
+/// # Errors
+/// When the release cannot be read.
+pub fn datasets(release: &Path) -> Result<BTreeSet<String>> {
+    let manifest = Manifest::read(release)?;
+    let dataset = |path: &str| {
+        let (dataset, _) = path.strip_prefix("internal/")?.split_once('/')?;
+        (!crate::pipeline::RESERVED.contains(&dataset)).then(|| dataset.to_owned())
+    };
+    Ok(manifest.files.iter().filter_map(|file| dataset(&file.path)).collect())
 }
 
 /// Makes a release current: one rename, so that a reader sees the old one or the new one.

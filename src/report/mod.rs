@@ -8,7 +8,7 @@ mod language;
 mod metrics;
 mod model;
 
-pub use html::html;
+pub use html::{html, html_alone};
 pub use language::Language;
 pub use metrics::prometheus;
 pub use model::{

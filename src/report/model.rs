@@ -26,6 +26,9 @@ pub struct ReportData {
     pub previous: Option<ReleaseReport>,
     /// The datasets, in the order of the pipeline.
     pub datasets: Vec<DatasetReport>,
+    /// Datasets that the release before had and this one has not, as the pipeline file no longer names them.
+    #[serde(default)]
+    pub withdrawn: Vec<String>,
     /// Time, memory and bytes of the whole run.
     pub usage: Usage,
     /// Versions that have a say in the results, by name: `messkette`, `GDAL`, `PROJ` ...
@@ -37,10 +40,11 @@ pub struct ReportData {
 }
 
 impl ReportData {
-    /// The traffic light of the night: the worst of the run's and the datasets'.
+    /// The traffic light of the night. What datasets lost makes it yellow at most, also when one failed as a whole: the others are
+    /// released, and the exit code says so.
     pub fn light(&self) -> Light {
         let run = Light::of_exit(self.run.exit, self.run.error.is_some());
-        self.datasets.iter().map(DatasetReport::light).fold(run, Light::max)
+        self.datasets.iter().map(|dataset| dataset.light().min(Light::Yellow)).fold(run, Light::max)
     }
     /// The JSON twin.
     ///
@@ -237,7 +241,7 @@ pub struct DatasetReport {
 }
 
 impl DatasetReport {
-    /// The traffic light of the dataset.
+    /// The traffic light of the dataset: red when it failed as a whole, and its last good state stays.
     pub fn light(&self) -> Light {
         let lost = self.units.quarantined > 0 || !self.quarantined.is_empty() || self.counts.total().rejected > 0;
         let incomplete = !self.sources.missing.is_empty() || self.sources.falls_short() || self.sources.late;
@@ -320,7 +324,7 @@ pub struct ArtefactReport {
     /// BLAKE3 of the file, or of the folder's list of digests.
     #[schemars(with = "String")]
     pub digest: Digest,
-    /// Address relative to the report, where it can be opened.
+    /// Address relative to the report's folder in the workspace or the release, where it can be opened.
     #[serde(default)]
     pub href: Option<String>,
     /// True when its bytes differ from the release before.
@@ -520,7 +524,7 @@ pub struct Night {
     /// When it began.
     #[schemars(with = "String")]
     pub started: Timestamp,
-    /// Exit code; none when the run did not end.
+    /// Exit code; none when the run was interrupted and did not end.
     pub exit: Option<u8>,
     /// Release, if there was one.
     pub release: Option<String>,
@@ -535,9 +539,9 @@ pub struct Night {
 }
 
 impl Night {
-    /// The traffic light of that night.
-    pub fn light(&self) -> Light {
-        self.exit.map_or(Light::Red, |exit| Light::of_exit(exit, false))
+    /// The traffic light of that night; none when it was interrupted, by a power cut or a kill: nobody knows how it would have ended.
+    pub fn light(&self) -> Option<Light> {
+        self.exit.map(|exit| Light::of_exit(exit, false))
     }
 }
 

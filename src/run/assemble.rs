@@ -13,6 +13,19 @@ use std::path::Path;
 use std::time::Instant;
 
 impl Night<'_> {
+    /// True when the artefacts of a dataset whose units are all done would be made anew.
+    pub(super) fn would_assemble(&self, work: &Work) -> bool {
+        work.runs()
+            && work.results.iter().any(|stage| !stage.is_empty())
+            && self.still_right(work, self.assembly_id(work)).is_none()
+    }
+
+    /// The last assembly, where it is what a new one would be.
+    fn still_right<'w>(&self, work: &'w Work, id: Digest) -> Option<&'w AssemblyRow> {
+        let there = |row: &&AssemblyRow| row.files.iter().all(|file| self.store.contains(file.digest, file.size));
+        work.assembly.as_ref().filter(|row| row.id == id).filter(there)
+    }
+
     /// Makes the artefacts of each dataset of a wave, where they are not still right.
     ///
     /// # Errors
@@ -25,11 +38,7 @@ impl Night<'_> {
                 continue;
             }
             let id = self.assembly_id(work);
-            let kept = work
-                .assembly
-                .as_ref()
-                .filter(|row| row.id == id && row.files.iter().all(|file| self.store.contains(file.digest, file.size)));
-            if let Some(row) = kept {
+            if let Some(row) = self.still_right(work, id) {
                 self.tell_assembled(work, row, true);
                 continue;
             }

@@ -16,7 +16,7 @@ use crate::release::{self, Content, Manifest, RecordFinding};
 use crate::report::{self, ErrorReport, Language, ReportData};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Runs that the ledger remembers.
 const KEEP_RUNS: u32 = 400;
@@ -51,8 +51,12 @@ pub struct Finished {
     pub catalogues: Vec<catalogue::Report>,
     /// What other publishers did.
     pub outside: Vec<Outside>,
+    /// Datasets that the release no longer has, as the pipeline file no longer names them.
+    pub withdrawn: Vec<String>,
     /// What did not get through, also what earlier nights said it of.
     pub lost: Lost,
+    /// The page of this night. The one within a release tells of the night that made the release, which may be long ago.
+    pub report: PathBuf,
 }
 
 /// Losses of a night that are told by name; the report has all.
@@ -104,6 +108,9 @@ impl Night<'_> {
             self.progress.event(&Event::Released { id: &row.id, new: false });
             return Ok(Some(Released { id: row.id.clone(), new: false }));
         }
+        if let Some(before) = &current {
+            self.withdrawn = self.withdrawn_since(before)?;
+        }
         // The newest release is this very content, but not current: a crash just before the switch, or a rollback.
         if let Some(row) =
             rows.first().filter(|row| row.content == content_id && release::folder(&self.workspace, &row.id).is_dir())
@@ -121,12 +128,48 @@ impl Night<'_> {
             self.compare(&release::folder(&self.workspace, before), &release::folder(&self.workspace, &id))?;
         }
         // The report tells of the release, and lies in it: before anybody can see it.
-        let data = self.report_data(&self.summary(Some(id.clone())), exit_of(&self.works), Some(&row), now())?;
+        let data = self.report_data(&self.summary(Some(id.clone())), exit_of(&self.works), Some(&row), "..", now())?;
         self.write_report(&release::folder(&self.workspace, &id).join("report"), &data)?;
         self.ledger().keep_release(&row, self.run)?;
         release::switch(&self.workspace, &id)?;
         self.progress.event(&Event::Released { id: &id, new: true });
         Ok(Some(Released { id, new: true }))
+    }
+
+    /// Why a night would make another release current although no unit is to do, after the reasons known already; nothing when it
+    /// would not.
+    ///
+    /// # Errors
+    /// When ledger or release cannot be read.
+    pub(super) fn release_changes(&self, mut reasons: Vec<String>) -> Result<Vec<String>> {
+        if self.works.iter().all(|work| work.assembly.is_none()) {
+            return Ok(reasons);
+        }
+        let Some(current) = release::current(&self.workspace)? else {
+            reasons.push("none is current".to_owned());
+            return Ok(reasons);
+        };
+        let rows = self.ledger().releases()?;
+        let content = self.content_id();
+        if rows.iter().any(|row| row.id == current && row.content == content) {
+            return Ok(reasons);
+        }
+        let withdrawn = self.withdrawn_since(&current)?;
+        reasons
+            .extend(withdrawn.iter().map(|id| format!("the dataset '{id}' is no longer in the pipeline file and is withdrawn")));
+        if let Some(newest) = rows.first().filter(|newest| newest.id != current) {
+            reasons.push(format!("{current} is current after a rollback, {} is newer", newest.id));
+        }
+        if reasons.is_empty() {
+            reasons.push("the pipeline file, a record's files or the program differ from those of the release".to_owned());
+        }
+        Ok(reasons)
+    }
+
+    fn withdrawn_since(&self, release: &str) -> Result<Vec<String>> {
+        let mut before = release::datasets(&release::folder(&self.workspace, release))?;
+        before.retain(|id| self.works.iter().all(|work| work.config.id != *id));
+        Ok(before.into_iter().collect())
     }
 
     /// Refuses a release that would make something personal public.
@@ -206,7 +249,7 @@ impl Night<'_> {
         let row = self.release_row(summary.release.as_deref())?;
         let records =
             row.as_ref().map_or(Ok(Vec::new()), |row| release::check_records(&release::folder(&self.workspace, &row.id)))?;
-        let data = self.report_data(&summary, exit, row.as_ref(), ended)?;
+        let data = self.report_data(&summary, exit, row.as_ref(), &from_reports(row.as_ref()), ended)?;
         self.publish_report(&data)?;
         {
             let mut ledger = self.ledger();
@@ -234,7 +277,8 @@ impl Night<'_> {
         }
         atomic::remove_tree(&self.scratch)?;
         let lost = Lost::of(&self.works);
-        Ok(Finished { summary, exit, new_release, records, catalogues, outside, lost })
+        let report = self.report_folder().join("index.html");
+        Ok(Finished { summary, exit, new_release, records, catalogues, outside, withdrawn: self.withdrawn, lost, report })
     }
 
     /// Notes what stopped the night. What was released before stays; a report that cannot be written is not worth a second error.
@@ -243,7 +287,8 @@ impl Night<'_> {
         let current = release::current(&self.workspace).ok().flatten();
         let summary = self.summary(current);
         let row = self.release_row(summary.release.as_deref()).ok().flatten();
-        let Ok(mut data) = self.report_data(&summary, error.exit_code(), row.as_ref(), ended) else { return };
+        let root = from_reports(row.as_ref());
+        let Ok(mut data) = self.report_data(&summary, error.exit_code(), row.as_ref(), &root, ended) else { return };
         data.run.error = Some(ErrorReport::of(error));
         let _ = self.publish_report(&data);
         let _ = self.end_run(&mut self.ledger(), &summary, error.exit_code(), ended, &data);
@@ -255,21 +300,30 @@ impl Night<'_> {
     }
 
     fn end_run(&self, ledger: &mut Ledger, summary: &Summary, exit: Exit, ended: Timestamp, data: &ReportData) -> Result<()> {
-        let row = RunRow {
+        ledger.end_run(&self.run_row(summary, exit, ended), &data.to_json()?)
+    }
+
+    /// This night as the ledger keeps it when it has ended.
+    pub(super) fn run_row(&self, summary: &Summary, exit: Exit, ended: Timestamp) -> RunRow {
+        RunRow {
             id: self.run,
             started: utc(self.started),
             ended: Some(utc(ended)),
             exit: Some(exit.into()),
             release: summary.release.clone(),
             summary: serde_json::to_string(summary).ok(),
-        };
-        ledger.end_run(&row, &data.to_json()?)
+        }
+    }
+
+    /// Where this night's own report lies.
+    fn report_folder(&self) -> PathBuf {
+        self.workspace.join("reports").join(format!("{:06}", self.run))
     }
 
     /// Writes `reports/<run>/`, the metrics, and clears old reports.
     fn publish_report(&self, data: &ReportData) -> Result<()> {
         let reports = self.workspace.join("reports");
-        self.write_report(&reports.join(format!("{:06}", self.run)), data)?;
+        self.write_report(&self.report_folder(), data)?;
         atomic::symlink_swap(&reports.join("latest"), Path::new(&format!("{:06}", self.run)))?;
         atomic::write_atomic(&self.workspace.join("metrics.prom"), report::prometheus(data).as_bytes())?;
         let mut old: Vec<_> = std::fs::read_dir(&reports).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
@@ -325,6 +379,11 @@ impl Night<'_> {
     }
 }
 
+/// A release's folder as a report below `reports/` sees it: not by `current`, which is another one tomorrow.
+fn from_reports(row: Option<&ReleaseRow>) -> String {
+    row.map(|row| format!("../../releases/{}", row.id)).unwrap_or_default()
+}
+
 fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
@@ -338,5 +397,11 @@ fn exit_of(works: &[Work]) -> Exit {
     {
         return if exit == Exit::Quarantined { Exit::Failed } else { exit };
     }
-    if works.iter().any(Work::lost) { Exit::Quarantined } else { Exit::Ok }
+    let lost = works.iter().any(Work::lost);
+    match (published, works.iter().all(|work| work.sources.is_empty())) {
+        // All that there is is still being written.
+        (false, true) if lost => Exit::Failed,
+        _ if lost => Exit::Quarantined,
+        _ => Exit::Ok,
+    }
 }

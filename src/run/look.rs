@@ -2,11 +2,11 @@
 
 use super::night::Night;
 use super::work::Work;
-use super::{Options, Progress, Silent, Store};
+use super::{Options, Planned, Progress, Silent, Store};
 use crate::dataset::{AssembleContext, Kept, Located, UnitResult};
 use crate::error::{Error, Exit, Result};
 use crate::ledger::{Ledger, StoredUnit};
-use crate::pipeline::Pipeline;
+use crate::pipeline::{OnReject, Pipeline};
 use crate::plan::{Decision, PlannedUnit, SavedPlan};
 use std::collections::BTreeMap;
 
@@ -22,8 +22,12 @@ pub struct Outlook {
     pub quarantined: Vec<(String, String, String)>,
     /// Stages whose units are known only when the stage before is done: dataset, stage.
     pub later: Vec<(String, String)>,
+    /// Datasets that can be planned only when another has files that they use: dataset, the other.
+    pub waits: Vec<(String, String)>,
     /// Datasets that cannot be planned, with the reason.
     pub failed: Vec<(String, String)>,
+    /// Why another release would become current, beside the units to do.
+    pub release: Vec<String>,
     /// What the plan is bound to.
     pub pins: SavedPlan,
 }
@@ -31,7 +35,7 @@ pub struct Outlook {
 impl Outlook {
     /// True when a night would change something.
     pub fn has_changes(&self) -> bool {
-        !self.units.is_empty() || !self.removed.is_empty()
+        !(self.units.is_empty() && self.removed.is_empty() && self.waits.is_empty() && self.release.is_empty())
     }
 }
 
@@ -50,22 +54,33 @@ pub fn outlook(pipeline: &Pipeline, options: &Options, progress: &dyn Progress) 
         reused: 0,
         quarantined: Vec::new(),
         later: Vec::new(),
+        waits: Vec::new(),
         failed: Vec::new(),
+        release: Vec::new(),
         pins: night.pins()?,
     };
+    let hopeless: Vec<bool> = night.works.iter().map(|work| work.failed.is_some()).collect();
     for wave in night.waves() {
         for step in 0..night.steps(&wave) {
-            for planned in night.plan(&wave, step)? {
-                let (work, stage) = (&mut night.works[planned.index], planned.stage);
+            for Planned { index, stage, plan, slots } in night.plan(&wave, step)? {
+                let (work, store) = (&mut night.works[index], &night.store);
                 let (id, name) = (work.config.id.clone(), work.dataset.stages()[stage].name.to_owned());
-                outlook.reused += planned.plan.reused();
-                outlook.removed.extend(planned.plan.removed.iter().map(|key| (id.clone(), name.clone(), key.clone())));
-                let to_do = planned.plan.to_do();
+                let keep = work.config.on_reject == OnReject::Keep;
+                outlook.reused += plan.reused();
+                outlook.removed.extend(plan.removed.iter().map(|key| (id.clone(), name.clone(), key.clone())));
+                let to_do = plan.to_do();
                 let mut results = Vec::new();
-                for (key, (spec, decision)) in planned.plan.units {
+                for (key, (spec, decision)) in plan.units {
                     match decision {
-                        Decision::Reuse(stored) => results.push(result(&night.store, key, stored, spec.inputs)),
-                        Decision::Quarantined(_) => outlook.quarantined.push((id.clone(), name.clone(), key)),
+                        Decision::Reuse(stored) => results.push(result(store, key, stored, spec.inputs)),
+                        Decision::Quarantined(_) => {
+                            outlook.quarantined.push((id.clone(), name.clone(), key.clone()));
+                            // As in the night, its last good result stays.
+                            if let Some(old) = slots.get(&key).filter(|old| keep && store.contains(old.digest, old.size)) {
+                                work.tally.stale += 1;
+                                results.push(UnitResult { stale: true, ..result(store, key, old.clone(), spec.inputs) });
+                            }
+                        }
                         Decision::Do(_) => {}
                     }
                 }
@@ -82,9 +97,16 @@ pub fn outlook(pipeline: &Pipeline, options: &Options, progress: &dyn Progress) 
             }
         }
     }
-    for work in &night.works {
-        if let Some(rejection) = &work.failed {
-            outlook.failed.push((work.config.id.clone(), rejection.reason.clone()));
+    let anew = night.works.iter().filter(|work| night.would_assemble(work));
+    let anew = anew.map(|work| format!("the files of the dataset '{}' are put together anew", work.config.id)).collect();
+    outlook.release = night.release_changes(anew)?;
+    for (work, hopeless) in night.works.iter().zip(hopeless) {
+        let Some(rejection) = &work.failed else { continue };
+        let id = work.config.id.clone();
+        // What it uses is not made yet; in the night it is, before its turn comes.
+        match night.unmade(work).filter(|_| !hopeless) {
+            Some(other) => outlook.waits.push((id, other)),
+            None => outlook.failed.push((id, rejection.reason.clone())),
         }
     }
     Ok(outlook)

@@ -54,6 +54,8 @@ pub struct Night<'a> {
     pub(crate) clock: Instant,
     /// What became of the objects since the release before, by dataset.
     pub(crate) object_changes: BTreeMap<String, ObjectChanges>,
+    /// Datasets that the release before had and the pipeline file no longer has.
+    pub(crate) withdrawn: Vec<String>,
     /// What the report says of records in catalogues, by dataset.
     pub(crate) catalogued: BTreeMap<String, Vec<FindingGroup>>,
     ledger: Mutex<Ledger>,
@@ -178,6 +180,7 @@ impl<'a> Night<'a> {
             started,
             clock: Instant::now(),
             object_changes: BTreeMap::new(),
+            withdrawn: Vec::new(),
             catalogued: BTreeMap::new(),
             ledger: Mutex::new(ledger),
             lock,
@@ -227,8 +230,12 @@ impl<'a> Night<'a> {
         found.refused.extend(fetched.refused);
         work.sources = found.sources;
         work.waiting = found.waiting;
+        let mut unsure = None;
         if let Some(expect) = &work.config.expect {
-            work.missing = discover::missing(expect, folder, &work.sources)?;
+            match discover::missing(expect, folder, &work.sources) {
+                Ok(missing) => work.missing = missing,
+                Err(error) => unsure = Some(error),
+            }
         }
         for rejection in &found.refused {
             work.tally.counts.rejected(&rejection.object_type);
@@ -241,7 +248,24 @@ impl<'a> Night<'a> {
             refused: &found.refused,
         });
         work.tally.rejections.extend(found.refused);
-        if work.sources.is_empty() && work.tally.rejections.is_empty() {
+        if let Some(cause) = unsure {
+            // Who cannot say whether the delivery is whole must not publish a part of it.
+            let message = format!("`expect.index` of dataset '{}' cannot be used", work.config.id);
+            let hint =
+                cause.hint_text().unwrap_or("put the tile index there, or mend `expect.index` in the pipeline file").to_owned();
+            let error = Error::new("mk::discover::index", message)
+                .at(cause.place().clone().object("expect.index"))
+                .because(cause)
+                .hint(hint);
+            self.progress.event(&Event::DatasetFailed { dataset: &work.config.id, error: &error });
+            work.fail(&error);
+            return Ok(());
+        }
+        let nothing = work.sources.is_empty() && work.tally.rejections.is_empty();
+        if nothing && !work.waiting.is_empty() {
+            // The delivery is on its way: until it is whole the last artefacts stay, as with a dataset that is not asked for.
+            work.active = false;
+        } else if nothing {
             let error =
                 Error::new("mk::discover::nothing", format!("no file matches the sources of dataset '{}'", work.config.id)).hint(
                     format!(
@@ -307,6 +331,12 @@ impl<'a> Night<'a> {
             Some((id.clone(), used))
         };
         work.config.uses.iter().filter_map(of).collect()
+    }
+
+    /// The first dataset that this one uses and that has no artefacts yet, but will have unless it fails.
+    pub(crate) fn unmade(&self, work: &Work) -> Option<String> {
+        let unmade = |other: &&Work| work.config.uses.contains(&other.config.id) && other.assembly.is_none();
+        self.works.iter().find(unmade).map(|other| other.config.id.clone())
     }
 
     pub(crate) fn limits(&self) -> Limits {

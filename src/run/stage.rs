@@ -24,7 +24,7 @@ pub struct Planned {
     pub stage: usize,
     /// What is to be done.
     pub plan: StagePlan,
-    slots: BTreeMap<String, StoredUnit>,
+    pub(super) slots: BTreeMap<String, StoredUnit>,
 }
 
 /// Changed results that are remembered for the report's pictures: it shows fewer, but not every stage has any.

@@ -16,6 +16,7 @@ use crate::report::{
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 /// Nights in the table of the last ones.
 const NIGHTS: u32 = 60;
@@ -26,8 +27,23 @@ const EXAMPLES: usize = 10;
 /// Places before and after that a dataset shows, beside its preview.
 const MOST_PLACES: usize = 4;
 
+/// Where the files of a release are for a report's reader.
+struct Links<'a> {
+    folder: PathBuf,
+    /// The same folder as an address, relative to the report.
+    root: &'a str,
+}
+
+impl Links<'_> {
+    /// The address of an artefact; none where the release has another one, as after a night that failed.
+    fn to(&self, dataset: &str, artefact: &str) -> Option<String> {
+        let path = format!("internal/{dataset}/{artefact}");
+        self.folder.join(&path).exists().then(|| format!("{}/{path}", self.root))
+    }
+}
+
 impl Night<'_> {
-    /// What the report says about this night.
+    /// What the report says about this night. `root` is the release's folder as the report's own sees it.
     ///
     /// # Errors
     /// When the ledger cannot be read.
@@ -36,6 +52,7 @@ impl Night<'_> {
         summary: &Summary,
         exit: Exit,
         release: Option<&ReleaseRow>,
+        root: &str,
         ended: Timestamp,
     ) -> Result<ReportData> {
         let uuids = record_ids(&self.workspace);
@@ -44,16 +61,21 @@ impl Night<'_> {
         let releases = ledger.releases()?;
         let previous = release.and_then(|current| releases.iter().find(|row| row.sequence < current.sequence));
         let last = ledger.last_successes()?;
-        let nights = last_nights(&ledger.runs(NIGHTS)?);
+        let mut runs = ledger.runs(NIGHTS)?;
         drop(ledger);
+        // The ledger is told after the report how this night ended.
+        if let Some(own) = runs.iter_mut().find(|row| row.id == self.run) {
+            *own = self.run_row(summary, exit, ended);
+        }
         let records = release.map_or(Ok(Vec::new()), |row| release::check_records(&release::folder(&self.workspace, &row.id)))?;
+        let links = release.map(|row| Links { folder: release::folder(&self.workspace, &row.id), root });
         let datasets: Vec<DatasetReport> = self
             .works
             .iter()
             .map(|work| {
                 let mut report = self.dataset_report(
                     work,
-                    release.is_some(),
+                    links.as_ref(),
                     uuids.get(&work.config.id),
                     delivered.get(&work.config.id),
                     last.get(&work.config.id),
@@ -86,6 +108,7 @@ impl Night<'_> {
                 bytes_out: datasets.iter().map(|dataset| dataset.usage.bytes_out).sum(),
             },
             datasets,
+            withdrawn: self.withdrawn.clone(),
             software: machine::software(),
             machine: Machine {
                 system: machine::system(),
@@ -93,7 +116,7 @@ impl Night<'_> {
                 memory_mb: machine::total_memory_mb(),
                 jobs: self.options.jobs as u32,
             },
-            nights,
+            nights: last_nights(&runs),
         })
     }
 
@@ -111,7 +134,7 @@ impl Night<'_> {
     fn dataset_report(
         &self,
         work: &Work,
-        released: bool,
+        links: Option<&Links<'_>>,
         uuid: Option<&uuid::Uuid>,
         before: Option<&BTreeMap<String, Digest>>,
         last_success: Option<&String>,
@@ -134,14 +157,14 @@ impl Night<'_> {
                     size: files.iter().map(|file| file.size).sum(),
                     files: files.len() as u64,
                     digest: digest(&files),
-                    href: released.then(|| format!("../internal/{}/{}", work.config.id, artefact.path)),
+                    href: links.and_then(|links| links.to(&work.config.id, &artefact.path)),
                     changed: work.assembled && old(&artefact.path, &files).unwrap_or(true),
                 }
             };
             row.assembly.artefacts.iter().map(report).collect()
         });
         let bytes_out = if work.assembled { row.map_or(0, |row| row.files.iter().map(|file| file.size).sum()) } else { 0 };
-        let clean = work.failed.is_none() && tally.quarantined == 0 && tally.rejections.is_empty();
+        let clean = work.active && !work.lost();
         DatasetReport {
             id: work.config.id.clone(),
             title: work.config.metadata.title.clone().unwrap_or_else(|| work.kind.title.to_owned()),

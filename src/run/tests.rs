@@ -195,6 +195,12 @@ fn options() -> Options {
     }
 }
 
+/// The JSON twin of a report's page.
+fn told_by(page: &Path) -> serde_json::Value {
+    assert!(page.is_file(), "{}", page.display());
+    serde_json::from_str(&std::fs::read_to_string(page.with_file_name("report.json")).unwrap()).unwrap()
+}
+
 fn units(finished: &Finished) -> [u64; 4] {
     let units = finished.summary.units;
     [units.planned, units.done, units.reused, units.quarantined]
@@ -219,6 +225,30 @@ fn the_first_night_releases_everything_and_the_next_touches_nothing() {
     assert_eq!(second.summary.release, first.summary.release);
     assert_eq!(second.summary.by_type, first.summary.by_type);
     assert_eq!(world.tree(), before, "a night without changes writes nothing into the releases");
+    // Each night names its own page, also the one whose release is of a night before.
+    assert_eq!(
+        [told_by(&first.report)["run"]["id"].as_str(), told_by(&second.report)["run"]["id"].as_str()],
+        [Some("1"), Some("2")]
+    );
+    let latest = world.path("work/reports/latest").canonicalize().unwrap();
+    // What they link is there, wherever the page lies.
+    for page in [
+        &first.report,
+        &second.report,
+        &world.path("work/reports/latest/index.html"),
+        &world.path("work/current/report/index.html"),
+    ] {
+        let told = told_by(page);
+        let links: Vec<&str> =
+            told["datasets"][0]["artefacts"].as_array().unwrap().iter().map(|file| file["href"].as_str().unwrap()).collect();
+        assert_eq!(links.len(), 2);
+        let html = std::fs::read_to_string(page).unwrap();
+        for link in links {
+            assert!(page.parent().unwrap().canonicalize().unwrap().join(link).exists(), "{link} of {}", page.display());
+            assert!(html.contains(&format!("href=\"{link}\"")), "{link}");
+        }
+    }
+    assert_eq!(second.report.parent().unwrap().canonicalize().unwrap(), latest);
 }
 
 #[test]
@@ -312,6 +342,52 @@ fn an_empty_delivery_never_removes_what_is_published() {
     let night = world.run();
     assert_eq!((night.exit, night.new_release), (Exit::Quarantined, false));
     assert_eq!(world.words(), "apple\n");
+    let metrics = std::fs::read_to_string(world.path("work/metrics.prom")).unwrap();
+    assert!(metrics.contains("messkette_state{pipeline=\"test\"} 1\n"), "{metrics}");
+}
+
+#[test]
+fn a_tile_index_that_cannot_be_read_costs_its_dataset_only() {
+    let world = World::new(&[("a.txt", "apple"), ("kacheln.geojson", "{}")]);
+    let second = "[[dataset]]\nid = \"v\"\nkind = \"words\"\nsource = [\"in/*.txt\"]\naudience = \"public\"";
+    for (index, reason) in [("in/gone.geojson", "cannot"), ("in/kacheln.geojson", "it has no features")] {
+        world.pipeline(&format!("expect = {{ index = \"{index}\" }}\n{second}"));
+        let night = world.run();
+        assert_eq!((night.exit, night.lost.number), (Exit::Quarantined, 1));
+        assert!(world.path("work/current/public/v/words.txt").is_file());
+        let (dataset, lost) = &night.lost.first[0];
+        assert_eq!((dataset.as_str(), lost.code.as_str()), ("w", "mk::discover::index"));
+        assert!(
+            lost.reason.starts_with("`expect.index` of dataset 'w' cannot be used: ") && lost.reason.contains(reason),
+            "{}",
+            lost.reason
+        );
+        assert_eq!((lost.place.file.as_deref(), lost.place.object.as_deref()), (Some(index), Some("expect.index")));
+    }
+}
+
+#[test]
+fn a_delivery_that_is_still_being_written_waits_and_is_no_failure() {
+    let world = World::new(&[("a.txt.part", "apple")]);
+    let first = world.run();
+    assert_eq!((first.exit, first.summary.release.as_deref()), (Exit::Failed, None), "nothing is published yet");
+    assert!(told_by(&first.report)["datasets"][0]["error"].is_null());
+    std::fs::remove_file(world.path("in/a.txt.part")).unwrap();
+    world.write("a.txt", "apple");
+    world.run();
+    // The next delivery takes the place of the file, and is not whole when the night begins.
+    std::fs::remove_file(world.path("in/a.txt")).unwrap();
+    world.write("a.txt.part", "app");
+    let outlook = outlook(&world.load(), &options(), &Silent).unwrap();
+    assert!(outlook.failed.is_empty() && !outlook.has_changes());
+    let night = world.run();
+    assert_eq!((night.exit, night.new_release, night.lost.number), (Exit::Quarantined, false, 0));
+    assert_eq!(world.words(), "apple\n");
+    let told = told_by(&night.report);
+    assert_eq!(told["datasets"][0]["sources"]["waiting"], serde_json::json!(["in/a.txt"]));
+    assert!(told["datasets"][0]["error"].is_null() && told["datasets"][0]["sources"]["changes"] == serde_json::json!({}));
+    let metrics = std::fs::read_to_string(world.path("work/metrics.prom")).unwrap();
+    assert!(metrics.contains("messkette_dataset_state{pipeline=\"test\",dataset=\"w\"} 1\n"), "{metrics}");
 }
 
 #[test]
@@ -360,6 +436,27 @@ fn a_night_that_is_stopped_goes_on_where_it_was() {
 }
 
 #[test]
+fn a_report_shows_its_own_night_as_it_ended_and_a_killed_one_as_interrupted() {
+    let world = World::new(&[("a.txt", "apple"), ("b.txt", "BROKEN")]);
+    let night = world.run();
+    // A kill leaves nothing but the begin of the run.
+    crate::ledger::Ledger::open(&world.path("work")).unwrap().begin_run("2026-01-02T03:04:05Z").unwrap();
+    let third = world.run();
+    let nights = |page: &Path| -> Vec<(Option<u64>, u64, u64)> {
+        let nights = told_by(page)["nights"].as_array().unwrap().clone();
+        nights.iter().map(|n| (n["exit"].as_u64(), n["done"].as_u64().unwrap(), n["quarantined"].as_u64().unwrap())).collect()
+    };
+    assert_eq!(nights(&night.report), [(Some(3), 2, 1)]);
+    assert_eq!(nights(&world.path("work/current/report/index.html")), [(Some(3), 2, 1)]);
+    assert_eq!(nights(&third.report), [(Some(3), 0, 1), (None, 0, 0), (Some(3), 2, 1)]);
+    let page = std::fs::read_to_string(&third.report).unwrap();
+    assert!(page.contains("02.01.2026") && page.contains("<small>unterbrochen</small>"));
+    let failed = world.night(|options| options.cancel.store(true, Ordering::SeqCst)).unwrap_err();
+    assert_eq!(failed.exit_code(), Exit::Cancelled);
+    assert_eq!(nights(&world.path("work/reports/latest/index.html"))[0], (Some(130), 0, 0));
+}
+
+#[test]
 fn releases_are_kept_in_number_and_rollback_switches_back() {
     let world = World::new(&[]);
     let mut ids = Vec::new();
@@ -378,6 +475,60 @@ fn releases_are_kept_in_number_and_rollback_switches_back() {
     crate::release::rollback(&work, None).unwrap();
     assert_eq!(world.run().summary.release.as_ref(), Some(&ids[2]));
     assert_eq!(world.words(), "three\n");
+}
+
+#[test]
+fn a_plan_says_why_another_release_would_be_made_when_no_unit_is_to_do() {
+    let second = "[[dataset]]\nid = \"v\"\nkind = \"words\"\nsource = [\"in/*.txt\"]";
+    let world = World::new(&[("a.txt", "apple")]);
+    world.pipeline(second);
+    let planned = || {
+        let outlook = outlook(&world.load(), &options(), &Silent).unwrap();
+        assert_eq!((outlook.units.len(), outlook.removed.len(), outlook.failed.len()), (0, 0, 0));
+        assert_eq!(outlook.has_changes(), !outlook.release.is_empty());
+        outlook.release.join("; ")
+    };
+    world.run();
+    assert_eq!(planned(), "");
+    // A dataset is taken out of the file.
+    world.pipeline("");
+    assert_eq!(planned(), "the dataset 'v' is no longer in the pipeline file and is withdrawn");
+    let night = world.run();
+    assert!(night.new_release && !world.path("work/current/internal/v").exists());
+    assert_eq!(
+        (night.withdrawn.as_slice(), told_by(&night.report)["withdrawn"].clone()),
+        (&["v".to_owned()][..], serde_json::json!(["v"]))
+    );
+    let page = std::fs::read_to_string(world.path("work/current/report/index.html")).unwrap();
+    assert!(page.contains("Zurückgezogen, weil nicht mehr in der Pipeline-Datei: v"));
+    assert_eq!((planned(), world.run().withdrawn), (String::new(), Vec::new()));
+    // Titles and addresses are in the files of the dataset, or at least in its record.
+    for change in ["metadata = { title = \"Anders\" }", "metadata = { title = \"Ganz anders\" }"] {
+        world.pipeline(change);
+        assert_eq!(planned(), "the files of the dataset 'w' are put together anew");
+        assert!(world.run().new_release);
+        assert_eq!(planned(), "");
+    }
+    let text = std::fs::read_to_string(world.path("p.toml")).unwrap().replacen("keep_releases = 2", "keep_releases = 3", 1);
+    std::fs::write(world.path("p.toml"), text).unwrap();
+    assert_eq!(planned(), "the pipeline file, a record's files or the program differ from those of the release");
+    assert!(world.run().new_release);
+    // Back, and the night would go forward again.
+    let newest = world.run().summary.release.unwrap();
+    let older = crate::release::rollback(&world.path("work"), None).unwrap();
+    assert_eq!(planned(), format!("{older} is current after a rollback, {newest} is newer"));
+    assert_eq!(world.run().summary.release.as_ref(), Some(&newest));
+    assert_eq!(planned(), "");
+}
+
+#[test]
+fn what_stays_quarantined_is_no_change() {
+    let world = World::new(&[("a.txt", "apple"), ("b.txt", "bear")]);
+    world.run();
+    world.write("b.txt", "BROKEN");
+    world.run();
+    let outlook = outlook(&world.load(), &options(), &Silent).unwrap();
+    assert_eq!((outlook.quarantined.len(), outlook.has_changes()), (1, false), "{:?} {:?}", outlook.removed, outlook.release);
 }
 
 #[test]

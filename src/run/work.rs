@@ -103,7 +103,7 @@ pub struct Work {
     pub dataset: Box<dyn Dataset>,
     /// What holds for all its units.
     pub common: serde_json::Value,
-    /// False when the command line asks for others only: its last artefacts stay.
+    /// False when the command line asks for others only, or when no file of it is whole yet: its last artefacts stay.
     pub active: bool,
     /// Sources, sorted by name.
     pub sources: Vec<Source>,

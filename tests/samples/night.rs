@@ -233,6 +233,7 @@ fn assemble(datasets: Vec<DatasetReport>, exit: u8) -> ReportData {
         release: Some(release("2026-11-21T0207-9f3a")),
         previous: Some(release("2026-11-20T0206-11b0")),
         datasets,
+        withdrawn: Vec::new(),
         usage: Usage { wall_s: 441.0, cpu_s: 1_551.0, peak_rss_mb: 2_310.0, bytes_in: 2_189_410_000, bytes_out: 224_446_078 },
         software: [("messkette", "0.1.0"), ("GDAL", "3.6.2"), ("PROJ", "9.1.1"), ("SQLite", "3.40.1")]
             .map(|(name, version)| (name.to_owned(), version.to_owned()))

@@ -21,6 +21,7 @@ pub const PUBLISHER: Publisher = Publisher {
     name: "geoserver",
     summary: "Layers of a GeoServer: stores and layers for the released GeoPackages and Cloud Optimized GeoTIFFs",
     always: false,
+    once: true,
     options: || schemars::schema_for!(Options),
     check: |config| read_options::<Options>(config)?.check(),
     files,

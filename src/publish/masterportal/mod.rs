@@ -22,6 +22,7 @@ pub const PUBLISHER: Publisher = Publisher {
     name: "masterportal",
     summary: "Configuration of a Masterportal: services.json, config.json, config.js",
     always: true,
+    once: true,
     options: || schemars::schema_for!(Options),
     check: |config| read_options::<Options>(config).map(|_| ()),
     files,

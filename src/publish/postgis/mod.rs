@@ -21,6 +21,7 @@ pub const PUBLISHER: Publisher = Publisher {
     name: "postgis",
     summary: "Tables of a PostgreSQL database with PostGIS: a schema for each dataset that has a GeoPackage",
     always: false,
+    once: false,
     options: || schemars::schema_for!(Options),
     check: |config| read_options::<Options>(config)?.check(),
     files: |_, _| Ok(Vec::new()),

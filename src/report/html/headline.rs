@@ -37,9 +37,9 @@ pub(super) fn headline(data: &ReportData, l: Language) -> (String, String) {
     let done = sum(|dataset| dataset.units.done);
     let all = done + held + sum(|dataset| dataset.units.reused);
     let datasets = data.datasets.len() as u64;
-    let still = match (&data.previous, l) {
-        (Some(previous), Language::De) => format!("Zu sehen ist weiter die Ausgabe {}.", previous.id),
-        (Some(previous), Language::En) => format!("Readers still see release {}.", previous.id),
+    let still = match (data.release.as_ref().or(data.previous.as_ref()), l) {
+        (Some(current), Language::De) => format!("Zu sehen ist weiter die Ausgabe {}.", current.id),
+        (Some(current), Language::En) => format!("Readers still see release {}.", current.id),
         (None, _) => l.t("Es gibt noch keine Ausgabe.", "There is no release yet.").to_owned(),
     };
     if data.run.exit == 130 {
@@ -47,20 +47,29 @@ pub(super) fn headline(data: &ReportData, l: Language) -> (String, String) {
         let rest = l.t("Der nächste Lauf macht dort weiter.", "The next run goes on from there.");
         return (sentence, format!("{still} {rest}"));
     }
+    let failed = data.datasets.iter().filter(|dataset| dataset.error.is_some()).count() as u64;
     if data.light() == Light::Red {
-        let sentence = if data.release.is_none() {
-            l.t("Diese Nacht wurde nichts veröffentlicht.", "Nothing was published this night.")
-        } else {
-            l.t("Ein Datensatz konnte nicht erneuert werden.", "A dataset could not be renewed.")
+        // Without an error of the run or of a dataset only what comes after the release can have failed.
+        if data.release.is_some() && data.run.error.is_none() && failed == 0 {
+            let sentence = l.t("Veröffentlicht, aber nicht überall gemeldet.", "Published, but not everybody was told.");
+            let rest =
+                l.t("Ein Katalog oder Kartenserver ließ sich nicht erneuern.", "A catalogue or map server could not be renewed.");
+            return (sentence.to_owned(), rest.to_owned());
+        }
+        return (l.t("Diese Nacht wurde nichts veröffentlicht.", "Nothing was published this night.").to_owned(), still);
+    }
+    if failed > 0 {
+        let sentence = match l {
+            Language::De => {
+                let datasets = l.count(failed, ("Datensatz konnte", "Datensätze konnten"), ("", ""));
+                format!("Veröffentlicht, aber {datasets} nicht erneuert werden.")
+            }
+            Language::En => {
+                format!("Published, but {} could not be renewed.", l.count(failed, ("", ""), ("dataset", "datasets")))
+            }
         };
-        return (
-            sentence.to_owned(),
-            if data.release.is_none() {
-                still
-            } else {
-                l.t("Die anderen sind veröffentlicht.", "The others are published.").to_owned()
-            },
-        );
+        let rest = l.t("Dort bleibt der letzte gute Stand zu sehen.", "Their last good state stays published.");
+        return (sentence, rest.to_owned());
     }
     if data.light() == Light::Yellow {
         let mut lost = Vec::new();

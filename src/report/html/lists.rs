@@ -246,7 +246,7 @@ pub(super) fn artefacts(page: &Page<'_>, dataset: &DatasetReport) -> Option<Elem
     let row = |published: &ArtefactReport| {
         let artefact = &published.artefact;
         let name = clip(&artefact.path, 120);
-        let name = match &published.href {
+        let name = match published.href.as_ref().filter(|_| !page.alone) {
             Some(href) => el("a").link(&url_path(href)).text(name),
             None => el("span").text(name),
         };

@@ -13,12 +13,21 @@ use super::{Language, Light, ReportData};
 use crate::markup::Element;
 use headline::{Action, actions, headline};
 
-/// The report as a page.
+/// The report as a page that lies where the night put it: it links its JSON twin and the files of the release.
 pub fn html(data: &ReportData, language: Language) -> String {
+    fitting(data, language, false)
+}
+
+/// The report as a page that may lie anywhere, or go out by mail: without links to files, which would lead nowhere.
+pub fn html_alone(data: &ReportData, language: Language) -> String {
+    fitting(data, language, true)
+}
+
+fn fitting(data: &ReportData, language: Language, alone: bool) -> String {
     // An ordinary night fits at once; a monstrous one shows less of everything until it does.
     let mut share = 1;
     loop {
-        let page = Page { data, language, budget: Budget::of(data.datasets.len(), share) }.html();
+        let page = Page { data, language, alone, budget: Budget::of(data.datasets.len(), share) }.html();
         if page.len() <= MAX_BYTES || share >= 1 << 12 {
             return page;
         }
@@ -33,6 +42,8 @@ const MAX_BYTES: usize = 1_900_000;
 struct Page<'a> {
     data: &'a ReportData,
     language: Language,
+    /// True when nothing lies beside the page.
+    alone: bool,
     budget: Budget,
 }
 
@@ -231,7 +242,13 @@ impl Page<'_> {
             .class("overview stack")
             .child(el("thead").child(el("tr").children(head)))
             .child(el("tbody").children(rows));
-        el("section").attr("id", "datensaetze").child(el("h2").text(l.t("Datensätze", "Datasets"))).child(scroll(table))
+        let section =
+            el("section").attr("id", "datensaetze").child(el("h2").text(l.t("Datensätze", "Datasets"))).child(scroll(table));
+        if self.data.withdrawn.is_empty() {
+            return section;
+        }
+        let why = l.t("Zurückgezogen, weil nicht mehr in der Pipeline-Datei", "Withdrawn, as no longer in the pipeline file");
+        section.child(el("p").class("quiet").text(format!("{why}: {}", clip(&self.data.withdrawn.join(", "), 300))))
     }
 
     fn technical(&self) -> Element {
@@ -281,9 +298,13 @@ impl Page<'_> {
     fn footer(&self) -> Element {
         let l = self.language;
         let line = el("p")
-            .text(l.t("Alle Angaben, auch die hier gekürzten, stehen in ", "Everything, also what is shortened here, is in "))
-            .child(el("a").link("report.json").text("report.json"))
-            .text(".");
+            .text(l.t("Alle Angaben, auch die hier gekürzten, stehen in ", "Everything, also what is shortened here, is in "));
+        let line = if self.alone {
+            line.child(el("code").text(format!("reports/{:0>6}/report.json", self.data.run.id)))
+                .text(l.t(" des Arbeitsordners.", " of the workspace."))
+        } else {
+            line.child(el("a").link("report.json").text("report.json")).text(".")
+        };
         el("footer").child(el("div").class("wrap").child(line))
     }
 }

@@ -1,6 +1,6 @@
 //! The last nights: a strip of bars to see a trend, and the table for those who want to know.
 
-use super::{Page, class, clip, el, name, scroll, sign, small_lamp};
+use super::{Language, Page, class, clip, el, name, scroll, sign, small_lamp};
 use crate::markup::Element;
 use crate::report::Night;
 
@@ -24,16 +24,21 @@ pub(super) fn section(page: &Page<'_>) -> Option<Element> {
         l.t("Ausgabe", "Release"),
     ];
     let row = |night: &Night| {
-        let first =
-            el("div").class("named").child(small_lamp(night.light(), l)).child(el("span").text(l.date_time(night.started, zone)));
+        let dot = night.light().map_or_else(|| no_lamp(l), |light| small_lamp(light, l));
+        let mut first = el("div").class("named").child(dot).child(el("span").text(l.date_time(night.started, zone)));
+        if night.light().is_none() {
+            first = first.child(el("small").text(interrupted(l)));
+        }
         let first = el("td").class("name").child(first);
-        let number = |n: u64, loud: bool| el("td").class(if loud && n > 0 { "n loud" } else { "n" }).text(l.number(n));
+        // What a run did that was interrupted is not known.
+        let known = |text: String| if night.exit.is_some() { text } else { "–".to_owned() };
+        let number = |n: u64, loud: bool| el("td").class(if loud && n > 0 { "n loud" } else { "n" }).text(known(l.number(n)));
         let release = el("td").class("mono").text(night.release.as_deref().map(|id| clip(id, 60)).unwrap_or_default());
         let cells = [
             number(night.done, false),
             number(night.quarantined, true),
             number(night.rejected, true),
-            el("td").class("n").text(l.duration(night.wall_s)),
+            el("td").class("n").text(known(l.duration(night.wall_s))),
             release,
         ];
         let cells = cells.into_iter().zip(&columns[1..]).map(|(cell, column)| cell.attr("data-label", *column));
@@ -50,6 +55,19 @@ pub(super) fn section(page: &Page<'_>) -> Option<Element> {
         .child(strip(page, nights))
         .child(el("details").child(summary).child(scroll(table)));
     Some(section)
+}
+
+/// Stands for the sign of a light.
+const NO_SIGN: &str = "–";
+
+fn interrupted(l: Language) -> &'static str {
+    l.t("unterbrochen", "interrupted")
+}
+
+/// In place of the light of a run that was interrupted.
+fn no_lamp(l: Language) -> Element {
+    let dot = el("span").class("dot open").attr("role", "img").attr("aria-label", interrupted(l));
+    dot.attr("title", interrupted(l)).text(NO_SIGN)
 }
 
 /// One bar for each night, oldest first: its height is the wall time, its sign the traffic light.
@@ -70,10 +88,12 @@ fn strip(page: &Page<'_>, nights: &[Night]) -> Element {
         let share = if night.wall_s.is_finite() { (night.wall_s / longest).clamp(0.0, 1.0) } else { 0.0 };
         let tall = (share * height).max(3.0);
         let light = night.light();
-        let title = format!("{}: {}, {}", l.date_time(night.started, zone), name(light, l), l.duration(night.wall_s));
+        let what =
+            light.map_or_else(|| interrupted(l).to_owned(), |light| format!("{}, {}", name(light, l), l.duration(night.wall_s)));
+        let title = format!("{}: {what}", l.date_time(night.started, zone));
         svg = svg.child(
             el("g")
-                .class(class(light))
+                .class(light.map_or("open", class))
                 .with("title", title)
                 .child(
                     el("rect")
@@ -87,7 +107,7 @@ fn strip(page: &Page<'_>, nights: &[Night]) -> Element {
                     el("text")
                         .attr("x", format!("{:.0}", x + bar / 2.0))
                         .attr("y", format!("{}", height + 18.0))
-                        .text(sign(light)),
+                        .text(light.map_or(NO_SIGN, sign)),
                 ),
         );
     }
