@@ -1,8 +1,9 @@
 //! The ledger: one SQLite file that knows sources, units, artefacts, runs and releases.
 //!
 //! It is the program's memory, not its truth: units are idempotent, results are found by content, releases carry their own
-//! manifest. A lost ledger costs one full night, nothing else. It runs in WAL mode with full synchronisation, so that a crash
-//! loses at most the row being written, and `sqlite3 ledger.sqlite ".backup copy.sqlite"` is safe at any time.
+//! manifest and what a new ledger needs to know of them. A lost ledger costs one full night, nothing else. It runs in WAL mode with
+//! full synchronisation, so that a crash loses at most the row being written, and `sqlite3 ledger.sqlite ".backup copy.sqlite"` is
+//! safe at any time.
 
 mod catalogue;
 mod clean;
@@ -17,7 +18,7 @@ pub use runs::{ReleaseRow, RunRow};
 pub use units::{AssemblyRow, Failure, StoredFile, StoredUnit};
 
 use crate::error::{Error, Exit, Place, Result};
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
 use std::path::{Path, PathBuf};
 
 /// The ledger, open.
@@ -74,10 +75,27 @@ impl Ledger {
 }
 
 fn failed(path: &Path, error: rusqlite::Error) -> Error {
+    let hint = hint(error.sqlite_error_code());
     Error::new("mk::ledger::sqlite", "the ledger cannot be read or written")
         .at(Place::file(path.display().to_string()))
         .because(error)
-        .hint("is the disk full, or the file not writable? `messkette doctor` tells; a damaged ledger can be deleted: the next night redoes all units")
+        .hint(hint)
+}
+
+/// What helps depends on what is wrong: deleting a ledger that is well costs a full night and mends nothing.
+fn hint(code: Option<ErrorCode>) -> &'static str {
+    match code {
+        Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
+            "is the file system mounted read-only, or may this user not write there? The ledger itself is not at fault: keep it"
+        }
+        Some(ErrorCode::DiskFull) => "the disk is full: make room, then run the same command again",
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => "another program holds it: run the same command again later",
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            "it is damaged: restore it from a backup, or delete ledger.sqlite, ledger.sqlite-wal and ledger.sqlite-shm; the next night \
+             takes over the releases and redoes all units"
+        }
+        _ => "`messkette doctor` tells whether the disk is full or the folder not writable; then run the same command again",
+    }
 }
 
 /// Waits up to ten seconds for another connection. By pragma: `Connection::busy_timeout` needs SQLite 3.44, Debian 12 has 3.40.
@@ -94,4 +112,23 @@ fn json<T: serde::de::DeserializeOwned>(text: &str) -> rusqlite::Result<T> {
 /// Writes a JSON column.
 fn to_json<T: serde::Serialize>(value: &T) -> rusqlite::Result<String> {
     serde_json::to_string(value).map_err(|error| rusqlite::Error::ToSqlConversionFailure(Box::new(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_damaged_ledger_is_to_be_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("ledger.sqlite");
+        std::fs::write(&path, "no database at all, but long enough to look like one".repeat(20)).unwrap();
+        let error = Ledger::open(folder.path()).err().unwrap();
+        assert!(error.hint_text().unwrap().contains("delete ledger.sqlite"), "{error:?}");
+        std::fs::remove_file(&path).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        let error = Ledger::open(folder.path()).err().unwrap();
+        assert!(error.hint_text().unwrap().contains("keep it"), "{error:?}");
+        assert!(hint(Some(ErrorCode::ReadOnly)).contains("mounted read-only"));
+    }
 }

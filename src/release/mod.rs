@@ -4,6 +4,7 @@
 //! releases/<id>/{internal,public}/<dataset>/...   hard links to objects of the store
 //! releases/<id>/{internal,public}/{metadata,portal}/...
 //! releases/<id>/report/
+//! releases/<id>/made.json                         what a new ledger needs to know of it
 //! releases/<id>/manifest.json                     every file of both audiences, with size and BLAKE3
 //! current -> releases/<id>
 //! ```
@@ -12,11 +13,13 @@
 //! the public may see lies under both audiences, so that the office's tree is whole; what only the office may see never under
 //! `public`.
 
+mod made;
 mod manifest;
 pub mod privacy;
 mod records;
 mod tree;
 
+pub use made::{Made, MadeDataset};
 pub use manifest::{Fault, Manifest, ManifestFile, verify};
 pub use records::{RecordFinding, RuleSummary, by_rule, check_records};
 pub use tree::{Content, build};
@@ -90,28 +93,43 @@ pub fn on_disk(workspace: &Path) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// Clears what a crash left: half-built trees, and a whole one that never became current. The next night makes it again.
+/// Clears what a crash left, half-built trees, and what this program did not finish; the next night makes it again. A finished release
+/// that the ledger does not know is taken into it: the ledger is new then, or from a backup, and what people may go back to stays.
 ///
 /// # Errors
-/// When something cannot be deleted.
+/// When something cannot be read, deleted or noted.
 pub fn recover(workspace: &Path, ledger: &mut Ledger) -> Result<()> {
     let releases = workspace.join("releases");
     atomic::create_dir_all(&releases)?;
-    let current = current(workspace)?;
-    let known: Vec<String> = ledger.releases()?.into_iter().map(|row| row.id).collect();
+    let current = current(workspace)?.as_deref().and_then(sequence);
+    for row in ledger.releases()? {
+        if !folder(workspace, &row.id).is_dir() {
+            ledger.drop_release(&row.id)?;
+        }
+    }
+    let known = ledger.releases()?;
+    let newest = known.first().map(|row| row.sequence);
     for entry in std::fs::read_dir(&releases).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let whole = sequence(&name).is_some() && (known.contains(&name) || Some(&name) == current.as_ref());
-        if !whole {
+        let number = sequence(&name);
+        // Whatever was made up to the current one was current itself, however it looks now.
+        let was_current = number.is_some() && number <= current;
+        let is_known = known.iter().any(|row| row.id == name);
+        if !is_known && !was_current && !made::is_finished(&entry.path()) {
             tree::remove(&entry.path())?;
         }
     }
-    for id in &known {
-        if !folder(workspace, id).is_dir() {
-            ledger.drop_release(id)?;
+    for id in on_disk(workspace)? {
+        let Some(number) = sequence(&id).filter(|number| known.iter().all(|row| row.sequence != *number)) else { continue };
+        if Manifest::read(&folder(workspace, &id)).is_ok() {
+            made::take_over(&folder(workspace, &id), &id, number, ledger)?;
         }
     }
-    Ok(())
+    let last = ledger.releases()?.into_iter().next();
+    match last.filter(|last| newest.is_none_or(|newest| newest < last.sequence)) {
+        Some(last) => made::take_over_datasets(&folder(workspace, &last.id), ledger),
+        None => Ok(()),
+    }
 }
 
 /// Keeps the newest `keep` releases and the current one; deletes the others, then what nothing points to in the store.

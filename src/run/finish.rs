@@ -12,7 +12,7 @@ use crate::io::{Digest, atomic, machine};
 use crate::ledger::{Ledger, ReleaseRow, RunRow};
 use crate::pipeline::Audience;
 use crate::publish::{self, Outside, Phase};
-use crate::release::{self, Content, Manifest, RecordFinding};
+use crate::release::{self, Content, Made, MadeDataset, Manifest, RecordFinding};
 use crate::report::{self, ErrorReport, Language, ReportData};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -120,7 +120,13 @@ impl Night<'_> {
         if let Some(before) = &current {
             self.compare(&release::folder(&self.workspace, before), &release::folder(&self.workspace, &id))?;
         }
-        // The report tells of the release, and lies in it: before anybody can see it.
+        let datasets = self.works.iter().filter_map(|work| {
+            let row = work.assembly.as_ref()?;
+            Some((work.config.id.clone(), MadeDataset::of(row)))
+        });
+        let made = Made { created: row.created.clone(), content: content_id, datasets: datasets.collect() };
+        made.write(&release::folder(&self.workspace, &id))?;
+        // The report tells of the release, and lies in it: before anybody can see it. It is written last, see `release::recover`.
         let data = self.report_data(&self.summary(Some(id.clone())), exit_of(&self.works), Some(&row), now())?;
         self.write_report(&release::folder(&self.workspace, &id).join("report"), &data)?;
         self.ledger().keep_release(&row, self.run)?;

@@ -381,6 +381,48 @@ fn releases_are_kept_in_number_and_rollback_switches_back() {
 }
 
 #[test]
+fn a_lost_ledger_costs_no_release_and_no_dataset() {
+    let world = World::new(&[]);
+    let mut ids = Vec::new();
+    for text in ["one", "two"] {
+        world.write("a.txt", text);
+        ids.push(world.run().summary.release.unwrap());
+    }
+    let work = world.path("work");
+    let lose_the_ledger = || {
+        for end in ["", "-wal", "-shm"] {
+            let _ = std::fs::remove_file(world.path(&format!("work/ledger.sqlite{end}")));
+        }
+    };
+    lose_the_ledger();
+    std::fs::create_dir_all(work.join("releases/r0009-unfinished/public")).unwrap();
+    let night = world.run();
+    assert_eq!((night.exit, units(&night), night.new_release), (Exit::Ok, [2, 2, 0, 0], false));
+    assert_eq!(night.summary.release.as_ref(), Some(&ids[1]), "nothing is other than in the last release");
+    assert_eq!(crate::release::on_disk(&work).unwrap(), ids);
+    assert_eq!(crate::ledger::Ledger::open_read_only(&work).unwrap().releases().unwrap().len(), 2);
+    assert_eq!(crate::release::rollback(&work, None).unwrap(), ids[0]);
+    crate::release::rollback(&work, Some(&ids[1])).unwrap();
+
+    // What cannot be made anew stays as it was released.
+    lose_the_ledger();
+    world.write("a.txt", "BROKEN");
+    let night = world.run();
+    assert_eq!((night.exit, night.new_release), (Exit::Quarantined, false));
+    assert_eq!(world.words(), "two\n");
+
+    // Releases of an earlier version, of which less is known, count too.
+    lose_the_ledger();
+    for id in &ids {
+        std::fs::remove_file(crate::release::folder(&work, id).join("made.json")).unwrap();
+    }
+    world.write("a.txt", "three");
+    let third = world.run().summary.release.unwrap();
+    assert!(third.starts_with("r0003-"), "{third}");
+    assert_eq!(crate::release::on_disk(&work).unwrap(), [ids[1].clone(), third], "two are kept");
+}
+
+#[test]
 fn the_records_keep_their_identifiers_when_the_lock_file_is_lost() {
     let world = World::new(&[("a.txt", "apple")]);
     world.run();
