@@ -20,7 +20,7 @@ mod records;
 mod tree;
 
 pub use made::{Made, MadeDataset};
-pub use manifest::{Fault, Manifest, ManifestFile, verify};
+pub use manifest::{Fault, Manifest, ManifestFile, is_whole, to_delete, verify};
 pub use records::{RecordFinding, RuleSummary, by_rule, check_records};
 pub use tree::{Content, build};
 

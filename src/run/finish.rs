@@ -93,21 +93,23 @@ impl Night<'_> {
     /// When the release cannot be written; the old one is then still current.
     pub fn release(&mut self) -> Result<Option<Released>> {
         self.check_cancel()?;
+        self.leave_out_lost();
         let current = release::current(&self.workspace)?;
         if self.works.iter().all(|work| work.assembly.is_none()) {
             return Ok(current.map(|id| Released { id, new: false }));
         }
         let content_id = self.content_id();
         let rows = self.ledger().releases()?;
-        let unchanged = rows.iter().find(|row| Some(&row.id) == current.as_ref() && row.content == content_id);
+        let is_whole = |row: &&ReleaseRow| release::is_whole(&release::folder(&self.workspace, &row.id));
+        // One that lost files is made anew, though nothing else changed.
+        let same = |row: &&ReleaseRow| Some(&row.id) == current.as_ref() && row.content == content_id;
+        let unchanged = rows.iter().find(same).filter(is_whole);
         if let Some(row) = unchanged {
             self.progress.event(&Event::Released { id: &row.id, new: false });
             return Ok(Some(Released { id: row.id.clone(), new: false }));
         }
         // The newest release is this very content, but not current: a crash just before the switch, or a rollback.
-        if let Some(row) =
-            rows.first().filter(|row| row.content == content_id && release::folder(&self.workspace, &row.id).is_dir())
-        {
+        if let Some(row) = rows.first().filter(|row| row.content == content_id).filter(is_whole) {
             release::switch(&self.workspace, &row.id)?;
             self.progress.event(&Event::Released { id: &row.id, new: true });
             return Ok(Some(Released { id: row.id.clone(), new: true }));
@@ -118,7 +120,7 @@ impl Night<'_> {
         let id = release::build(&self.workspace, &self.store, newest + 1, &content)?;
         let row = ReleaseRow { id: id.clone(), sequence: newest + 1, created: utc(now()), content: content_id };
         if let Some(before) = &current {
-            self.compare(&release::folder(&self.workspace, before), &release::folder(&self.workspace, &id))?;
+            self.compare(&release::folder(&self.workspace, before), &release::folder(&self.workspace, &id));
         }
         let datasets = self.works.iter().filter_map(|work| {
             let row = work.assembly.as_ref()?;
@@ -288,14 +290,19 @@ impl Night<'_> {
     }
 
     /// Asks the kinds what became of their objects between two releases.
-    fn compare(&mut self, before: &Path, after: &Path) -> Result<()> {
+    fn compare(&mut self, before: &Path, after: &Path) {
         for work in &self.works {
             let folder = |release: &Path| release.join("internal").join(&work.config.id);
-            if let Some(changes) = work.dataset.object_changes(&folder(before), &folder(after))? {
-                self.object_changes.insert(work.config.id.clone(), changes);
+            match work.dataset.object_changes(&folder(before), &folder(after)) {
+                Ok(Some(changes)) => drop(self.object_changes.insert(work.config.id.clone(), changes)),
+                Ok(None) => {}
+                // The release before may be damaged; that must not keep the next one from its readers.
+                Err(error) => {
+                    let text = format!("{}: what became of its objects cannot be told: {}", work.config.id, error.full_message());
+                    self.progress.event(&Event::Note(&text));
+                }
             }
         }
-        Ok(())
     }
 
     fn write_report(&self, folder: &Path, data: &ReportData) -> Result<()> {

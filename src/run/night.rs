@@ -184,6 +184,11 @@ impl<'a> Night<'a> {
         })
     }
 
+    /// True for a plan without side effects.
+    pub(crate) fn is_look(&self) -> bool {
+        self.lock.is_none()
+    }
+
     /// The day on which the night began.
     pub(crate) fn today(&self) -> jiff::civil::Date {
         self.started.to_zoned(jiff::tz::TimeZone::system()).date()
@@ -219,7 +224,7 @@ impl<'a> Night<'a> {
         let fetched = work.dataset.fetch(&FetchContext {
             folder,
             keep: &self.workspace.join("fetched").join(&work.config.id),
-            look: self.lock.is_none(),
+            look: self.is_look(),
             cancel: &self.options.cancel,
         })?;
         found.sources.extend(fetched.sources);

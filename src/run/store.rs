@@ -4,7 +4,7 @@
 //! night that changes little costs little, and clearing the store never harms a release.
 
 use crate::error::{Error, Place, Result};
-use crate::io::{Digest, atomic};
+use crate::io::{Digest, Pack, atomic};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -96,6 +96,35 @@ impl Store {
         news.par_iter().try_for_each(|(target, file)| atomic::rename_unsynced(file, target))?;
         atomic::sync_all(&folders.into_iter().collect::<Vec<_>>())?;
         Ok(looked.into_iter().map(|(size, _)| size).collect())
+    }
+
+    /// Takes the file of a release back as the object that it once was; false where it no longer is that.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn take_back(&self, file: &Path, digest: Digest, size: u64) -> Result<bool> {
+        let has_size = std::fs::metadata(file).is_ok_and(|about| about.is_file() && about.len() == size);
+        if !has_size || Digest::of_file(file).ok() != Some(digest) {
+            return Ok(false);
+        }
+        let target = self.path(digest);
+        let folder = target.parent().unwrap_or(&self.root);
+        atomic::create_dir_all(folder)?;
+        atomic::remove_file(&target)?;
+        atomic::hard_link_or_copy(file, &target)?;
+        atomic::sync_path(folder)?;
+        Ok(true)
+    }
+
+    /// Deletes the damaged of these packs and gives the number of them.
+    ///
+    /// # Errors
+    /// When one cannot be deleted.
+    pub fn weed(&self, packs: &[Digest]) -> Result<usize> {
+        let path = |digest: &Digest| Some(self.path(*digest)).filter(|path| path.exists() && !Pack::is_whole(path, *digest));
+        let damaged: BTreeSet<PathBuf> = packs.par_iter().filter_map(path).collect();
+        damaged.iter().try_for_each(|path| atomic::remove_file(path))?;
+        Ok(damaged.len())
     }
 
     /// Deletes what is not in `keep`; gives the number of objects and bytes deleted.
