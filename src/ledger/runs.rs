@@ -225,6 +225,34 @@ impl Ledger {
         work().map_err(|error| self.error(error))
     }
 
+    /// Notes that people went back to a release, from that made of `content`; `None` forgets it.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub fn keep_rolled_back(&mut self, back: Option<(&str, Digest)>) -> Result<()> {
+        let work = |ledger: &mut Self| -> rusqlite::Result<()> {
+            let transaction = ledger.connection.transaction()?;
+            transaction.execute("DELETE FROM rolled_back", [])?;
+            if let Some((release, content)) = back {
+                let row = params![release, content.to_string()];
+                transaction.execute("INSERT INTO rolled_back (release, content) VALUES (?1,?2)", row)?;
+            }
+            transaction.commit()
+        };
+        work(self).map_err(|error| self.error(error))
+    }
+
+    /// The release that people went back to, and the content of that from which.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn rolled_back(&self) -> Result<Option<(String, Digest)>> {
+        self.connection
+            .query_row("SELECT release, content FROM rolled_back", [], |row| Ok((row.get(0)?, super::units::digest(row, 1)?)))
+            .optional()
+            .map_err(|error| self.error(error))
+    }
+
     /// Forgets a release.
     ///
     /// # Errors

@@ -167,11 +167,12 @@ pub fn forget(workspace: &Path, ledger: &mut Ledger, before: &str) -> Result<()>
     Ok(())
 }
 
-/// Switches back: to the named release, or to the one before the current. Gives the release that is current now.
+/// Switches back: to the named release, or to the one before the current. Gives the release that is current now. The ledger remembers
+/// it, so that a night that finds nothing new does not take it for a crash before the switch; without a ledger, one would.
 ///
 /// # Errors
-/// When there is no such release.
-pub fn rollback(workspace: &Path, to: Option<&str>) -> Result<String> {
+/// When there is no such release, or the ledger cannot be written; what was current then stays.
+pub fn rollback(workspace: &Path, ledger: Option<&mut Ledger>, to: Option<&str>) -> Result<String> {
     let current = current(workspace)?.ok_or_else(|| {
         Error::new("mk::release::none", "there is no release yet").hint("run the pipeline once").exit(Exit::NoState)
     })?;
@@ -184,6 +185,11 @@ pub fn rollback(workspace: &Path, to: Option<&str>) -> Result<String> {
         let what = to.map_or_else(|| format!("there is no release before {current}"), |id| format!("there is no release {id}"));
         return Err(Error::new("mk::release::unknown", what).hint(format!("releases: {}", ids.join(", "))).exit(Exit::Usage));
     };
+    if let Some(ledger) = ledger {
+        // What the last night came to, which the next one comes to again where nothing changed.
+        let newest = ledger.releases()?.into_iter().next();
+        ledger.keep_rolled_back(newest.filter(|newest| newest.id != *target).map(|newest| (target.as_str(), newest.content)))?;
+    }
     switch(workspace, target)?;
     Ok(target.clone())
 }

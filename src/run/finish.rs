@@ -104,11 +104,22 @@ impl Night<'_> {
         // One that lost files is made anew, though nothing else changed.
         let same = |row: &&ReleaseRow| Some(&row.id) == current.as_ref() && row.content == content_id;
         let unchanged = rows.iter().find(same).filter(is_whole);
+        let rolled_back = self.ledger().rolled_back()?;
+        // People went back, and what they went back from is all that tonight would release.
+        if let Some((id, _)) = rolled_back.as_ref().filter(|(id, from)| Some(id) == current.as_ref() && *from == content_id) {
+            let text = format!("release {id} stays current, as `messkette rollback` made it: nothing changed since");
+            self.progress.event(&Event::Note(&text));
+            self.progress.event(&Event::Released { id, new: false });
+            return Ok(Some(Released { id: id.clone(), new: false }));
+        }
+        if rolled_back.is_some() {
+            self.ledger().keep_rolled_back(None)?;
+        }
         if let Some(row) = unchanged {
             self.progress.event(&Event::Released { id: &row.id, new: false });
             return Ok(Some(Released { id: row.id.clone(), new: false }));
         }
-        // The newest release is this very content, but not current: a crash just before the switch, or a rollback.
+        // The newest release is this very content, but not current: a crash just before the switch.
         if let Some(row) = rows.first().filter(|row| row.content == content_id).filter(is_whole) {
             release::switch(&self.workspace, &row.id)?;
             self.progress.event(&Event::Released { id: &row.id, new: true });

@@ -174,6 +174,10 @@ impl World {
         let outlook = outlook(&self.load(), &options(), &Silent).unwrap();
         outlook.units.into_iter().map(|unit| (unit.spec.key, unit.reason)).collect()
     }
+    fn rollback(&self, to: Option<&str>) -> Result<String> {
+        let work = self.path("work");
+        crate::release::rollback(&work, Some(&mut crate::ledger::Ledger::open(&work)?), to)
+    }
     /// Every file and link below the release tree, with its time of change.
     fn tree(&self) -> BTreeSet<(PathBuf, std::time::SystemTime)> {
         let entries = walkdir::WalkDir::new(self.path("work/releases")).into_iter().map(|entry| entry.unwrap());
@@ -368,16 +372,35 @@ fn releases_are_kept_in_number_and_rollback_switches_back() {
         ids.push(world.run().summary.release.unwrap());
     }
     let work = world.path("work");
+    let rollback = |to: Option<&str>| world.rollback(to);
     assert_eq!(crate::release::on_disk(&work).unwrap(), ids[1..]);
-    assert_eq!(crate::release::rollback(&work, None).unwrap(), ids[1]);
+    assert_eq!(rollback(None).unwrap(), ids[1]);
     assert_eq!(world.words(), "two\n");
-    assert_eq!(crate::release::rollback(&work, None).unwrap_err().code(), "mk::release::unknown");
-    assert_eq!(crate::release::rollback(&work, Some(&ids[2])).unwrap(), ids[2]);
-    assert_eq!(crate::release::rollback(&work, Some(&ids[0])).unwrap_err().exit_code(), Exit::Usage);
-    // After a rollback the next night goes forward again, to the release that is there already.
-    crate::release::rollback(&work, None).unwrap();
-    assert_eq!(world.run().summary.release.as_ref(), Some(&ids[2]));
-    assert_eq!(world.words(), "three\n");
+    assert_eq!(rollback(None).unwrap_err().code(), "mk::release::unknown");
+    assert_eq!(rollback(Some(&ids[2])).unwrap(), ids[2]);
+    assert_eq!(rollback(Some(&ids[0])).unwrap_err().exit_code(), Exit::Usage);
+    // After a rollback nights that find nothing new leave it at that, ...
+    rollback(None).unwrap();
+    for _ in 0..2 {
+        let night = world.run();
+        assert_eq!((night.summary.release.as_ref(), night.new_release), (Some(&ids[1]), false));
+        assert_eq!(world.words(), "two\n");
+    }
+    // ... one that finds changes goes forward, ...
+    world.write("a.txt", "four");
+    let fourth = world.run().summary.release.unwrap();
+    assert!(fourth.starts_with("r0004-"), "{fourth}");
+    assert_eq!(world.words(), "four\n");
+    // ... and so does one that finds again what was gone back from, once there was something else.
+    assert_eq!(rollback(None).unwrap(), ids[2]);
+    for (text, release) in [("three", &ids[2]), ("four", &fourth)] {
+        world.write("a.txt", text);
+        assert_eq!(world.run().summary.release.as_ref(), Some(release));
+    }
+    // Who names the newest goes forward at once.
+    rollback(None).unwrap();
+    rollback(Some(&fourth)).unwrap();
+    assert_eq!(world.run().summary.release, Some(fourth));
 }
 
 #[test]
@@ -401,8 +424,8 @@ fn a_lost_ledger_costs_no_release_and_no_dataset() {
     assert_eq!(night.summary.release.as_ref(), Some(&ids[1]), "nothing is other than in the last release");
     assert_eq!(crate::release::on_disk(&work).unwrap(), ids);
     assert_eq!(crate::ledger::Ledger::open_read_only(&work).unwrap().releases().unwrap().len(), 2);
-    assert_eq!(crate::release::rollback(&work, None).unwrap(), ids[0]);
-    crate::release::rollback(&work, Some(&ids[1])).unwrap();
+    assert_eq!(world.rollback(None).unwrap(), ids[0]);
+    world.rollback(Some(&ids[1])).unwrap();
 
     // What cannot be made anew stays as it was released.
     lose_the_ledger();

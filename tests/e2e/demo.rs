@@ -87,6 +87,10 @@ fn a_night_does_what_is_new_and_nothing_else() {
     // Back to the first night's release, and its bytes are what they were.
     town.call("rollback", &[]).expect(0);
     assert_eq!(town.release().content(), release.content());
+    // There they stay until something changes.
+    let again = town.run(&[]).expect(0);
+    assert_eq!(town.release().id(), release.id());
+    assert!(again.stderr.contains("as `messkette rollback` made it"), "{}", again.stderr);
 }
 
 #[test]
