@@ -48,14 +48,13 @@ fn run(row: &Row<'_>) -> rusqlite::Result<RunRow> {
 }
 
 impl Ledger {
-    /// Notes that a run begins.
+    /// Notes that a run begins; its number is higher than `last`, which a ledger before this one may have given.
     ///
     /// # Errors
     /// When the ledger cannot be written.
-    pub fn begin_run(&mut self, started: &str) -> Result<i64> {
-        self.connection
-            .query_row("INSERT INTO run (started) VALUES (?1) RETURNING id", [started], |row| row.get(0))
-            .map_err(|error| self.error(error))
+    pub fn begin_run(&mut self, started: &str, last: i64) -> Result<i64> {
+        const NEXT: &str = "INSERT INTO run (id, started) SELECT max(coalesce(max(id), 0), ?2) + 1, ?1 FROM run RETURNING id";
+        self.connection.query_row(NEXT, params![started, last], |row| row.get(0)).map_err(|error| self.error(error))
     }
 
     /// Notes how a run ended, with the data of its report as JSON.
