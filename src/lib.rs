@@ -49,6 +49,7 @@ pub fn night(pipeline: &pipeline::Pipeline, options: &run::Options, progress: &d
 }
 
 fn steps(night: &mut run::Night<'_>) -> Result<Option<run::Released>> {
+    night.mend()?;
     night.discover()?;
     night.check_plan()?;
     for wave in night.waves() {

@@ -3,13 +3,13 @@
 use super::settings::PipelineArg;
 use super::ui::{Ui, print_json};
 use crate::error::{Exit, Result};
-use crate::ledger::Lock;
+use crate::ledger::{Ledger, Lock};
 use crate::release;
 use serde_json::json;
 
 /// Publish an earlier release again; nothing is computed.
 ///
-/// The next run that finds changes releases anew.
+/// It stays current until a run finds changes: that one releases anew.
 #[derive(Debug, clap::Args)]
 pub struct Args {
     #[command(flatten)]
@@ -22,7 +22,14 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
     let workspace = args.pipeline.load()?.workspace();
     let before = release::current(&workspace)?.ok_or_else(|| super::verify::no_release(&workspace))?;
     let _lock = Lock::take(&workspace, "rollback")?;
-    let now = release::rollback(&workspace, args.release.as_deref())?;
+    // Going back must be possible also where the ledger is what is broken.
+    let mut ledger = Ledger::open(&workspace)
+        .inspect_err(|error| {
+            let told = error.full_message();
+            tracing::warn!("the next run will go forward again, also without changes: {told}");
+        })
+        .ok();
+    let now = release::rollback(&workspace, ledger.as_mut(), args.release.as_deref())?;
     if ui.json {
         print_json(&json!({ "from": before, "release": now }))?;
     }

@@ -5,7 +5,9 @@ use super::ui::{Ui, count, print_json};
 use crate::error::{Error, Exit, Place, Result};
 use crate::metadata::rules::Severity;
 use crate::release::{self, RecordFinding};
+use crate::run::Store;
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// Read everything that is published again, compare it with the manifest, and check the records' rules.
 #[derive(Debug, clap::Args)]
@@ -33,8 +35,18 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
     let records = release::check_records(&folder)?;
     let broken = records.iter().filter(|record| record.finding.severity == Severity::Failure).count();
     let valid = faults.is_empty() && broken == 0;
+    // Only of the newest release the next night has all that it is made of.
+    let is_mended = release::current(&workspace)?.as_ref() == Some(&id) && release::on_disk(&workspace)?.last() == Some(&id);
+    let delete = match faults.is_empty() {
+        true => BTreeSet::new(),
+        false if is_mended => release::to_delete(&folder, &Store::at(&workspace), &faults)?,
+        false => [folder].into(),
+    };
     if ui.json {
-        print_json(&json!({ "release": id, "files": files, "valid": valid, "faults": faults, "records": records }))?;
+        let all = json!({
+            "release": id, "files": files, "valid": valid, "faults": faults, "delete": delete, "records": records,
+        });
+        print_json(&all)?;
     }
     for fault in &faults {
         ui.say(format!("{}: {}", fault.path, fault.what))?;
@@ -47,6 +59,16 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
     }
     let verdict = if faults.is_empty() { "all as released".to_owned() } else { count(faults.len() as u64, "fault") };
     ui.say(format!("{id}: {}, {verdict}", count(files, "file")))?;
+    if !faults.is_empty() {
+        ui.say(if is_mended {
+            "to mend it, delete what is listed here; the next `messkette run` makes it anew and releases it:"
+        } else {
+            "it is not the newest and cannot be made anew; where it is current, `messkette rollback` to another, then delete its folder:"
+        })?;
+        for path in &delete {
+            ui.say(format!("  {}", path.display()))?;
+        }
+    }
     if broken > 0 {
         ui.say(format!("{} of mandatory rules for records", count(broken as u64, "violation")))?;
     }

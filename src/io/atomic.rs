@@ -226,7 +226,7 @@ pub fn hard_link_or_copy(from: &Path, to: &Path) -> Result<()> {
             result => result,
         }
     };
-    work().map_err(failed("cannot link the file into the release", to))
+    work().map_err(failed("cannot give the file a second name", to))
 }
 
 /// Points a symbolic link to another target, in one step.

@@ -132,6 +132,14 @@ impl Pack {
         }
         Ok(pack)
     }
+    /// True when the file is the pack with this digest (see [`PackWriter::finish_with_digest`]) and each entry has the bytes that it
+    /// was written with.
+    pub fn is_whole(path: &Path, digest: Digest) -> bool {
+        let Ok(mut pack) = Self::open(path) else { return false };
+        let index = Arc::clone(&pack.index);
+        serde_json::to_vec(&*index).is_ok_and(|index| Digest::of(&index) == digest)
+            && index.iter().all(|(name, entry)| pack.read(name).is_ok_and(|bytes| Digest::of(&bytes) == entry.digest))
+    }
     /// The entries by name, with size and digest.
     pub fn entries(&self) -> &BTreeMap<String, Entry> {
         &self.index

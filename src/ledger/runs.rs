@@ -48,14 +48,13 @@ fn run(row: &Row<'_>) -> rusqlite::Result<RunRow> {
 }
 
 impl Ledger {
-    /// Notes that a run begins.
+    /// Notes that a run begins; its number is higher than `last`, which a ledger before this one may have given.
     ///
     /// # Errors
     /// When the ledger cannot be written.
-    pub fn begin_run(&mut self, started: &str) -> Result<i64> {
-        self.connection
-            .query_row("INSERT INTO run (started) VALUES (?1) RETURNING id", [started], |row| row.get(0))
-            .map_err(|error| self.error(error))
+    pub fn begin_run(&mut self, started: &str, last: i64) -> Result<i64> {
+        const NEXT: &str = "INSERT INTO run (id, started) SELECT max(coalesce(max(id), 0), ?2) + 1, ?1 FROM run RETURNING id";
+        self.connection.query_row(NEXT, params![started, last], |row| row.get(0)).map_err(|error| self.error(error))
     }
 
     /// Notes how a run ended, with the data of its report as JSON.
@@ -223,6 +222,34 @@ impl Ledger {
             rows.collect::<rusqlite::Result<_>>()
         };
         work().map_err(|error| self.error(error))
+    }
+
+    /// Notes that people went back to a release, from that made of `content`; `None` forgets it.
+    ///
+    /// # Errors
+    /// When the ledger cannot be written.
+    pub fn keep_rolled_back(&mut self, back: Option<(&str, Digest)>) -> Result<()> {
+        let work = |ledger: &mut Self| -> rusqlite::Result<()> {
+            let transaction = ledger.connection.transaction()?;
+            transaction.execute("DELETE FROM rolled_back", [])?;
+            if let Some((release, content)) = back {
+                let row = params![release, content.to_string()];
+                transaction.execute("INSERT INTO rolled_back (release, content) VALUES (?1,?2)", row)?;
+            }
+            transaction.commit()
+        };
+        work(self).map_err(|error| self.error(error))
+    }
+
+    /// The release that people went back to, and the content of that from which.
+    ///
+    /// # Errors
+    /// When the ledger cannot be read.
+    pub fn rolled_back(&self) -> Result<Option<(String, Digest)>> {
+        self.connection
+            .query_row("SELECT release, content FROM rolled_back", [], |row| Ok((row.get(0)?, super::units::digest(row, 1)?)))
+            .optional()
+            .map_err(|error| self.error(error))
     }
 
     /// Forgets a release.

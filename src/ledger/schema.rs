@@ -74,6 +74,11 @@ INSERT OR REPLACE INTO assembly_source SELECT a.dataset, s.value ->> 'name', s.v
 ALTER TABLE assembly DROP COLUMN files;
 ALTER TABLE assembly DROP COLUMN sources;
 ",
+    "
+CREATE TABLE rolled_back (         -- the release that people went back to, and what they went back from; one row at most
+    release TEXT NOT NULL, content TEXT NOT NULL
+);
+",
 ];
 
 /// Makes or migrates the tables.

@@ -2,10 +2,11 @@
 
 use crate::error::{Error, Place, Result};
 use crate::io::Digest;
+use crate::run::Store;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// One published file.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -68,6 +69,28 @@ pub struct Fault {
     pub path: String,
     /// What is wrong with it.
     pub what: String,
+}
+
+/// True when the manifest of a release can be read, and each of its files is there with its size.
+pub fn is_whole(release: &Path) -> bool {
+    let is_there = |file: &ManifestFile| std::fs::metadata(release.join(&file.path)).is_ok_and(|about| about.len() == file.size);
+    Manifest::read(release).is_ok_and(|manifest| manifest.files.par_iter().all(is_there))
+}
+
+/// Files to delete so that the next night makes them anew: those of the current release that are not as its manifest says, and the
+/// objects of the store that they are made of, where these are damaged too.
+///
+/// # Errors
+/// When there is no manifest.
+pub fn to_delete(release: &Path, store: &Store, faults: &[Fault]) -> Result<BTreeSet<PathBuf>> {
+    let manifest = Manifest::read(release)?;
+    let named: BTreeSet<&str> = faults.iter().map(|fault| fault.path.as_str()).collect();
+    let mut files: BTreeSet<PathBuf> = named.iter().map(|path| release.join(path)).collect();
+    let objects = manifest.files.iter().filter(|file| named.contains(file.path.as_str()));
+    let is_damaged = |file: &&ManifestFile| Digest::of_file(&store.path(file.blake3)).is_ok_and(|digest| digest != file.blake3);
+    files.extend(objects.filter(is_damaged).map(|file| store.path(file.blake3)));
+    files.retain(|file| file.symlink_metadata().is_ok());
+    Ok(files)
 }
 
 /// Reads every file of a release again and compares it with the manifest.

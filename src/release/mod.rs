@@ -4,6 +4,7 @@
 //! releases/<id>/{internal,public}/<dataset>/...   hard links to objects of the store
 //! releases/<id>/{internal,public}/{metadata,portal}/...
 //! releases/<id>/report/
+//! releases/<id>/made.json                         what a new ledger needs to know of it
 //! releases/<id>/manifest.json                     every file of both audiences, with size and BLAKE3
 //! current -> releases/<id>
 //! ```
@@ -12,12 +13,14 @@
 //! the public may see lies under both audiences, so that the office's tree is whole; what only the office may see never under
 //! `public`.
 
+mod made;
 mod manifest;
 pub mod privacy;
 mod records;
 mod tree;
 
-pub use manifest::{Fault, Manifest, ManifestFile, verify};
+pub use made::{Made, MadeDataset};
+pub use manifest::{Fault, Manifest, ManifestFile, is_whole, to_delete, verify};
 pub use records::{RecordFinding, RuleSummary, by_rule, check_records};
 pub use tree::{Content, build};
 
@@ -104,28 +107,43 @@ pub fn on_disk(workspace: &Path) -> Result<Vec<String>> {
     Ok(found)
 }
 
-/// Clears what a crash left: half-built trees, and a whole one that never became current. The next night makes it again.
+/// Clears what a crash left, half-built trees, and what this program did not finish; the next night makes it again. A finished release
+/// that the ledger does not know is taken into it: the ledger is new then, or from a backup, and what people may go back to stays.
 ///
 /// # Errors
-/// When something cannot be deleted.
+/// When something cannot be read, deleted or noted.
 pub fn recover(workspace: &Path, ledger: &mut Ledger) -> Result<()> {
     let releases = workspace.join("releases");
     atomic::create_dir_all(&releases)?;
-    let current = current(workspace)?;
-    let known: Vec<String> = ledger.releases()?.into_iter().map(|row| row.id).collect();
+    let current = current(workspace)?.as_deref().and_then(sequence);
+    for row in ledger.releases()? {
+        if !folder(workspace, &row.id).is_dir() {
+            ledger.drop_release(&row.id)?;
+        }
+    }
+    let known = ledger.releases()?;
+    let newest = known.first().map(|row| row.sequence);
     for entry in std::fs::read_dir(&releases).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let whole = sequence(&name).is_some() && (known.contains(&name) || Some(&name) == current.as_ref());
-        if !whole {
+        let number = sequence(&name);
+        // Whatever was made up to the current one was current itself, however it looks now.
+        let was_current = number.is_some() && number <= current;
+        let is_known = known.iter().any(|row| row.id == name);
+        if !is_known && !was_current && !made::is_finished(&entry.path()) {
             tree::remove(&entry.path())?;
         }
     }
-    for id in &known {
-        if !folder(workspace, id).is_dir() {
-            ledger.drop_release(id)?;
+    for id in on_disk(workspace)? {
+        let Some(number) = sequence(&id).filter(|number| known.iter().all(|row| row.sequence != *number)) else { continue };
+        if Manifest::read(&folder(workspace, &id)).is_ok() {
+            made::take_over(&folder(workspace, &id), &id, number, ledger)?;
         }
     }
-    Ok(())
+    let last = ledger.releases()?.into_iter().next();
+    match last.filter(|last| newest.is_none_or(|newest| newest < last.sequence)) {
+        Some(last) => made::take_over_datasets(&folder(workspace, &last.id), ledger),
+        None => Ok(()),
+    }
 }
 
 /// Keeps the newest `keep` releases and the current one; deletes the others, then what nothing points to in the store.
@@ -163,11 +181,12 @@ pub fn forget(workspace: &Path, ledger: &mut Ledger, before: &str) -> Result<()>
     Ok(())
 }
 
-/// Switches back: to the named release, or to the one before the current. Gives the release that is current now.
+/// Switches back: to the named release, or to the one before the current. Gives the release that is current now. The ledger remembers
+/// it, so that a night that finds nothing new does not take it for a crash before the switch; without a ledger, one would.
 ///
 /// # Errors
-/// When there is no such release.
-pub fn rollback(workspace: &Path, to: Option<&str>) -> Result<String> {
+/// When there is no such release, or the ledger cannot be written; what was current then stays.
+pub fn rollback(workspace: &Path, ledger: Option<&mut Ledger>, to: Option<&str>) -> Result<String> {
     let current = current(workspace)?.ok_or_else(|| {
         Error::new("mk::release::none", "there is no release yet").hint("run the pipeline once").exit(Exit::NoState)
     })?;
@@ -180,6 +199,11 @@ pub fn rollback(workspace: &Path, to: Option<&str>) -> Result<String> {
         let what = to.map_or_else(|| format!("there is no release before {current}"), |id| format!("there is no release {id}"));
         return Err(Error::new("mk::release::unknown", what).hint(format!("releases: {}", ids.join(", "))).exit(Exit::Usage));
     };
+    if let Some(ledger) = ledger {
+        // What the last night came to, which the next one comes to again where nothing changed.
+        let newest = ledger.releases()?.into_iter().next();
+        ledger.keep_rolled_back(newest.filter(|newest| newest.id != *target).map(|newest| (target.as_str(), newest.content)))?;
+    }
     switch(workspace, target)?;
     Ok(target.clone())
 }

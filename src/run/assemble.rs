@@ -54,6 +54,7 @@ impl Night<'_> {
                 }
                 Err(error) if matches!(error.code(), "mk::io::write" | "mk::ledger::sqlite") => return Err(error),
                 Err(error) => {
+                    let error = self.weed_for(work, error)?;
                     self.progress.event(&Event::DatasetFailed { dataset: &work.config.id, error: &error });
                     self.works[*index].fail(&error);
                 }
@@ -112,9 +113,10 @@ impl Night<'_> {
         // What the last assembly has, as far as it can stand for what this one would make.
         let earlier: BTreeMap<&str, &StoredFile> =
             work.assembly.iter().flat_map(|row| &row.files).map(|file| (file.path.as_str(), file)).collect();
-        let there = |file: &&StoredFile| self.store.contains(file.digest, file.size);
+        // Of a folder whose files are made together none is kept where one is lost.
+        let all_there = earlier.values().all(|file| self.store.contains(file.digest, file.size));
         let known = |file: &StoredFile| (file.path.clone(), Earlier { made_of: file.made_of, content: file.digest });
-        let made_before = earlier.values().copied().filter(there).map(known).collect();
+        let made_before = earlier.values().copied().filter(|_| all_there).map(known).collect();
         let common = format!("{} {} {}", work.kind.name, work.dataset.assemble_version(), env!("CARGO_PKG_VERSION"));
         let kept = Kept::new(common, made_before);
         let context = AssembleContext {

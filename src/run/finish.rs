@@ -12,7 +12,7 @@ use crate::io::{Digest, atomic, machine};
 use crate::ledger::{Ledger, ReleaseRow, RunRow};
 use crate::pipeline::Audience;
 use crate::publish::{self, Outside, Phase};
-use crate::release::{self, Content, Manifest, RecordFinding};
+use crate::release::{self, Content, Made, MadeDataset, Manifest, RecordFinding};
 use crate::report::{self, ErrorReport, Language, ReportData};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -97,13 +97,28 @@ impl Night<'_> {
     /// When the release cannot be written; the old one is then still current.
     pub fn release(&mut self) -> Result<Option<Released>> {
         self.check_cancel()?;
+        self.leave_out_lost();
         let current = release::current(&self.workspace)?;
         if self.works.iter().all(|work| work.assembly.is_none()) {
             return Ok(current.map(|id| Released { id, new: false }));
         }
         let content_id = self.content_id();
         let rows = self.ledger().releases()?;
-        let unchanged = rows.iter().find(|row| Some(&row.id) == current.as_ref() && row.content == content_id);
+        let is_whole = |row: &&ReleaseRow| release::is_whole(&release::folder(&self.workspace, &row.id));
+        // One that lost files is made anew, though nothing else changed.
+        let same = |row: &&ReleaseRow| Some(&row.id) == current.as_ref() && row.content == content_id;
+        let unchanged = rows.iter().find(same).filter(is_whole);
+        let rolled_back = self.ledger().rolled_back()?;
+        // People went back, and what they went back from is all that tonight would release.
+        if let Some((id, _)) = rolled_back.as_ref().filter(|(id, from)| Some(id) == current.as_ref() && *from == content_id) {
+            let text = format!("release {id} stays current, as `messkette rollback` made it: nothing changed since");
+            self.progress.event(&Event::Note(&text));
+            self.progress.event(&Event::Released { id, new: false });
+            return Ok(Some(Released { id: id.clone(), new: false }));
+        }
+        if rolled_back.is_some() {
+            self.ledger().keep_rolled_back(None)?;
+        }
         if let Some(row) = unchanged {
             self.progress.event(&Event::Released { id: &row.id, new: false });
             return Ok(Some(Released { id: row.id.clone(), new: false }));
@@ -111,10 +126,8 @@ impl Night<'_> {
         if let Some(before) = &current {
             self.withdrawn = self.withdrawn_since(before)?;
         }
-        // The newest release is this very content, but not current: a crash just before the switch, or a rollback.
-        if let Some(row) =
-            rows.first().filter(|row| row.content == content_id && release::folder(&self.workspace, &row.id).is_dir())
-        {
+        // The newest release is this very content, but not current: a crash just before the switch.
+        if let Some(row) = rows.first().filter(|row| row.content == content_id).filter(is_whole) {
             release::switch(&self.workspace, &row.id)?;
             self.progress.event(&Event::Released { id: &row.id, new: true });
             return Ok(Some(Released { id: row.id.clone(), new: true }));
@@ -125,9 +138,15 @@ impl Night<'_> {
         let id = release::build(&self.workspace, &self.store, newest + 1, &content)?;
         let row = ReleaseRow { id: id.clone(), sequence: newest + 1, created: utc(now()), content: content_id };
         if let Some(before) = &current {
-            self.compare(&release::folder(&self.workspace, before), &release::folder(&self.workspace, &id))?;
+            self.compare(&release::folder(&self.workspace, before), &release::folder(&self.workspace, &id));
         }
-        // The report tells of the release, and lies in it: before anybody can see it.
+        let datasets = self.works.iter().filter_map(|work| {
+            let row = work.assembly.as_ref()?;
+            Some((work.config.id.clone(), MadeDataset::of(row)))
+        });
+        let made = Made { created: row.created.clone(), content: content_id, datasets: datasets.collect() };
+        made.write(&release::folder(&self.workspace, &id))?;
+        // The report tells of the release, and lies in it: before anybody can see it. It is written last, see `release::recover`.
         let data = self.report_data(&self.summary(Some(id.clone())), exit_of(&self.works), Some(&row), "..", now())?;
         self.write_report(&release::folder(&self.workspace, &id).join("report"), &data)?;
         self.ledger().keep_release(&row, self.run)?;
@@ -151,7 +170,8 @@ impl Night<'_> {
         };
         let rows = self.ledger().releases()?;
         let content = self.content_id();
-        if rows.iter().any(|row| row.id == current && row.content == content) {
+        let went_back = self.ledger().rolled_back()?.is_some_and(|(id, from)| id == current && from == content);
+        if went_back || rows.iter().any(|row| row.id == current && row.content == content) {
             return Ok(reasons);
         }
         let withdrawn = self.withdrawn_since(&current)?;
@@ -336,14 +356,19 @@ impl Night<'_> {
     }
 
     /// Asks the kinds what became of their objects between two releases.
-    fn compare(&mut self, before: &Path, after: &Path) -> Result<()> {
+    fn compare(&mut self, before: &Path, after: &Path) {
         for work in &self.works {
             let folder = |release: &Path| release.join("internal").join(&work.config.id);
-            if let Some(changes) = work.dataset.object_changes(&folder(before), &folder(after))? {
-                self.object_changes.insert(work.config.id.clone(), changes);
+            match work.dataset.object_changes(&folder(before), &folder(after)) {
+                Ok(Some(changes)) => drop(self.object_changes.insert(work.config.id.clone(), changes)),
+                Ok(None) => {}
+                // The release before may be damaged; that must not keep the next one from its readers.
+                Err(error) => {
+                    let text = format!("{}: what became of its objects cannot be told: {}", work.config.id, error.full_message());
+                    self.progress.event(&Event::Note(&text));
+                }
             }
         }
-        Ok(())
     }
 
     fn write_report(&self, folder: &Path, data: &ReportData) -> Result<()> {

@@ -6,6 +6,7 @@ mod engine;
 mod finish;
 mod look;
 mod memory;
+mod mend;
 mod night;
 pub mod progress;
 mod stage;

@@ -82,6 +82,12 @@ pub fn utc_now() -> String {
     utc(now())
 }
 
+/// The number of the last run that has its report as a page.
+fn last_report(workspace: &Path) -> i64 {
+    let entries = std::fs::read_dir(workspace.join("reports")).into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).max().unwrap_or(0)
+}
+
 impl<'a> Night<'a> {
     /// Takes the lock, opens ledger and store, and clears what a crash left.
     ///
@@ -96,7 +102,7 @@ impl<'a> Night<'a> {
         atomic::remove_tree(&scratch)?;
         atomic::create_dir_all(&scratch)?;
         let started = now();
-        let run = ledger.begin_run(&utc(started))?;
+        let run = ledger.begin_run(&utc(started), last_report(&workspace))?;
         let store = Store::open(&workspace)?;
         progress.event(&Event::Started { run, jobs: options.jobs, memory_mb: options.memory_mb });
         Self::with(pipeline, options, progress, workspace, scratch, store, ledger, Some(lock), run, started)
@@ -187,6 +193,11 @@ impl<'a> Night<'a> {
         })
     }
 
+    /// True for a plan without side effects.
+    pub(crate) fn is_look(&self) -> bool {
+        self.lock.is_none()
+    }
+
     /// The day on which the night began.
     pub(crate) fn today(&self) -> jiff::civil::Date {
         self.started.to_zoned(jiff::tz::TimeZone::system()).date()
@@ -222,7 +233,7 @@ impl<'a> Night<'a> {
         let fetched = work.dataset.fetch(&FetchContext {
             folder,
             keep: &self.workspace.join("fetched").join(&work.config.id),
-            look: self.lock.is_none(),
+            look: self.is_look(),
             cancel: &self.options.cancel,
         })?;
         found.sources.extend(fetched.sources);

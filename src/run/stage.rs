@@ -66,6 +66,8 @@ impl Night<'_> {
                     }
                     Err(error) if error.code().starts_with("mk::ledger::") => return Err(error),
                     Err(error) => {
+                        // A plan without side effects deletes nothing.
+                        let error = if self.is_look() { error } else { self.weed_for(work, error)? };
                         self.progress.event(&Event::DatasetFailed { dataset: &work.config.id, error: &error });
                         self.works[*index].fail(&error);
                     }
@@ -207,8 +209,11 @@ impl Night<'_> {
             Err(error) if error.exit_code() == Exit::Cancelled => None,
             Err(error) => {
                 let rejection = Rejection::of("file", &error);
-                let failure =
-                    Failure { id: unit.identity.id, rejection: rejection.clone(), transient: transient(&error), run: self.run };
+                // What a unit could not read may have been damaged since: then it is made anew, and the unit with it.
+                let read = |result: &&UnitResult| unit.spec.inputs.iter().any(|input| input.path == result.path);
+                let was_damaged = self.weed(work.results.iter().flatten().filter(read))? > 0;
+                let transient = was_damaged || transient(&error);
+                let failure = Failure { id: unit.identity.id, rejection: rejection.clone(), transient, run: self.run };
                 self.ledger().keep_failure(dataset, unit.stage, key, &failure)?;
                 self.progress.event(&Event::UnitQuarantined { dataset, stage, key, cost, error: &error });
                 Some(Err(rejection))

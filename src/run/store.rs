@@ -4,10 +4,15 @@
 //! night that changes little costs little, and clearing the store never harms a release.
 
 use crate::error::{Error, Place, Result};
-use crate::io::{Digest, atomic};
+use crate::io::{Digest, Pack, atomic};
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
+
+/// Bytes of two files that are compared at once.
+const STEP: usize = 1 << 17;
 
 /// The store of a workspace.
 #[derive(Debug, Clone)]
@@ -65,17 +70,21 @@ impl Store {
     /// # Errors
     /// As there.
     pub fn adopt_as(&self, files: &[(&Path, Digest)]) -> Result<Vec<u64>> {
-        let size = |(file, _): &(&Path, Digest)| match std::fs::metadata(file) {
-            Ok(about) => Ok(about.len()),
+        // An object that a disk damaged has its name and its length still: what was just made takes its place.
+        let look = |(file, digest): &(&Path, Digest)| match std::fs::metadata(file) {
+            Ok(about) => {
+                let is_there = self.contains(*digest, about.len()) && is_same(file, &self.path(*digest)).unwrap_or(false);
+                Ok((about.len(), is_there))
+            }
             Err(error) => {
                 Err(Error::new("mk::io::read", "cannot read the file").at(Place::file(file.display().to_string())).because(error))
             }
         };
-        let sizes = files.par_iter().map(size).collect::<Result<Vec<u64>>>()?;
+        let looked = files.par_iter().map(look).collect::<Result<Vec<(u64, bool)>>>()?;
         let mut news: BTreeMap<PathBuf, &Path> = BTreeMap::new();
-        for ((file, digest), size) in files.iter().zip(&sizes) {
+        for ((file, digest), (_, is_there)) in files.iter().zip(&looked) {
             // Of files with the same content one is enough.
-            let twin = if self.contains(*digest, *size) { Some(*file) } else { news.insert(self.path(*digest), file) };
+            let twin = if *is_there { Some(*file) } else { news.insert(self.path(*digest), file) };
             twin.map_or(Ok(()), atomic::remove_file)?;
         }
         let folders: BTreeSet<&Path> = news.keys().filter_map(|target| target.parent()).collect();
@@ -86,7 +95,36 @@ impl Store {
         atomic::sync_all(&sealed)?;
         news.par_iter().try_for_each(|(target, file)| atomic::rename_unsynced(file, target))?;
         atomic::sync_all(&folders.into_iter().collect::<Vec<_>>())?;
-        Ok(sizes)
+        Ok(looked.into_iter().map(|(size, _)| size).collect())
+    }
+
+    /// Takes the file of a release back as the object that it once was; false where it no longer is that.
+    ///
+    /// # Errors
+    /// When the store cannot be written.
+    pub fn take_back(&self, file: &Path, digest: Digest, size: u64) -> Result<bool> {
+        let has_size = std::fs::metadata(file).is_ok_and(|about| about.is_file() && about.len() == size);
+        if !has_size || Digest::of_file(file).ok() != Some(digest) {
+            return Ok(false);
+        }
+        let target = self.path(digest);
+        let folder = target.parent().unwrap_or(&self.root);
+        atomic::create_dir_all(folder)?;
+        atomic::remove_file(&target)?;
+        atomic::hard_link_or_copy(file, &target)?;
+        atomic::sync_path(folder)?;
+        Ok(true)
+    }
+
+    /// Deletes the damaged of these packs and gives the number of them.
+    ///
+    /// # Errors
+    /// When one cannot be deleted.
+    pub fn weed(&self, packs: &[Digest]) -> Result<usize> {
+        let path = |digest: &Digest| Some(self.path(*digest)).filter(|path| path.exists() && !Pack::is_whole(path, *digest));
+        let damaged: BTreeSet<PathBuf> = packs.par_iter().filter_map(path).collect();
+        damaged.iter().try_for_each(|path| atomic::remove_file(path))?;
+        Ok(damaged.len())
     }
 
     /// Deletes what is not in `keep`; gives the number of objects and bytes deleted.
@@ -114,5 +152,50 @@ impl Store {
             }
         }
         Ok((objects, bytes))
+    }
+}
+
+/// True when two files of one length have the same bytes.
+fn is_same(one: &Path, other: &Path) -> std::io::Result<bool> {
+    let (mut one, mut other) = (File::open(one)?, File::open(other)?);
+    let (mut bytes, mut others) = (vec![0; STEP], vec![0; STEP]);
+    loop {
+        let read = one.read(&mut bytes)?;
+        if read == 0 {
+            return Ok(true);
+        }
+        other.read_exact(&mut others[..read])?;
+        if bytes[..read] != others[..read] {
+            return Ok(false);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_object_is_replaced_by_what_was_just_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path()).unwrap();
+        let bytes = vec![7; STEP + 1];
+        let put = || {
+            let file = folder.path().join("new");
+            std::fs::write(&file, &bytes).unwrap();
+            let adopted = store.adopt(std::slice::from_ref(&file)).unwrap();
+            assert!(!file.exists());
+            store.path(adopted[0].0)
+        };
+        let path = put();
+        let inode = |path: &Path| std::os::unix::fs::MetadataExt::ino(&std::fs::metadata(path).unwrap());
+        let before = inode(&path);
+        assert_eq!((put(), inode(&path)), (path.clone(), before), "what is well stays as it is");
+        let mut damaged = bytes.clone();
+        damaged[STEP] = 8;
+        std::fs::remove_file(&path).unwrap();
+        std::fs::write(&path, &damaged).unwrap();
+        put();
+        assert_eq!(std::fs::read(&path).unwrap(), bytes);
     }
 }

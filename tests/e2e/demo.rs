@@ -5,7 +5,7 @@ use super::town::{Release, Run, Town, copy_tree, messkette, traces, write_demo};
 use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 /// The units that a plan would do now: key, reason and detail of each.
 fn planned(town: &Town) -> Vec<[String; 3]> {
@@ -92,6 +92,10 @@ fn a_night_does_what_is_new_and_nothing_else() {
     // Back to the first night's release, and its bytes are what they were.
     town.call("rollback", &[]).expect(0);
     assert_eq!(town.release().content(), release.content());
+    // There they stay until something changes.
+    let again = town.run(&[]).expect(0);
+    assert_eq!(town.release().id(), release.id());
+    assert!(again.stderr.contains("as `messkette rollback` made it"), "{}", again.stderr);
 }
 
 #[test]
@@ -301,4 +305,55 @@ fn a_backup_of_the_town_gives_the_same_night_elsewhere() {
     let elsewhere = copy.path().join("town");
     Run::of(&["run".as_ref(), elsewhere.join("pipeline.toml").as_os_str()]).expect(0);
     assert_eq!(Release::current(&elsewhere.join("work")).unwrap().content(), town.release().content());
+}
+
+/// Runs a command where a town can only be read, in a mount namespace of its own; `None` where none can be made.
+fn look_at_read_only(town: &Path, command: &str) -> Option<Run> {
+    const SCRIPT: &str = "mount --bind \"$0\" \"$0\" && mount -o remount,bind,ro \"$0\" || exit 99
+        touch \"$0/x\" 2>/dev/null && exit 99
+        exec \"$@\"";
+    let program = messkette();
+    let pipeline = town.join("pipeline.toml");
+    let output = Command::new("unshare")
+        .args(["--map-root-user", "--mount", "sh", "-c", SCRIPT])
+        .args([town.as_os_str(), program.get_program(), command.as_ref(), pipeline.as_os_str()])
+        .env("NO_COLOR", "1")
+        .output()
+        .ok()?;
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let run = Run { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) };
+    (run.code != 99 && !run.stderr.starts_with("unshare: ")).then_some(run)
+}
+
+#[test]
+fn a_second_machine_looks_at_what_it_can_only_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let town = folder.path();
+    write_demo(town, &["--only", "playground", "--km2", "1"]);
+    Run::of(&["run".as_ref(), town.join("pipeline.toml").as_os_str()]).expect(0);
+    let look = |told: &str| {
+        for (command, words) in
+            [("status", told), ("report", "run 1, "), ("plan", "nothing to do"), ("verify", "all as released")]
+        {
+            let Some(run) = look_at_read_only(town, command) else {
+                println!("skipped: no mount namespace can be made here");
+                return;
+            };
+            let run = run.expect(0);
+            assert!(run.stdout.contains(words), "{command}: {}", run.stdout);
+        }
+    };
+    look("run       1  ");
+
+    // A night that was stopped leaves what it noted last in the log of the ledger.
+    let names = ["ledger.sqlite", "ledger.sqlite-wal"].map(|name| town.join("work").join(name));
+    assert!(!names[1].exists(), "a night that ended has no log");
+    let ledger = rusqlite::Connection::open(&names[0]).unwrap();
+    ledger.execute("INSERT INTO run (started) VALUES ('2026-06-01T03:30:00Z')", []).unwrap();
+    let bytes = names.clone().map(|name| std::fs::read(name).unwrap());
+    drop(ledger);
+    for (name, bytes) in names.iter().zip(bytes) {
+        std::fs::write(name, bytes).unwrap();
+    }
+    look("run       2  2026-06-01T03:30:00Z  running, or interrupted");
 }

@@ -249,3 +249,29 @@ fn qgis_opens_the_package_for_qfield_and_draws_it() {
     let lights = told["lights"].as_array().unwrap();
     assert!(lights.contains(&"#d72626".into()), "{lights:?}");
 }
+
+#[test]
+fn the_feed_goes_on_when_store_and_ledger_are_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    write_demo(folder.path(), &["--only", "playground", "--km2", "1"]);
+    let first = night(folder.path());
+    let name = "internal/spielplaetze/feed.jsonl";
+    let feed = std::fs::read(first.path(name)).unwrap();
+    let work = folder.path().join("work");
+    let digest = &first.files[name].1;
+    let lose: [&[&str]; 3] = [
+        &[&format!("store/{}/{}", &digest[..2], &digest[2..])],
+        &["store"],
+        &["store", "ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm"],
+    ];
+    for lost in lose {
+        for path in lost.iter().map(|path| work.join(path)).filter(|path| path.exists()) {
+            if path.is_dir() { std::fs::remove_dir_all(path).unwrap() } else { std::fs::remove_file(path).unwrap() }
+        }
+        let again = night(folder.path());
+        assert_eq!(again.id(), first.id(), "{lost:?}: nothing is other than it was");
+        assert_eq!(std::fs::read(again.path(name)).unwrap(), feed, "{lost:?}");
+    }
+    let call = |command: &str| Run::of(&[command.as_ref(), folder.path().join("pipeline.toml").as_os_str()]);
+    assert!(call("verify").expect(0).stdout.contains("all as released"));
+}

@@ -48,8 +48,12 @@ impl Feed {
     /// When it cannot be read: going on without it would number anew what others have numbered.
     pub fn read(path: &Path) -> Result<Self> {
         let failed = || {
-            Error::new("mk::playground::feed", "the feed of the release before cannot be read")
+            Error::new("mk::playground::feed", "the feed of the release before cannot be read, and its numbers cannot go on")
                 .at(Place::file(path.display().to_string()))
+                .hint(
+                    "put feed.jsonl back into the current release from a backup; where there is none, give the dataset another id: \
+                     who follows the feed then begins anew",
+                )
         };
         let text = std::fs::read_to_string(path).map_err(|error| failed().because(error))?;
         let lines = text.lines().map(serde_json::from_str).collect::<Result<Vec<Line>, _>>();

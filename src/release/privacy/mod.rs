@@ -129,7 +129,7 @@ pub fn gate(
         .par_iter()
         .map(|(path, digest)| {
             let before = before.get(*path).filter(|before| clean.contains(&mark(path, **before)));
-            let before = before.map(|before| store.path(*before));
+            let before = before.map(|before| store.path(*before)).filter(|before| before.is_file());
             let place = decode::look(&store.path(*digest), path, watch, before.as_deref())?;
             Ok(place.map(|place| ((*path).to_owned(), place)))
         })
