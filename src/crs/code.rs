@@ -17,6 +17,11 @@ impl Crs {
     pub const WEB_MERCATOR: Self = Self(3857);
     /// WGS 84, used with longitude before latitude (OGC:CRS84).
     pub const WGS84: Self = Self(4326);
+
+    /// True for a code that the registry has as a horizontal CRS with an axis to the east and one to the north.
+    pub fn is_known(self) -> bool {
+        super::srs_name::parse(&self.to_string()).is_ok_and(|name| name.horizontal == Some(self))
+    }
 }
 
 impl fmt::Display for Crs {

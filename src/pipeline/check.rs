@@ -1,4 +1,5 @@
-//! What a schema cannot say: names that must fit each other, order, geography, and the kinds' own rules. No I/O.
+//! What a schema cannot say: names that must fit each other, order, geography, and the kinds' own rules. No file of the pipeline is
+//! looked at.
 
 use super::finding::{Finding, did_you_mean};
 use super::model::{DatasetConfig, PublishConfig};
@@ -20,9 +21,15 @@ pub(super) fn pipeline(table: &Node, findings: &mut Vec<Finding>) {
     let value = |span, message: String| Finding::new("mk::config::value", span, message);
     if let Some(node) = table.get("crs")
         && let Some(text) = node.text()
-        && let Err(error) = text.parse::<Crs>()
     {
-        findings.push(value(&node.span, error.message().to_owned()).hint("write it like \"EPSG:25832\""));
+        match text.parse::<Crs>() {
+            Err(error) => findings.push(value(&node.span, error.message().to_owned()).hint("write it like \"EPSG:25832\"")),
+            Ok(crs) if !crs.is_known() => findings.push(
+                value(&node.span, format!("no CRS with east and north is known as {crs}"))
+                    .hint("EPSG:25832 is UTM in zone 32, EPSG:25833 in zone 33"),
+            ),
+            Ok(_) => {}
+        }
     }
     if let Some(node) = table.get("extent") {
         extent(node, table.get("crs").and_then(Node::text), findings);

@@ -276,6 +276,27 @@ fn not_toml() {
 }
 
 #[test]
+fn a_crs_that_the_registry_does_not_have() {
+    let with = |crs: &str| dataset("").replace("name = \"stadt\"\n", &format!("name = \"stadt\"\ncrs = \"{crs}\"\n"));
+    assert_snapshot!(message(&with("EPSG:99999")), @r#"
+    error[mk::config::value] stadt.toml:3:7
+      × no CRS with east and north is known as EPSG:99999
+       ╭─[stadt.toml:3:7]
+     2 │ name = "stadt"
+     3 │ crs = "EPSG:99999"
+       ·       ────────────
+     4 │
+       ╰────
+      hint: EPSG:25832 is UTM in zone 32, EPSG:25833 in zone 33
+    "#);
+    // Heights alone are no map.
+    assert!(message(&with("EPSG:7837")).contains("no CRS with east and north is known as EPSG:7837"));
+    for known in ["EPSG:25832", "EPSG:25833", "EPSG:31467"] {
+        Pipeline::parse(&with(known), "stadt.toml").unwrap();
+    }
+}
+
+#[test]
 fn several_at_once() {
     let text = "[pipeline]\nname = \"stadt\"\nworkspace = \"work\"\ncrs = \"25832\"\nextent = [6000000, 500000, 6010000, 510000]\nkeep_releases = 0\n\n\
         [[dataset]]\nid = \"DOP 20\"\nkind = \"orthophoto\"\nsource = [\"/vsicurl/x\", \"a/*/../b\", \"work/x\"]\nuses = [\"alkiss\"]\n\n\
