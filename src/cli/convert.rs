@@ -39,7 +39,7 @@ pub struct Args {
 
 pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
     let mut options = args.settings.options("convert")?;
-    let (text, only) = pipeline_text(args, Path::new("."))?;
+    let (text, only) = pipeline_text(args, &args.output.join(".messkette"))?;
     parse(&text)?;
     options.artefact.clone_from(&only);
     limit_threads(options.jobs);

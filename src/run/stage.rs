@@ -167,7 +167,8 @@ impl Night<'_> {
     ) -> Result<Option<Result<(StoredUnit, f64), Rejection>>> {
         let clock = Instant::now();
         let _busy = crew.begin();
-        let scratch = self.scratch.join(unit.identity.id.to_string());
+        // Two datasets that make the same of the same files have units of one identity, perhaps at the same time.
+        let scratch = self.scratch.join(format!("{}-{}", unit.dataset, unit.identity.id));
         atomic::create_dir_all(&scratch)?;
         let packed = scratch.join("result.zip");
         let attempt = catch_unwind(AssertUnwindSafe(|| -> Result<_> {
