@@ -37,10 +37,12 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
     let valid = faults.is_empty() && broken == 0;
     // Only of the newest release the next night has all that it is made of.
     let is_mended = release::current(&workspace)?.as_ref() == Some(&id) && release::on_disk(&workspace)?.last() == Some(&id);
-    let delete = match faults.is_empty() {
-        true => BTreeSet::new(),
-        false if is_mended => release::to_delete(&folder, &Store::at(&workspace), &faults)?,
-        false => [folder].into(),
+    let delete = if faults.is_empty() {
+        BTreeSet::new()
+    } else if is_mended {
+        release::to_delete(&folder, &Store::at(&workspace), &faults)?
+    } else {
+        [folder].into()
     };
     if ui.json {
         let all = json!({

@@ -48,7 +48,7 @@ impl<'c> Cells<'c> {
 
     /// The value in a row; `None` where it is missing, or is a day that no calendar has.
     pub fn at(self, row: usize) -> Option<Cell<'c>> {
-        fn value<A: ArrayAccessor>(column: A, row: usize) -> Option<A::Item> {
+        fn value<A: ArrayAccessor + Copy>(column: A, row: usize) -> Option<A::Item> {
             column.is_valid(row).then(|| column.value(row))
         }
         match self {
