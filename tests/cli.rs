@@ -245,7 +245,7 @@ fn the_report_of_a_run_that_was_killed_says_that_it_did_not_end() {
     let work = folder.path().join("work");
     std::fs::create_dir(&work).expect("a folder can be made");
     // A kill leaves no more of a run than its begin.
-    let begun = messkette::ledger::Ledger::open(&work).and_then(|mut ledger| ledger.begin_run("2026-01-02T03:04:05Z"));
+    let begun = messkette::ledger::Ledger::open(&work).and_then(|mut ledger| ledger.begin_run("2026-01-02T03:04:05Z", 0));
     assert_eq!(begun.expect("the ledger can be written"), 1);
     for (id, told) in [
         ("1", "run 1, begun 2026-01-02T03:04:05Z, did not end: it was interrupted, or is still under way"),

@@ -382,7 +382,7 @@ fn property(out: &mut Vec<u8>, cell: Cell<'_>) {
         Cell::Int(number) => out.extend_from_slice(&number.to_le_bytes()),
         Cell::Real(number) => out.extend_from_slice(&number.to_le_bytes()),
         Cell::Truth(truth) => out.push(u8::from(truth)),
-        Cell::Day(day) => text(out, day.to_string().as_bytes()),
+        Cell::Day(day) => text(out, day.as_bytes()),
         Cell::Bytes(bytes) => text(out, bytes),
     }
 }

@@ -125,7 +125,7 @@ fn value(cell: Option<Cell<'_>>) -> Value {
         Some(Cell::Int(number)) => number.into(),
         Some(Cell::Real(number)) => number.into(),
         Some(Cell::Truth(truth)) => truth.into(),
-        Some(Cell::Day(day)) => day.to_string().into(),
+        Some(Cell::Day(day)) => day.into(),
         Some(Cell::Bytes(_)) | None => Value::Null,
     }
 }

@@ -448,7 +448,7 @@ fn put(record: &mut Record, cell: Option<Cell<'_>>) {
         Some(Cell::Int(number)) => record.integer(number.into()),
         Some(Cell::Real(number)) => record.real(number),
         Some(Cell::Truth(truth)) => record.integer(truth.into()),
-        Some(Cell::Day(day)) => record.text(&day.to_string()),
+        Some(Cell::Day(day)) => record.text(&day),
         Some(Cell::Bytes(bytes)) => record.blob(&[bytes]),
         None => record.null(),
     }

@@ -15,6 +15,7 @@ use crate::io::Digest;
 use crate::run::Store;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::path::Path;
 
 /// Raised when more is looked through than before: what an earlier version found clean is then looked through again.
@@ -77,16 +78,22 @@ impl Watch {
 /// letters beyond ASCII; in XML and HTML; in CSV (RFC 4180).
 fn spellings(word: &str) -> Vec<String> {
     let json: String = word.chars().map(json_letter).collect();
-    let ascii = |letter: char| match letter.is_ascii() {
-        true => json_letter(letter),
-        false => letter.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
-    };
+    let mut ascii = String::new();
+    for letter in word.chars() {
+        if letter.is_ascii() {
+            ascii.push_str(&json_letter(letter));
+        } else {
+            for unit in letter.encode_utf16(&mut [0; 2]) {
+                let _ = write!(ascii, "\\u{unit:04x}");
+            }
+        }
+    }
     let xml = |quote: &str, apostrophe: &str| {
         let word = word.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
         word.replace('"', quote).replace('\'', apostrophe)
     };
     let csv = word.replace('"', "\"\"");
-    let mut all = vec![word.to_owned(), json, word.chars().map(ascii).collect(), csv];
+    let mut all = vec![word.to_owned(), json, ascii, csv];
     for quote in ["\"", "&quot;", "&#34;"] {
         all.extend(["'", "&apos;", "&#39;", "&#x27;"].map(|apostrophe| xml(quote, apostrophe)));
     }

@@ -242,7 +242,7 @@ mod tests {
             note("mk::cadastre::predecessor", "d.xml", "taken as new"),
         ];
         let rejections = vec![note("mk::cadastre::gap", "a.xml", "a delivery is missing")];
-        let state = result("state", Outcome { findings, rejections, ..Outcome::default() });
+        let state = result("state", Outcome { rejections, findings, ..Outcome::default() });
         let rejected = Outcome { rejections: vec![note("mk::cadastre::nas::xml", "b.xml", "no ring")], ..Outcome::default() };
         let read = [result("b.xml", rejected), result("c.xml", Outcome::default()), result("d.xml", Outcome::default())];
         let told = faults(&state, &read);

@@ -304,12 +304,10 @@ fn what_is_passed_over_is_closed_and_known() {
 #[test]
 fn an_update_of_a_value_is_rejected() {
     let update = |properties: &[(&str, &str)]| {
-        let properties: String = properties
-            .iter()
-            .map(|(name, value)| {
-                format!("<wfs:Property><wfs:Name>{name}</wfs:Name><wfs:Value>{value}</wfs:Value></wfs:Property>")
-            })
-            .collect();
+        let property = |(name, value): &(&str, &str)| {
+            format!("<wfs:Property><wfs:Name>{name}</wfs:Name><wfs:Value>{value}</wfs:Value></wfs:Property>")
+        };
+        let properties = properties.iter().map(property).collect::<Vec<_>>().concat();
         let text = format!(
             "<AX_Fortfuehrungsauftrag xmlns=\"http://www.adv-online.de/namespaces/adv/gid/6.0\" xmlns:ogc=\"http://www.opengis.net/ogc\" \
              xmlns:wfs=\"http://www.opengis.net/wfs\"><geaenderteObjekte><wfs:Transaction><wfs:Update typeName=\"AX_Flurstueck\">{properties}\
