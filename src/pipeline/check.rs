@@ -193,20 +193,17 @@ fn source(pattern: &str, node: &Node, workspace: &Path, findings: &mut Vec<Findi
         say(&format!("not a pattern: {}", error.kind()), "write it like \"in/**/*.xml.gz\"");
     } else if lies_in(fixed_part, workspace) && !lies_in(fixed_part, &workspace.join("edits")) {
         // What people changed through the server is a delivery.
-        let hint = if lexical(workspace).as_os_str().is_empty() {
-            "give the workspace a folder of its own, like workspace = \"work\""
-        } else {
-            "results are no deliveries: use `uses` for another dataset's artefacts"
-        };
+        let hint = "results are no deliveries: use `uses` for another dataset's artefacts";
         say("a source must not lie in the workspace", hint);
     }
 }
 
-/// True when a path lies in a folder, both as the pipeline file names them. The folder of the file itself has no name: every
-/// relative path that does not climb lies in it.
-fn lies_in(path: &str, folder: &Path) -> bool {
-    let (path, folder) = (lexical(Path::new(path)), lexical(folder));
-    if folder.as_os_str().is_empty() { path.is_relative() && !path.starts_with("..") } else { path.starts_with(folder) }
+/// True when a path lies in a workspace, both as the pipeline file names them. Where the workspace is the folder of the file itself, only
+/// what the program keeps there is: deliveries may lie beside it.
+fn lies_in(path: &str, workspace: &Path) -> bool {
+    const KEPT: [&str; 5] = ["store", "releases", "reports", "current", "scratch"];
+    let (path, workspace) = (lexical(Path::new(path)), lexical(workspace));
+    if workspace.as_os_str().is_empty() { KEPT.iter().any(|kept| path.starts_with(kept)) } else { path.starts_with(workspace) }
 }
 
 /// The leading folders of a pattern, up to its first wildcard.

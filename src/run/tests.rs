@@ -586,7 +586,7 @@ fn a_plan_says_why_another_release_would_be_made_when_no_unit_is_to_do() {
     assert_eq!(planned(), "");
     assert_eq!(world.run().summary.release.as_ref(), Some(&older));
     world.pipeline("metadata = { title = \"Noch anders\" }");
-    assert_eq!(planned(), "the files of the dataset 'w' are put together anew");
+    assert!(planned().starts_with("the files of the dataset 'w' are put together anew"));
     assert!(world.run().new_release);
 }
 
