@@ -246,6 +246,12 @@ impl Ledger {
     /// # Errors
     /// When the ledger cannot be read.
     pub fn rolled_back(&self) -> Result<Option<(String, Digest)>> {
+        // A ledger that is only looked at may be one of an older version, which knew of none.
+        let known = "SELECT count(*) FROM sqlite_master WHERE name = 'rolled_back'";
+        let known: i64 = self.connection.query_row(known, [], |row| row.get(0)).map_err(|error| self.error(error))?;
+        if known == 0 {
+            return Ok(None);
+        }
         self.connection
             .query_row("SELECT release, content FROM rolled_back", [], |row| Ok((row.get(0)?, super::units::digest(row, 1)?)))
             .optional()

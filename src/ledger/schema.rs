@@ -156,6 +156,20 @@ mod tests {
         }
     }
 
+    /// Who only looks changes nothing, and knows what that version could not note.
+    #[test]
+    fn a_ledger_of_before_can_be_looked_at() {
+        let folder = tempfile::tempdir().unwrap();
+        {
+            let old = rusqlite::Connection::open(folder.path().join("ledger.sqlite")).unwrap();
+            MIGRATIONS[..4].iter().for_each(|migration| old.execute_batch(migration).unwrap());
+            old.pragma_update(None, "application_id", APPLICATION).unwrap();
+            old.pragma_update(None, "user_version", 4).unwrap();
+        }
+        assert_eq!(Ledger::open_read_only(folder.path()).unwrap().rolled_back().unwrap(), None);
+        assert_eq!(Ledger::open(folder.path()).unwrap().rolled_back().unwrap(), None);
+    }
+
     #[test]
     fn a_ledger_of_before_keeps_its_assemblies() {
         let folder = tempfile::tempdir().unwrap();

@@ -318,6 +318,8 @@ fn look_at_read_only(town: &Path, command: &str) -> Option<Run> {
         .args(["--map-root-user", "--mount", "sh", "-c", SCRIPT])
         .args([town.as_os_str(), program.get_program(), command.as_ref(), pipeline.as_os_str()])
         .env("NO_COLOR", "1")
+        // It is the same day there.
+        .envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))))
         .output()
         .ok()?;
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
