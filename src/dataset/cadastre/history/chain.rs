@@ -95,7 +95,8 @@ pub fn order(deliveries: Vec<Delivery>, failed: &[Failed]) -> Chain {
     let unknown = failed.iter().filter(|failed| failed.head.is_none()).map(|failed| failed.name.as_str()).min();
     let held = held_back(&deliveries, &lost, &mut chain);
     let has_stock = deliveries.iter().any(|delivery| !delivery.changes());
-    let bases_lost: BTreeSet<u32> = lost.iter().filter(|lost| is_base(lost, &deliveries)).map(Delivery::model).collect();
+    let bases_lost = lost.iter().filter(|lost| is_base(lost, &deliveries)).map(|lost| (lost.model(), unread(&lost.name)));
+    let bases_lost: BTreeMap<u32, String> = bases_lost.collect();
     // Another copy of what is there takes nothing back.
     let there: BTreeSet<_> = deliveries.iter().map(Delivery::interval).collect();
     let lost: Vec<Delivery> = lost.into_iter().filter(|lost| lost.changes() && !there.contains(&lost.interval())).collect();
@@ -104,12 +105,13 @@ pub fn order(deliveries: Vec<Delivery>, failed: &[Failed]) -> Chain {
     all.sort_by(|a, b| a.0.key().cmp(&b.0.key()));
     let mut seen: BTreeMap<Digest, String> = BTreeMap::new();
     let mut profiles: BTreeMap<(u32, String), Progress> = BTreeMap::new();
-    let mut broken: BTreeSet<(u32, String)> = BTreeSet::new();
+    // By profile, what is wrong with it first.
+    let mut broken: BTreeMap<(u32, String), String> = BTreeMap::new();
     let mut stock_until: BTreeMap<u32, String> = BTreeMap::new();
     for (delivery, is_lost) in all {
         let profile = delivery.profile();
         if is_lost {
-            broken.insert(profile);
+            broken.entry(profile).or_insert_with(|| unread(&delivery.name));
             continue;
         }
         if let Some(first) = seen.get(&delivery.source) {
@@ -118,8 +120,8 @@ pub fn order(deliveries: Vec<Delivery>, failed: &[Failed]) -> Chain {
             continue;
         }
         seen.insert(delivery.source, delivery.name.clone());
-        if held.contains(&delivery.model()) {
-            let reason = "the stock of the later model is not complete: it waits, and all changes to it".to_owned();
+        if let Some(cause) = held.get(&delivery.model()) {
+            let reason = format!("waits, as all of the later model, until its stock is whole: {cause}");
             chain.rejections.push(fault(&delivery, "mk::cadastre::waiting", reason));
             continue;
         }
@@ -129,11 +131,10 @@ pub fn order(deliveries: Vec<Delivery>, failed: &[Failed]) -> Chain {
             chain.applied.push(delivery);
             continue;
         }
-        let waits = unknown.is_some_and(|failed| delivery.name.as_str() > failed || !has_stock)
-            || bases_lost.contains(&delivery.model())
-            || broken.contains(&profile);
-        if waits {
-            let reason = "the delivery of changes waits until the one that failed before it is mended".to_owned();
+        let before = unknown.filter(|failed| delivery.name.as_str() > *failed || !has_stock).map(unread);
+        let before = before.or_else(|| bases_lost.get(&delivery.model()).or(broken.get(&profile)).cloned());
+        if let Some(cause) = before {
+            let reason = format!("waits until what comes before it is mended: {cause}");
             chain.rejections.push(fault(&delivery, "mk::cadastre::waiting", reason));
             continue;
         }
@@ -148,14 +149,14 @@ pub fn order(deliveries: Vec<Delivery>, failed: &[Failed]) -> Chain {
             Err((code, reason)) => {
                 // A repetition is left out; after a gap nothing can be applied.
                 if code != REPEATED {
-                    broken.insert(profile);
+                    broken.insert(profile, format!("{} is not applied", delivery.name));
                 }
                 chain.rejections.push(fault(&delivery, code, reason));
             }
         }
     }
     for ((_, profile), progress) in profiles {
-        if let Some(reason) = progress.incomplete().filter(|_| broken.iter().all(|(_, name)| *name != profile)) {
+        if let Some(reason) = progress.incomplete().filter(|_| broken.keys().all(|(_, name)| *name != profile)) {
             let place = Place::file(progress.name);
             let code = "mk::cadastre::portion".to_owned();
             chain.findings.push(Rejection { object_type: "file".to_owned(), code, reason, place });
@@ -164,26 +165,31 @@ pub fn order(deliveries: Vec<Delivery>, failed: &[Failed]) -> Chain {
     chain
 }
 
-/// True for a stock that changes are applied to: there is none else of its model, or it is a part of one that is there.
-fn is_base(lost: &Delivery, deliveries: &[Delivery]) -> bool {
-    let mut others = deliveries.iter().filter(|other| !other.changes() && other.model() == lost.model()).peekable();
-    !lost.changes()
-        && (others.peek().is_none()
-            || others.any(|other| other.day().is_none() || lost.day().is_none_or(|day| other.day() == Some(day))))
+/// What is said of a file that failed to those that wait for it.
+fn unread(name: &str) -> String {
+    format!("{name} cannot be read")
 }
 
-/// The later models whose stock is not whole: part of it could not be read, or is not there. What it does not hold would end. Portions of
-/// a stock that are missing are told, of whatever model.
-fn held_back(deliveries: &[Delivery], lost: &[Delivery], chain: &mut Chain) -> BTreeSet<u32> {
+/// True for stocks of one model and day. One that does not say its day may be part of any.
+fn is_of_one_stock(one: &Delivery, other: &Delivery) -> bool {
+    let is_of_one_day = one.day().zip(other.day()).is_none_or(|(one, other)| one == other);
+    !one.changes() && !other.changes() && one.model() == other.model() && is_of_one_day
+}
+
+/// True for a stock that changes are applied to: there is none else of its model, or it is a part of one that is there.
+fn is_base(lost: &Delivery, deliveries: &[Delivery]) -> bool {
+    let has_other = deliveries.iter().any(|other| !other.changes() && other.model() == lost.model());
+    !lost.changes() && (!has_other || deliveries.iter().any(|other| is_of_one_stock(lost, other)))
+}
+
+/// The later models whose stock is not whole, and what is missing: part of it could not be read, or is not there. What it does not hold
+/// would end. Portions of a stock that are missing are told, of whatever model.
+fn held_back(deliveries: &[Delivery], lost: &[Delivery], chain: &mut Chain) -> BTreeMap<u32, String> {
     let first = deliveries.iter().map(Delivery::model).min();
-    let stocks = || deliveries.iter().filter(|delivery| !delivery.changes());
-    let mut held = BTreeSet::new();
-    for lost in lost.iter().filter(|lost| !lost.changes()) {
-        let is_part = stocks().any(|stock| stock.model() == lost.model() && stock.day().is_some() && stock.day() == lost.day());
-        held.extend(is_part.then(|| lost.model()));
-    }
+    let is_part = |lost: &&Delivery| deliveries.iter().any(|other| is_of_one_stock(lost, other));
+    let mut held: BTreeMap<u32, String> = lost.iter().filter(is_part).map(|lost| (lost.model(), unread(&lost.name))).collect();
     let mut portions: BTreeMap<(u32, String, &str, u64), BTreeMap<u64, &Delivery>> = BTreeMap::new();
-    for stock in stocks() {
+    for stock in deliveries.iter().filter(|delivery| !delivery.changes()) {
         if let (Some(number), Some(all)) = (stock.header.portion, stock.header.portions.filter(|all| *all > 1)) {
             let (model, profile) = stock.profile();
             portions.entry((model, profile, stock.day().unwrap_or_default(), all)).or_default().insert(number, stock);
@@ -193,11 +199,11 @@ fn held_back(deliveries: &[Delivery], lost: &[Delivery], chain: &mut Chain) -> B
         let Some((missing, stock)) = (1..=all).find(|number| !there.contains_key(number)).zip(there.values().last()) else {
             continue;
         };
-        held.insert(model);
         let reason = format!("of {all} portions of the stock of {day} {} are there: portion {missing} is missing", there.len());
+        held.entry(model).or_insert_with(|| reason.clone());
         chain.findings.push(fault(stock, "mk::cadastre::portion", reason));
     }
-    held.retain(|model| first.is_some_and(|first| *model > first));
+    held.retain(|model, _| first.is_some_and(|first| *model > first));
     held
 }
 
@@ -353,7 +359,7 @@ mod tests {
                 "s",
                 "a",
                 "b: mk::cadastre::gap .. expected is one that begins at 2026-03-02T04:00:00Z",
-                "c: mk::cadastre::waiting",
+                "c: mk::cadastre::waiting .. until what comes before it is mended: b is not applied",
             ],
         );
         assert_told(
@@ -387,7 +393,7 @@ mod tests {
         assert!(told_twice[2].contains("mk::cadastre::same_delivery"), "{told_twice:?}");
         let waiting = told(vec![stock("z", "7.1"), changes("a", 1, 2, None), changes("c", 2, 3, None)], &["b"]);
         assert_eq!(waiting[..2], ["z", "a"]);
-        assert!(waiting[2].starts_with("c: mk::cadastre::waiting"), "{waiting:?}");
+        assert_eq!(waiting[2], "c: mk::cadastre::waiting: waits until what comes before it is mended: b cannot be read");
     }
 
     /// A file that cannot be read to its end is known by its head: names play no part then.
@@ -403,6 +409,7 @@ mod tests {
         let without = || all().into_iter().filter(|delivery| delivery.name != "a").collect::<Vec<_>>();
         let told = told_with(without(), &[lost(changes("z", 2, 3, None))]);
         assert!(told.len() == 3 && told[2].starts_with("c: mk::cadastre::waiting"), "{told:?}");
+        assert!(told[2].ends_with(": z cannot be read"), "{told:?}");
         // Without its stock nothing is applied, whatever it is called; a broken copy beside it changes nothing for another model.
         for failed in [lost(stock("z", "7.1")), Failed { name: "z".into(), head: None }] {
             let told = told_with(vec![changes("a", 1, 2, None)], &[failed]);
@@ -438,6 +445,7 @@ mod tests {
         let b = part("b", "7.1", 2);
         let broken = told(without, &[Failed { name: b.name, head: Some((b.root, b.header)) }]);
         assert_eq!(broken[..1], ["6"]);
+        assert!(broken[1].ends_with("until its stock is whole: b cannot be read"), "{broken:?}");
         // A first stock is better than none: it is told.
         let first = told(vec![part("a", "7.1", 1)], &[]);
         assert!(first[0] == "a" && first[1].starts_with("a: mk::cadastre::portion"), "{first:?}");
