@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::format::flatgeobuf;
 use crate::format::geoparquet;
 use crate::format::gpkg::{Geopackage, Layer, Rows};
-use crate::io::{Digest, atomic};
+use crate::io::atomic;
 use arrow::array::RecordBatch;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -176,16 +176,13 @@ fn write_parquet(spec: &Spec, spool: &Table<'_>, crs: Option<Crs>, context: &Ass
 
 /// True for the file of a table whose rows are those of the last release: it is not written again.
 fn is_kept(path: &str, spool: &Table<'_>, crs: Option<Crs>, context: &AssembleContext<'_>) -> bool {
-    context.kept.is_kept(path, made_of(&spool.content(), &of_crs(crs)))
+    context.kept.is_kept(path, [&made_of(spool, crs)[..]])
 }
 
 /// What a file of a table is made of: its rows and their CRS.
-fn made_of<'m>(content: &'m Digest, crs: &'m [u8]) -> [&'m [u8]; 2] {
-    [content.as_bytes(), crs]
-}
-
-fn of_crs(crs: Option<Crs>) -> [u8; 4] {
-    crs.map_or(0, |crs| crs.0).to_le_bytes()
+fn made_of(spool: &Table<'_>, crs: Option<Crs>) -> Vec<u8> {
+    let crs = crs.map_or(0, |crs| crs.0);
+    [&spool.content().as_bytes()[..], &crs.to_le_bytes()].concat()
 }
 
 /// Where rows have a place.
@@ -214,7 +211,7 @@ fn write_addresses(spool: &Table<'_>, crs: Option<Crs>, context: &AssembleContex
         artefacts.push(context.artefact("adresse.csv", "text/csv", "CSV (UTF-8, Semikolon)", "Adressen"));
     }
     if context.wants("suche") {
-        if !context.kept.are_kept(SEARCH, made_of(&spool.content(), &of_crs(crs))) {
+        if !context.kept.are_kept(SEARCH, [&made_of(spool, crs)[..]]) {
             for (path, bytes) in address_files::search_index(&spool.whole()?, crs)? {
                 let path = format!("{SEARCH}/{path}");
                 if is_kept(&path, spool, crs, context) {
