@@ -9,25 +9,38 @@ use arrow::datatypes::{DataType, Date32Type, Float64Type, Int32Type, Int64Type};
 /// A column of a type that the formats of vector data have a counterpart for.
 #[derive(Debug, Clone, Copy)]
 pub enum Cells<'c> {
+    /// Text in UTF-8.
     Text(&'c StringArray),
+    /// Whole numbers of 64 bits.
     Long(&'c Int64Array),
+    /// Whole numbers of 32 bits.
     Int(&'c Int32Array),
+    /// Numbers of 64 bits (IEEE 754).
     Real(&'c Float64Array),
+    /// True or false.
     Truth(&'c BooleanArray),
+    /// Days, without a time.
     Day(&'c Date32Array),
+    /// Bytes, such as WKB.
     Bytes(&'c BinaryArray),
 }
 
 /// A value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell<'c> {
+    /// Text.
     Text(&'c str),
+    /// A whole number of 64 bits.
     Long(i64),
+    /// A whole number of 32 bits.
     Int(i32),
+    /// A number.
     Real(f64),
+    /// True or false.
     Truth(bool),
-    /// As ISO 8601 writes it: `2012-03-01`.
+    /// A day as ISO 8601 writes it: `2012-03-01`.
     Day(String),
+    /// Bytes.
     Bytes(&'c [u8]),
 }
 

@@ -1,7 +1,7 @@
 //! Writers shared by the kinds: each takes a path or a `Write`, and gives the same bytes for the same content.
 
 pub mod canvas;
-mod cells;
+pub mod cells;
 pub mod cityjson;
 pub mod cog;
 pub mod flatgeobuf;

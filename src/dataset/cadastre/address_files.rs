@@ -9,10 +9,11 @@
 use super::tables::GEOMETRY;
 use crate::crs::Crs;
 use crate::error::{Error, Result};
+use crate::format::cells::{Cell, Cells};
 use crate::format::sheet::cell;
 use crate::format::wkb;
 use arrow::array::{Array, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Float64Type, Int32Type};
+use arrow::datatypes::Int32Type;
 use geo::Geometry;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -26,23 +27,23 @@ const STREETS_A_SHARD: usize = 64;
 /// A cell that a spreadsheet would take for a formula begins with an apostrophe.
 pub fn csv(table: &RecordBatch) -> String {
     let schema = table.schema();
+    let columns = schema.fields().iter().zip(table.columns()).filter(|(field, _)| field.name() != GEOMETRY);
+    let (names, columns): (Vec<&str>, Vec<Option<Cells<'_>>>) =
+        columns.map(|(field, column)| (field.name().as_str(), Cells::of(column))).unzip();
     let mut text = String::from('\u{feff}');
-    let names = schema.fields().iter().map(|field| field.name().as_str()).filter(|name| *name != GEOMETRY);
-    text.push_str(&names.chain(["ost", "nord"]).collect::<Vec<_>>().join(";"));
+    text.push_str(&[&names[..], &["ost", "nord"]].concat().join(";"));
     text.push_str("\r\n");
     for row in 0..table.num_rows() {
-        let mut cells = Vec::new();
-        for (field, column) in schema.fields().iter().zip(table.columns()) {
-            if field.name() == GEOMETRY {
-                continue;
-            }
-            cells.push(match column.data_type() {
-                _ if column.is_null(row) => String::new(),
-                DataType::Int32 => column.as_primitive::<Int32Type>().value(row).to_string(),
-                DataType::Float64 => column.as_primitive::<Float64Type>().value(row).to_string(),
-                _ => cell(column.as_string::<i32>().value(row)),
-            });
-        }
+        let shown = columns.iter().map(|column| match column.and_then(|column| column.at(row)) {
+            None | Some(Cell::Bytes(_)) => String::new(),
+            Some(Cell::Text(text)) => cell(text),
+            Some(Cell::Day(day)) => day,
+            Some(Cell::Int(number)) => number.to_string(),
+            Some(Cell::Long(number)) => number.to_string(),
+            Some(Cell::Real(number)) => number.to_string(),
+            Some(Cell::Truth(truth)) => truth.to_string(),
+        });
+        let mut cells: Vec<String> = shown.collect();
         let (east, north) = position(table, row).map_or_else(Default::default, |[x, y]| (format!("{x:.3}"), format!("{y:.3}")));
         cells.extend([east, north]);
         text.push_str(&cells.join(";"));

@@ -6,16 +6,16 @@ use super::options::{Options, table_name};
 use super::rows::{GEOMETRY, from_ipc};
 use super::whole::{Whole, cells_of};
 use crate::crs::{Bbox, Crs, Operation};
-use crate::dataset::features::date_text;
 use crate::dataset::vector_tiles::{Brush, Drawing, Made, Parts, Pyramid, Thing, Tile, around, parse_tile, tile_at, touched};
 use crate::dataset::{Outcome, PlanContext, UnitContext, UnitResult};
 use crate::error::{Error, Result};
+use crate::format::cells::{Cell as Attribute, Cells};
 use crate::format::mvt::{EXTENT, Value};
 use crate::format::wkb;
 use crate::io::Digest;
 use crate::plan::{Input, UnitSpec};
-use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
-use arrow::datatypes::{DataType, Date32Type, Float64Type, Int64Type, UInt64Type};
+use arrow::array::{ArrayRef, AsArray, RecordBatch};
+use arrow::datatypes::UInt64Type;
 use rayon::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -112,7 +112,7 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
     let made = Made::of(&things, pyramid, unit.params.to_string().as_bytes());
     let (kept, wanted) = made.kept(context.previous);
     let indices: Vec<usize> = (0..shown.len()).filter(|index| made.is_wanted(*index, 0, &wanted)).collect();
-    let names: Vec<Vec<(usize, String)>> = batches.iter().map(tagged).collect();
+    let columns: Vec<Vec<(&str, Cells<'_>)>> = batches.iter().map(tagged).collect();
     let mut crowds = Crowds::default();
     let mut drawing = Drawing::new(vec![&layer]);
     for indices in indices.chunks(PART) {
@@ -130,10 +130,8 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
                     Parts::Points(points) => points.first().copied(),
                     _ => None,
                 };
-                let tags: Vec<(&str, Value)> = names[batch]
-                    .iter()
-                    .filter_map(|(index, name)| Some((name.as_str(), tag(rows.column(*index), row)?)))
-                    .collect();
+                let tags = columns[batch].iter().filter_map(|(name, column)| Some((*name, tag(*column, row)?)));
+                let tags: Vec<(&str, Value)> = tags.collect();
                 Ok((pieces, spot, tags))
             })
             .collect::<Result<Vec<_>>>()?;
@@ -197,23 +195,21 @@ fn is_small(world: &Bbox, zoom: u8) -> bool {
     world.width().max(world.height()) * units < SMALL_UNITS
 }
 
-/// The columns that become tags, by index and name.
-fn tagged(rows: &RecordBatch) -> Vec<(usize, String)> {
-    let schema = rows.schema();
-    let fields = schema.fields().iter().enumerate().skip(2).filter(|(_, field)| field.name() != GEOMETRY);
-    fields.map(|(index, field)| (index, field.name().clone())).collect()
+/// The columns that become tags, by name.
+fn tagged(rows: &RecordBatch) -> Vec<(&str, Cells<'_>)> {
+    let columns = rows.schema_ref().fields().iter().zip(rows.columns()).skip(2).filter(|(field, _)| field.name() != GEOMETRY);
+    columns.filter_map(|(field, column)| Some((field.name().as_str(), Cells::of(column)?))).collect()
 }
 
-fn tag(column: &ArrayRef, row: usize) -> Option<Value> {
-    if column.is_null(row) {
-        return None;
-    }
-    Some(match column.data_type() {
-        DataType::Int64 => Value::Whole(column.as_primitive::<Int64Type>().value(row)),
-        DataType::Float64 => Value::Real(column.as_primitive::<Float64Type>().value(row)),
-        DataType::Boolean => Value::Truth(column.as_boolean().value(row)),
-        DataType::Date32 => Value::Text(date_text(column.as_primitive::<Date32Type>().value(row))),
-        _ => Value::Text(column.as_string::<i32>().value(row).to_owned()),
+fn tag(column: Cells<'_>, row: usize) -> Option<Value> {
+    Some(match column.at(row)? {
+        Attribute::Text(text) => Value::Text(text.to_owned()),
+        Attribute::Day(day) => Value::Text(day),
+        Attribute::Long(number) => Value::Whole(number),
+        Attribute::Int(number) => Value::Whole(number.into()),
+        Attribute::Real(number) => Value::Real(number),
+        Attribute::Truth(truth) => Value::Truth(truth),
+        Attribute::Bytes(_) => return None,
     })
 }
 
