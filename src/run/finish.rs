@@ -111,8 +111,7 @@ impl Night<'_> {
         let rolled_back = self.ledger().rolled_back()?;
         // People went back, and what they went back from is all that tonight would release.
         if let Some((id, _)) = rolled_back.as_ref().filter(|(id, from)| Some(id) == current.as_ref() && *from == content_id) {
-            let text = format!("release {id} stays current, as `messkette rollback` made it: nothing changed since");
-            self.progress.event(&Event::Note(&text));
+            self.progress.event(&Event::Note("all that there is to release is what `messkette rollback` went back from"));
             self.progress.event(&Event::Released { id, new: false });
             return Ok(Some(Released { id: id.clone(), new: false }));
         }

@@ -95,7 +95,7 @@ fn a_night_does_what_is_new_and_nothing_else() {
     // There they stay until something changes.
     let again = town.run(&[]).expect(0);
     assert_eq!(town.release().id(), release.id());
-    assert!(again.stderr.contains("as `messkette rollback` made it"), "{}", again.stderr);
+    assert!(again.stderr.contains("what `messkette rollback` went back from"), "{}", again.stderr);
 }
 
 #[test]

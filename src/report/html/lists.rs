@@ -52,7 +52,7 @@ pub(super) fn counts(page: &Page<'_>, dataset: &DatasetReport) -> Option<Element
     let columns = [
         l.t("Objektart", "Type"),
         l.t("gelesen", "in"),
-        l.t("übernommen", "out"),
+        l.t("verarbeitet", "out"),
         l.t("abgewiesen", "rejected"),
         l.t("Personenbezug, verworfen", "personal, dropped"),
         l.t("zur vorigen Ausgabe", "since the release before"),

@@ -176,7 +176,7 @@ impl Page<'_> {
         let detail = |text: &str, value: String| format!("{text} {value}");
         el("dl").class("figures").children([
             figure(l.number(done), l.t("Teile neu gerechnet", "units done"), detail(l.t("von", "of"), l.number(all))),
-            figure(l.number(kept), l.t("Objekte übernommen", "objects taken over"), objects.join(", ")),
+            figure(l.number(kept), l.t("Objekte verarbeitet", "objects processed"), objects.join(", ")),
             figure(l.bytes(usage.bytes_in), l.t("gelesen", "read"), String::new()),
             figure(l.bytes(usage.bytes_out), l.t("neu geschrieben", "newly written"), String::new()),
             figure(
