@@ -141,11 +141,11 @@ fn open(config: &DatasetConfig) -> Result<Box<dyn Dataset>> {
 impl Dataset for Cadastre {
     fn stages(&self) -> &'static [Stage] {
         &[
-            Stage { name: "read", version: 5 },
+            Stage { name: "read", version: 6 },
             Stage { name: "state", version: 10 },
             Stage { name: "areas", version: 6 },
             Stage { name: "tiles", version: 9 },
-            Stage { name: "owners", version: 1 },
+            Stage { name: "owners", version: 2 },
             Stage { name: "names", version: 1 },
             Stage { name: "tables", version: 5 },
         ]
@@ -178,7 +178,7 @@ impl Dataset for Cadastre {
         }
     }
     fn assemble_version(&self) -> u32 {
-        12
+        13
     }
     fn assemble(&self, context: &AssembleContext<'_>) -> Result<Assembly> {
         assemble::assemble(&self.options, context)

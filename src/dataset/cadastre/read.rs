@@ -55,7 +55,7 @@ pub struct Summary {
     pub operations: Vec<OperationFact>,
     /// First and last begin of a version.
     pub begins: Option<(String, String)>,
-    /// Days on which versions of objects of personal data may have ended, where these are read.
+    /// Days on which versions of objects of personal data, and of parcels, may have ended, where owners are read.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub private_ends: BTreeSet<String>,
 }
@@ -117,7 +117,7 @@ pub fn execute(options: &Options, unit: &UnitSpec, context: &mut UnitContext<'_>
         if options.owners {
             items.retain(|item| {
                 let private = is_private_item(&item.change);
-                if private {
+                if private || is_parcel_item(&item.change) {
                     private_ends.extend(ends_of(&item.change).filter_map(|moment| moment.get(..10)).map(str::to_owned));
                 }
                 !private
@@ -211,10 +211,19 @@ pub fn short_name(source: &Source) -> Arc<str> {
 
 /// True for what an object of personal data is made of.
 pub fn is_private_item(change: &Change) -> bool {
-    nas::is_private(match change {
+    nas::is_private(class_of(change))
+}
+
+/// True for what a parcel is made of.
+pub fn is_parcel_item(change: &Change) -> bool {
+    class_of(change) == nas::PARCEL
+}
+
+fn class_of(change: &Change) -> &str {
+    match change {
         Change::Insert(feature) | Change::Replace { feature, .. } => &feature.class,
         Change::Update { class, .. } | Change::Delete { class, .. } => class,
-    })
+    }
 }
 
 /// The moments at which an item may end a version: its own, and that before it.

@@ -1,6 +1,7 @@
 //! The history card of a parcel: a page in German that needs nothing else, for the geoportal and for a file on the way.
 
-use super::parcels::{PARCEL, Version};
+use super::PARCEL;
+use super::parcels::Version;
 use super::sketch::{Look, svg};
 use crate::dataset::cadastre::codes;
 use crate::markup::escaped as escape;

@@ -82,7 +82,7 @@ pub fn number_of(oid: &str) -> u64 {
 }
 
 /// The properties by which objects with a place refer to some without.
-const REFERENCES: [&str; 4] = ["istTeilVon", "weistAuf", "zeigtAuf", "istGebucht"];
+const REFERENCES: [&str; 3] = ["istTeilVon", "weistAuf", "zeigtAuf"];
 
 /// What of a row tells its cell.
 #[derive(Debug)]

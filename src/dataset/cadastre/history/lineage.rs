@@ -1,6 +1,7 @@
 //! How parcels came of each other, `flurstueck_lineage`: what the cadastre says, and what the geometry of versions shows.
 
-use super::parcels::{PARCEL, Version, texts};
+use super::PARCEL;
+use super::parcels::{Version, texts};
 use crate::crs::Bbox;
 use crate::dataset::cadastre::row::Row;
 use crate::error::{Error, Result};

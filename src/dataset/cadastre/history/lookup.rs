@@ -107,7 +107,8 @@ pub fn related(path: &Path, key: &str) -> Result<Related> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parcels::{PARCEL, write};
+    use super::super::PARCEL;
+    use super::super::parcels::write;
     use super::*;
 
     #[test]

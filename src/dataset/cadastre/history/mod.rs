@@ -9,6 +9,7 @@
 //! changes are folded into the cells they touch; all others are taken over as bytes. The result is the same, byte by byte, as from
 //! all deliveries at once.
 
+mod bookings;
 mod card;
 mod cell;
 mod chain;
@@ -32,12 +33,14 @@ pub(super) mod tests;
 
 use super::Options;
 
+pub use super::nas::PARCEL;
+
 pub use card::page;
 pub use cell::number_of;
 pub use changes::Period;
 pub use lookup::{Related, related, versions_of};
 pub use moment::{Moment, normal};
-pub use parcels::{PARCEL, Version};
+pub use parcels::Version;
 pub use products::{TABLE, products};
 pub use sketch::{Look, svg};
 pub use store::StateSummary;

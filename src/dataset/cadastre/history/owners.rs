@@ -1,4 +1,5 @@
-//! Stage `owners`: the versions of objects of personal data, in a pack of their own and in no other, so that they can be deleted.
+//! Stage `owners`: the versions of objects of personal data, and where parcels were booked in the land register, in a pack of their own
+//! and in no other, so that they can be deleted.
 //!
 //! The stage reads the deliveries themselves: a result that lay between would keep what is to go. With `owners_days` the content of a
 //! version goes when it ended so many days ago. Its skeleton stays (class, identifier, begin, end): a later delivery that names it
@@ -12,7 +13,7 @@ use super::state::{chain_of, replay};
 use super::store;
 use crate::dataset::cadastre::Options;
 use crate::dataset::cadastre::nas::{self, Root};
-use crate::dataset::cadastre::read::{self, Summary, is_private_item};
+use crate::dataset::cadastre::read::{self, Summary, is_parcel_item, is_private_item};
 use crate::dataset::cadastre::row::{Row, from_ipc, to_ipc};
 use crate::dataset::cadastre::{OWNERS, READ};
 use crate::dataset::{Outcome, PlanContext, UnitContext, UnitResult, check};
@@ -116,6 +117,11 @@ fn is_skeleton(row: &Row) -> bool {
     row.delivery.is_empty()
 }
 
+/// True for what a parcel says of the land register; the parcel itself is elsewhere.
+fn is_booking(row: &Row) -> bool {
+    *row.class == *nas::PARCEL
+}
+
 /// What an earlier night left, when tonight's deliveries only go on from there.
 fn earlier(params: &Params, previous: Option<&UnitResult>) -> Option<(Pack, About)> {
     let mut pack = previous?.pack().ok()?;
@@ -164,11 +170,13 @@ pub fn execute(unit: &UnitSpec, context: &mut UnitContext<'_>) -> Result<Outcome
                 gone.insert(row.oid.clone());
                 *row = skeleton(row);
             } else {
-                shown += u64::from(store::holds(row, params.as_of.as_deref()));
+                shown += u64::from(!is_booking(row) && store::holds(row, params.as_of.as_deref()));
             }
         }
         context.pack.add(&name, &to_ipc(&rows)?)?;
     }
+    // What is odd of a parcel has been told.
+    odd.retain(|odd| odd.finding.object_type != nas::PARCEL);
     odd.sort_by(|a, b| (a.at, &a.finding.place.object).cmp(&(b.at, &b.finding.place.object)));
     findings.extend(odd.into_iter().map(|odd| odd.finding));
     // Who comes from an earlier result compares with skeletons: nothing is said of them.
@@ -193,7 +201,7 @@ fn read_one(params: &Params, number: usize, input: &Input, context: &UnitContext
     };
     let name = read::short_name(&source);
     let delivery = nas::read(&|| source.reader(Limits::default()), &settings, &|| check(context.cancel), &mut |items| {
-        for item in items.into_iter().filter(|item| is_private_item(&item.change)) {
+        for item in items.into_iter().filter(|item| is_private_item(&item.change) || is_parcel_item(&item.change)) {
             for row in read::rows_of(item, &name) {
                 spill.add(Cell::by_name(&row.oid), number, row)?;
             }
@@ -208,20 +216,37 @@ fn read_one(params: &Params, number: usize, input: &Input, context: &UnitContext
 ///
 /// # Errors
 /// When a result cannot be read, or `each` fails.
-pub fn each_shown(results: &[Vec<UnitResult>], options: &Options, mut each: impl FnMut(Vec<Row>) -> Result<()>) -> Result<()> {
+pub fn each_shown(results: &[Vec<UnitResult>], options: &Options, each: impl FnMut(Vec<Row>) -> Result<()>) -> Result<()> {
+    each_of(results, options, |row| !is_booking(row), each)
+}
+
+/// As [`each_shown`], what parcels say of the land register: their Kennzeichen and `istGebucht`.
+///
+/// # Errors
+/// When a result cannot be read, or `each` fails.
+pub fn each_booked(results: &[Vec<UnitResult>], options: &Options, each: impl FnMut(Vec<Row>) -> Result<()>) -> Result<()> {
+    each_of(results, options, is_booking, each)
+}
+
+fn each_of(
+    results: &[Vec<UnitResult>],
+    options: &Options,
+    is_asked_for: impl Fn(&Row) -> bool,
+    mut each: impl FnMut(Vec<Row>) -> Result<()>,
+) -> Result<()> {
     for result in results.get(OWNERS).into_iter().flatten() {
         let mut pack = result.pack()?;
         let names: Vec<String> = pack.entries().keys().filter(|name| name.starts_with(ROWS)).cloned().collect();
         for name in names {
             let mut rows = store::shown(vec![pack.read(&name)?], options, |_| true)?;
-            rows.retain(|row| !is_skeleton(row));
+            rows.retain(|row| !is_skeleton(row) && is_asked_for(row));
             each(rows)?;
         }
     }
     Ok(())
 }
 
-/// All versions, skeletons too.
+/// All versions of objects of personal data, skeletons too.
 ///
 /// # Errors
 /// When a result cannot be read.
@@ -231,7 +256,7 @@ pub fn each_version(results: &[Vec<UnitResult>], mut each: impl FnMut(Row)) -> R
         let mut pack = result.pack()?;
         let names: Vec<String> = pack.entries().keys().filter(|name| name.starts_with(ROWS)).cloned().collect();
         for name in names {
-            from_ipc(pack.read(&name)?)?.into_iter().for_each(&mut each);
+            from_ipc(pack.read(&name)?)?.into_iter().filter(|row| !is_booking(row)).for_each(&mut each);
         }
     }
     Ok(())

@@ -3,6 +3,7 @@
 use super::lineage::Edge;
 use crate::crs::Crs;
 use crate::dataset::cadastre::attributes::Attributes;
+use crate::dataset::cadastre::nas::PARCEL;
 use crate::dataset::cadastre::row::Row;
 use crate::error::{Error, Result};
 use crate::format::geoparquet;
@@ -16,8 +17,6 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-/// Class of a parcel that has a place in the map of today or had one.
-pub const PARCEL: &str = "AX_Flurstueck";
 /// Rows that are made to columns at once.
 const BATCH: usize = 16_384;
 /// Separates the entries of a list.

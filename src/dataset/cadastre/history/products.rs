@@ -6,7 +6,7 @@ use super::parcels::{self, Kin, Version};
 use super::spill::Spill;
 use super::state::read_deliveries;
 use super::store::{self, StateSummary};
-use super::{Options, card, changes, fold, receipt};
+use super::{Options, bookings, card, changes, fold, receipt};
 use crate::crs::Crs;
 use crate::dataset::cadastre::READ;
 use crate::dataset::cadastre::nas::{Mode, Root};
@@ -54,6 +54,11 @@ pub fn products(
             artefacts.push(artefact(CARDS, "text/html", "HTML", "Flurstücke: Historienkarten"));
         }
         artefacts.push(artefact(TABLE, "application/vnd.apache.parquet", "GeoParquet 1.1", "Flurstücke: alle Fassungen"));
+    }
+    if options.owners && context.wants("parquet") {
+        bookings::write(&context.output.join(bookings::FILE), options, context)?;
+        let title = "Flurstücke: Buchungsstellen im Grundbuch";
+        artefacts.push(artefact(bookings::FILE, "application/vnd.apache.parquet", "Parquet", title));
     }
     if let Some(period) = options.changes.as_ref().filter(|_| context.wants("aenderungen")) {
         changes::write(&context.output.join(CHANGES), state, options, period, summary.crs)?;

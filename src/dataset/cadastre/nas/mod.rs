@@ -19,7 +19,7 @@ mod text;
 mod xml;
 
 pub use header::{Header, Mode};
-pub use names::is_private;
+pub use names::{PARCEL, is_private};
 pub use object::{Change, Feature, Target};
 pub use reader::{Item, Settings, head, read};
 pub use splitter::Root;

@@ -98,6 +98,14 @@ pub fn is_private(class: &str) -> bool {
     PRIVATE.binary_search(&class).is_ok() || class.starts_with("AX_Benutzer") || class.starts_with("AX_Person")
 }
 
+/// Class of a parcel that has a place in the map of today or had one.
+pub const PARCEL: &str = "AX_Flurstueck";
+
+/// True for the property that says where a parcel is booked in the land register: read with owners only.
+pub fn is_booking(class: &str, property: &str) -> bool {
+    class == PARCEL && property == "istGebucht"
+}
+
 /// Properties that may be kept, of any class. What is not here is not read: registers of other offices, free text, names of
 /// surveyors, references to owners, and whatever a later model adds.
 const ALLOWED: &[&str] = &[

@@ -1,7 +1,7 @@
 //! One member: an object with the properties that may be kept, or a change to one.
 
 use super::geometry::{GeometryReader, Shared, SharedParts};
-use super::names::{Family, Scope, is_allowed, is_allowed_lettering, is_private};
+use super::names::{Family, Scope, is_allowed, is_allowed_lettering, is_booking, is_private};
 use super::properties::Properties;
 use super::xml::{Element, Events, Fault, Parsed, Tag, refuse};
 use crate::dataset::cadastre::history::normal;
@@ -100,6 +100,8 @@ pub struct Rules<'r> {
     pub tolerance: f64,
     /// Whether objects of personal data are read, with all properties.
     pub owners: bool,
+    /// Whether of parcels only that is read which says where they are booked in the land register.
+    pub bookings: bool,
     /// Parts of geometries from an earlier pass.
     pub known: &'r SharedParts,
     /// Parts that are to be remembered.
@@ -184,8 +186,9 @@ pub fn change(member: &str, scope: &Scope, delete: bool, owners: bool) -> Parsed
                     Some("Name" | "ValueReference") => {
                         let step = text.rsplit(['/', ':']).next().unwrap_or_default();
                         step.split('[').next().unwrap_or_default().clone_into(&mut property);
-                        let is_kept =
-                            matches!(property.as_str(), "position" | "geometry" | "beginnt") || is_allowed(&class, &property);
+                        let is_kept = matches!(property.as_str(), "position" | "geometry" | "beginnt")
+                            || is_allowed(&class, &property)
+                            || (owners && is_booking(&class, &property));
                         if is_kept && !matches!(property.as_str(), "endet" | "anlass" | "") {
                             lost.get_or_insert_with(|| property.clone());
                         }
@@ -301,6 +304,10 @@ fn read_property<'a>(
     let name = property.local();
     if property.family != Family::Aaa {
         return events.skip();
+    }
+    if rules.bookings && !private && name != "lebenszeitintervall" {
+        let is_told = is_booking(&feature.class, name) || name == "flurstueckskennzeichen";
+        return if is_told { properties.add(property, events) } else { events.skip() };
     }
     match name {
         "lebenszeitintervall" => lifetime(feature, events),

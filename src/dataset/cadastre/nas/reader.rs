@@ -2,7 +2,7 @@
 
 use super::geometry::SharedParts;
 use super::header::Header;
-use super::names::{Family, Scope, is_known, is_private};
+use super::names::{Family, PARCEL, Scope, is_known, is_private};
 use super::object::{Change, Extras, Feature, Rules, Target, change, object, replace};
 use super::splitter::{Chunk, Part, Piece, Root, Splitter};
 use super::srs::{self, Srs};
@@ -31,7 +31,7 @@ pub struct Settings {
     pub arc_tolerance_m: f64,
     /// Whether objects of personal data are read.
     pub owners: bool,
-    /// Whether objects of other classes are passed over.
+    /// Whether objects of other classes are passed over, but for where parcels are booked in the land register.
     pub owners_only: bool,
 }
 
@@ -75,7 +75,13 @@ pub type Sink<'a> = &'a mut (dyn FnMut(Vec<Item>) -> Result<()> + Send);
 /// those of `sink`.
 pub fn read(open: Opener<'_>, settings: &Settings, check: &dyn Fn() -> Result<()>, sink: Sink<'_>) -> Result<Delivery> {
     let (no_parts, nothing) = (SharedParts::new(), BTreeSet::new());
-    let rules = Rules { tolerance: settings.arc_tolerance_m, owners: settings.owners, known: &no_parts, collect: &nothing };
+    let rules = Rules {
+        tolerance: settings.arc_tolerance_m,
+        owners: settings.owners,
+        bookings: settings.owners_only,
+        known: &no_parts,
+        collect: &nothing,
+    };
     let mut splitter = Splitter::new(Utf8Reader::new(open()?)?);
     let (mut frame, mut gathered) = (Frame::new(settings), Gathered::default());
     let mut next = splitter.next_chunk()?;
@@ -478,7 +484,7 @@ fn read_part(chunk: &Chunk, part: &Part, rules: &Rules<'_>, frame: &Frame<'_>) -
         let class = std::str::from_utf8(&chunk.bytes[part.name.clone()]).unwrap_or_default();
         let passed_over = match part.family == Family::Aaa && is_private(class) {
             true if !rules.owners => Some(Outcome::Private),
-            false if frame.settings.owners_only => Some(Outcome::Ignored),
+            false if frame.settings.owners_only && class != PARCEL => Some(Outcome::Ignored),
             _ => None,
         };
         if let Some(outcome) = passed_over {
@@ -549,7 +555,7 @@ fn relocated(error: Error, chunk: &Chunk, part: &Part) -> Error {
 /// The class of the object within a `Replace` of personal data.
 fn private_class(chunk: &Chunk, part: &Part) -> String {
     let (nothing, known) = (BTreeSet::new(), SharedParts::new());
-    let rules = Rules { tolerance: 1.0, owners: false, known: &known, collect: &nothing };
+    let rules = Rules { tolerance: 1.0, owners: false, bookings: false, known: &known, collect: &nothing };
     match text_of(chunk, part).map(|text| replace(text, &part.scope, &rules, &mut Extras::default())) {
         Ok(Ok(Err(class))) => class,
         _ => "Replace".to_owned(),

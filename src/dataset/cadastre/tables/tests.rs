@@ -9,6 +9,7 @@ use crate::demo::Dialect;
 use crate::format::geoparquet;
 use arrow::array::AsArray;
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 /// The members of a stock, those in the west of the town and those without a place: they lie in several cells.
@@ -90,9 +91,9 @@ fn going_on(files: &[PathBuf], more: &Value, from: &Harness) -> Harness {
     let (step, whole) = (step.run(), play(files, more).run());
     assert!(step.errors.is_empty() && step.results[ROWS].len() > 1, "{:?}", step.errors);
     assert_eq!(step.packs, whole.packs);
-    for spec in TABLES {
-        let read = |harness: &Harness| std::fs::read(harness.output().join(format!("{}.parquet", spec.file))).unwrap();
-        assert!(read(&step) == read(&whole), "{}", spec.file);
+    for name in TABLES.iter().map(|spec| spec.file).chain(["flurstueck_buchung"]) {
+        let read = |harness: &Harness| std::fs::read(harness.output().join(format!("{name}.parquet"))).unwrap();
+        assert!(read(&step) == read(&whole), "{name}");
     }
     step
 }
@@ -164,6 +165,61 @@ fn nights_that_go_on_have_the_rows_of_one_that_begins_at_the_start() {
         for name in pack.entries().keys().cloned().collect::<Vec<_>>() {
             assert!(memchr::memmem::find(&pack.read(&name).unwrap(), b"KANARI").is_none(), "{name}");
         }
+    }
+}
+
+/// The way from a parcel to its owners begins with where it is booked.
+#[test]
+fn parcels_are_booked_where_the_deliveries_say() {
+    let (folder, files) = town(Dialect::Gid7, 1);
+    let (head, members) = members(&files);
+    let said: BTreeMap<String, String> = members
+        .iter()
+        .filter(|member| member.starts_with("<adv:AX_Flurstueck "))
+        .map(|member| {
+            (
+                between(member, "gml:id=\"", "\"").to_owned(),
+                between(member, "istGebucht xlink:href=\"urn:adv:oid:", "\"").to_owned(),
+            )
+        })
+        .collect();
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{text}")).unwrap();
+        path
+    };
+    let collection = members.join("</wfs:member>\n<wfs:member>");
+    let stock = format!("<wfs:FeatureCollection {head}><wfs:member>{collection}</wfs:member></wfs:FeatureCollection>");
+    let mut files = vec![write("a_stock.xml", &stock)];
+    let booked = |harness: &Harness| -> Vec<(String, String)> {
+        let [parcels, entries] = ["flurstueck", "buchungsstelle"].map(|name| column(harness, "flurstueck_buchung", name));
+        parcels.into_iter().zip(entries).collect()
+    };
+    let base = play(&files, &json!({})).run();
+    assert!(said.len() > 100 && base.errors.is_empty(), "{:?}", base.errors);
+    assert_eq!(booked(&base).into_iter().collect::<BTreeMap<_, _>>(), said);
+    let keys = |table: &str| column(&base, table, "flurstueckskennzeichen").into_iter().collect::<BTreeSet<_>>();
+    assert_eq!(keys("flurstueck_buchung"), column(&base, "flurstueck", "flstkennz").into_iter().collect());
+    // They are objects of their own nowhere.
+    assert!(!column(&base, "objekt", "objektart").contains(&"AX_Flurstueck".to_owned()));
+
+    // One is sold and gets another entry, one is gone.
+    let (sold, gone) = (
+        first(&members, &["<adv:AX_Flurstueck "]),
+        members.iter().rev().find(|it| it.starts_with("<adv:AX_Flurstueck ")).unwrap(),
+    );
+    let oid = |member: &str| between(member, "gml:id=\"", "\"").to_owned();
+    let other = replaced(sold, 2, |text| text.replace(&said[&oid(sold)], "DEDEMO9999999999"));
+    files.push(write("b_changes.xml", &changes(&head, 2, &[other, deleted(gone)])));
+    let mut today = said.clone();
+    today.insert(oid(sold), "DEDEMO9999999999".to_owned());
+    today.remove(&oid(gone));
+    let history = going_on(&files, &json!({}), &base);
+    assert_eq!(booked(&history).len(), said.len() + 1, "what was is known");
+    for options in [json!({ "history": false }), json!({ "owners_days": 0 })] {
+        let now = going_on(&files, &options, &history);
+        assert_eq!(booked(&now).into_iter().collect::<BTreeMap<_, _>>(), today, "{options}");
+        assert_eq!(booked(&now).len(), today.len(), "{options}");
     }
 }
 
