@@ -142,10 +142,10 @@ impl Dataset for Cadastre {
     fn stages(&self) -> &'static [Stage] {
         &[
             Stage { name: "read", version: 6 },
-            Stage { name: "state", version: 10 },
+            Stage { name: "state", version: 11 },
             Stage { name: "areas", version: 6 },
             Stage { name: "tiles", version: 9 },
-            Stage { name: "owners", version: 2 },
+            Stage { name: "owners", version: 3 },
             Stage { name: "names", version: 1 },
             Stage { name: "tables", version: 5 },
         ]

@@ -244,6 +244,7 @@ fn fold_cells(
 ) -> Result<BTreeMap<String, CellInfo>> {
     let draw = params.crs.map(|crs| Blocks::new(crs, &context.area.grids)).transpose()?;
     let touched: BTreeSet<Cell> = spill.cells().into_iter().collect();
+    let first = earlier.as_ref().map_or(0, |earlier| earlier.applied);
     let known = earlier.as_mut().map(|earlier| std::mem::take(&mut earlier.cells)).unwrap_or_default();
     let kept = known.keys().filter_map(|key| Cell::parse(key));
     let all: Vec<Cell> = kept.chain(touched.iter().copied()).collect::<BTreeSet<_>>().into_iter().collect();
@@ -256,7 +257,7 @@ fn fold_cells(
         check(context.cancel)?;
         let (now, before) = (std::mem::take(&mut work), std::mem::take(&mut folded));
         let (done, others) = rayon::join(
-            || now.into_par_iter().map(|work| work.fold(params, draw.as_ref())).collect::<Result<Vec<_>>>(),
+            || now.into_par_iter().map(|work| work.fold(params, first, draw.as_ref())).collect::<Result<Vec<_>>>(),
             || folding.keep(before).and_then(|()| folding.fetch()),
         );
         (folded, work) = (done?, others?);
@@ -349,11 +350,11 @@ enum Folded {
 }
 
 impl Work {
-    fn fold(self, params: &Params, draw: Option<&Blocks>) -> Result<Folded> {
+    fn fold(self, params: &Params, first: usize, draw: Option<&Blocks>) -> Result<Folded> {
         match self {
             Self::Stays(cell) => Ok(Folded::Same(cell)),
             Self::Changes { cell, before, rows } => {
-                let (parts, info, odd) = fold(params, draw, *before, rows.rows()?)?;
+                let (parts, info, odd) = fold(params, first, draw, *before, rows.rows()?)?;
                 Ok(Folded::Other { cell, parts: Box::new(parts), info: Box::new(info), odd })
             }
         }
@@ -363,6 +364,7 @@ impl Work {
 /// One cell: what was there, then the operations in their order.
 fn fold(
     params: &Params,
+    first: usize,
     draw: Option<&Blocks>,
     before: Parts,
     rows: Vec<(usize, Box<Row>)>,
@@ -372,7 +374,7 @@ fn fold(
         known.extend(from_ipc(bytes)?);
     }
     let mut versions = Versions::of(known);
-    replay(&params.deliveries, &mut versions, rows);
+    replay(&params.deliveries, first, &mut versions, rows);
     let odd = std::mem::take(&mut versions.odd);
     let rows = versions.into_rows();
     let mut info = CellInfo { versions: rows.len() as u64, ..CellInfo::default() };
@@ -422,10 +424,11 @@ fn fold(
     Ok(([bytes(&parcels)?, bytes(&ground)?, bytes(&objects)?, links, drawn_parcels, drawn_ground, lots, names, asks], info, odd))
 }
 
-/// Applies operations, each with the number of its delivery, in the order of the deliveries.
-pub fn replay(deliveries: &[Delivery], versions: &mut Versions, rows: Vec<(usize, Box<Row>)>) {
+/// Applies operations, each with the number of its delivery, in the order of the deliveries. Those before the `first` have been applied: a
+/// stock of a later model among them has ended what it does not hold, and ends nothing more.
+pub fn replay(deliveries: &[Delivery], first: usize, versions: &mut Versions, rows: Vec<(usize, Box<Row>)>) {
     let mut rows = rows.into_iter().peekable();
-    for (number, delivery) in deliveries.iter().enumerate() {
+    for (number, delivery) in deliveries.iter().enumerate().skip(first) {
         let remodels = delivery.root != Root::Changes && remodels(deliveries, number);
         let from = From { number, name: &delivery.name, ends: delivery.ends(), remodels };
         while let Some((_, row)) = rows.next_if(|(of, _)| *of == number) {

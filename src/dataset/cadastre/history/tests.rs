@@ -144,6 +144,40 @@ fn a_night_goes_on_from_the_last_and_comes_to_the_same_bytes() {
 }
 
 #[test]
+fn the_nights_after_a_change_of_model_end_nothing() {
+    let (_old, old) = town(Dialect::Gid6, 1);
+    let (folder, new) = town(Dialect::Gid7, 3);
+    // Both towns call the files of their stock alike.
+    let copied = old.iter().enumerate().map(|(number, file)| {
+        let copy = folder.path().join(format!("in/alkis/gid6_{number}.xml.gz"));
+        std::fs::copy(file, &copy).unwrap();
+        copy
+    });
+    let files: Vec<PathBuf> = copied.chain(new).collect();
+    let stocks = files.len() - 2;
+    let play = |count: usize| {
+        let options = json!({ "history": true, "owners": true, "audience": "internal", "zoom": [12, 12] });
+        let mut play = Play::new("cadastre", &options, &files[..count]);
+        play.only = Some("quittierung".into());
+        play
+    };
+    let holding = |harness: &Harness| parcels(harness).iter().filter(|row| row.endet.is_none()).count();
+    let mut step = play(stocks).run();
+    let stock = holding(&step);
+    assert!(step.errors.is_empty() && step.results[1][0].outcome.rejections.is_empty(), "{:?}", step.results[1][0].outcome);
+    assert!(stock > 1000, "{stock}");
+    for count in stocks + 1..=files.len() {
+        let mut night = play(count);
+        for (stage, results) in step.results.iter().enumerate() {
+            night.previous.extend(results.iter().map(|result| (format!("{stage}/{}", result.key), result.clone())));
+        }
+        step = night.run();
+        assert_eq!(step.packs, play(count).run().packs);
+        assert!(holding(&step).abs_diff(stock) < 50, "{} of {stock}", holding(&step));
+    }
+}
+
+#[test]
 fn net_differences_between_key_dates_tell_what_held_on_them() {
     let (cases_folder, cases) = town_of(Dialect::Gid7, &[1, 2, 3, 4, 5, 6, 7], false);
     let (_folder, nets) = town_of(Dialect::Gid7, &[1, 6, 7], true);
