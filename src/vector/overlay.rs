@@ -21,6 +21,14 @@ pub fn intersection(a: &MultiPolygon<f64>, b: &MultiPolygon<f64>) -> MultiPolygo
     rounded(&a.as_ref().intersection(b.as_ref()))
 }
 
+/// The part of the first area that the second does not cover, with coordinates in metres.
+pub fn difference(a: &MultiPolygon<f64>, b: &MultiPolygon<f64>) -> MultiPolygon<f64> {
+    match (bbox(a), bbox(b)) {
+        (Some(box_a), Some(box_b)) if box_a.intersects(&box_b) => rounded(&a.difference(near(b, &box_b, &box_a).as_ref())),
+        _ => a.clone(),
+    }
+}
+
 /// The rectangle around an area; `None` for an empty one.
 pub fn bbox(area: &MultiPolygon<f64>) -> Option<Bbox> {
     area.bounding_rect().map(|rect| Bbox::new([rect.min().x, rect.min().y], [rect.max().x, rect.max().y]))

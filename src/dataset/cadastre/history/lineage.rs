@@ -26,6 +26,9 @@ const SHARED_WIDTH_M: f64 = 0.02;
 /// Seconds that may lie between the end of a parcel and the begin of what came of it: a deletion ends with the portion.
 const BETWEEN_S: i64 = 86_400;
 
+/// Class of the cases of an update of the cadastre.
+const CASE: &str = "AX_Fortfuehrungsfall";
+
 /// Source of what only the geometry shows.
 pub const INFERRED: &str = "inferred";
 
@@ -57,7 +60,7 @@ pub fn stated(row: &Row) -> Vec<Edge> {
         date,
     };
     let mut edges = Vec::new();
-    if *row.class == *"AX_Fortfuehrungsfall" {
+    if *row.class == *CASE {
         let date = row.beginnt.get(..10).map(str::to_owned);
         for from in list("zeigtAufAltesFlurstueck") {
             edges.extend(list("zeigtAufNeuesFlurstueck").iter().map(|to| edge(&from, to, date.clone())));
@@ -128,7 +131,8 @@ impl Heirs {
         self.tree.is_some()
     }
 
-    /// Which of some objects, with all their versions, took ground that another gave.
+    /// Which of some objects, with all their versions, took ground that another gave: the one that had it last. As ends are known to the
+    /// portion only, a parcel and what came of it may end together.
     ///
     /// # Errors
     /// When a geometry is none.
@@ -138,19 +142,22 @@ impl Heirs {
         for life in lives(versions) {
             let Some((new, geometry)) = life.first().and_then(|new| Some((*new, new.geometry.as_deref()?))) else { continue };
             let Bbox { min, max } = wkb::summary(geometry)?.bbox;
-            let candidates = tree.search(min[0], min[1], max[0], max[1]).into_iter();
-            let mut ground = None;
-            for (_, ground_of_old, old) in candidates.filter_map(|index| self.ended.get(index as usize)) {
-                let follows = new.oid != old.oid
+            let follows = |old: &Version| {
+                new.oid != old.oid
                     && new.begins > old.begins
-                    && old.ends.as_ref().is_some_and(|end| seconds_after(end, &new.begins) <= BETWEEN_S);
-                if !follows || new.key == old.key {
-                    continue;
-                }
-                let Some(ground) = ground.get_or_insert_with(|| area(new)) else { break };
-                let shared = overlay::intersection(ground_of_old, ground);
+                    && new.key != old.key
+                    && old.ends.as_ref().is_some_and(|end| seconds_after(end, &new.begins) <= BETWEEN_S)
+            };
+            let candidates = tree.search(min[0], min[1], max[0], max[1]).into_iter();
+            let candidates = candidates.filter_map(|index| self.ended.get(index as usize));
+            let mut olds: Vec<_> = candidates.filter(|(_, _, old)| follows(old)).collect();
+            olds.sort_by(|(_, _, a), (_, _, b)| (&b.begins, &a.oid).cmp(&(&a.begins, &b.oid)));
+            let Some(mut ground) = area(new).filter(|_| !olds.is_empty()) else { continue };
+            for (_, ground_of_old, old) in olds {
+                let shared = overlay::intersection(ground_of_old, &ground);
                 if shared.unsigned_area() > SHARED_M2 && overlay::width(&shared) > SHARED_WIDTH_M {
                     found.push(edge(old, new, &new.begins));
+                    ground = overlay::difference(&ground, ground_of_old);
                 }
             }
         }
@@ -208,10 +215,35 @@ fn area(version: &Version) -> Option<MultiPolygon<f64>> {
     }
 }
 
-/// All of it, sorted: what is stated, and what is inferred where nothing is stated about the two.
-pub fn all(stated: Vec<Edge>, inferred: Vec<Edge>) -> Vec<Edge> {
-    let known: BTreeSet<(String, String)> = stated.iter().map(|edge| (edge.from.clone(), edge.to.clone())).collect();
-    let more = inferred.into_iter().filter(|edge| !known.contains(&(edge.from.clone(), edge.to.clone())));
+/// All of it, sorted: what is stated, and what is inferred where nothing is stated that leads from the one to the other.
+///
+/// A Fortfuehrungsfall names old and new parcels, not which came of which: where the ground tells of a new one, that holds.
+pub fn all(mut stated: Vec<Edge>, inferred: &[Edge]) -> Vec<Edge> {
+    let mut shown: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for edge in inferred {
+        shown.entry(&edge.to).or_default().insert(&edge.from);
+    }
+    stated
+        .retain(|edge| edge.source != CASE || shown.get(edge.to.as_str()).is_none_or(|shown| shown.contains(edge.from.as_str())));
+    let mut after: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for edge in &stated {
+        after.entry(&edge.from).or_default().insert(&edge.to);
+    }
+    let leads_to = |from: &str, to: &str| {
+        let (mut seen, mut open) = (BTreeSet::new(), vec![from]);
+        while let Some(key) = open.pop() {
+            for next in after.get(key).into_iter().flatten() {
+                if *next == to {
+                    return true;
+                }
+                if seen.insert(*next) {
+                    open.push(next);
+                }
+            }
+        }
+        false
+    };
+    let more: Vec<Edge> = inferred.iter().filter(|edge| !leads_to(&edge.from, &edge.to)).cloned().collect();
     stated.into_iter().chain(more).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
@@ -331,7 +363,39 @@ mod tests {
         let told: Vec<String> = inferred(&versions).iter().map(|it| format!("{}>{}", &it.from[13..14], &it.to[13..14])).collect();
         assert_eq!(told, ["1>2", "1>3", "3>7"]);
         let stated = vec![Edge { from: key(1), to: key(2), source: "AX_Fortfuehrungsfall".into(), date: None }];
-        let all = all(stated, inferred(&versions));
+        let all = all(stated, &inferred(&versions));
         assert_eq!(all.iter().filter(|edge| edge.source == INFERRED).count(), 2);
+    }
+
+    /// From, to and the first letter of the source.
+    fn told(edges: &[Edge]) -> Vec<String> {
+        edges.iter().map(|it| format!("{}>{} {}", &it.from[12..14], &it.to[12..14], &it.source[..1])).collect()
+    }
+
+    /// All that a portion deletes ends with it, parents and children alike.
+    #[test]
+    fn ground_comes_of_the_parcel_that_had_it_last() {
+        let versions = [
+            version(1, "A", ["01-01", "04-02"], [0.0, 20.0]),
+            version(11, "B", ["03-03", "04-02"], [0.0, 12.0]),
+            version(12, "C", ["03-03", ""], [12.0, 20.0]),
+            version(21, "D", ["03-25", ""], [0.0, 5.0]),
+            // It took ground of the child, and of a neighbour of the parent's age.
+            version(22, "E", ["03-25", ""], [-3.0, 12.0]),
+            version(2, "F", ["01-01", "04-02"], [-9.0, 0.0]),
+        ];
+        assert_eq!(told(&inferred(&versions)), ["01>11 i", "01>12 i", "02>22 i", "11>21 i", "11>22 i"]);
+    }
+
+    #[test]
+    fn what_is_stated_step_by_step_is_not_inferred_at_once() {
+        let edge = |from: u32, to: u32, source: &str| Edge { from: key(from), to: key(to), source: source.into(), date: None };
+        let stated = vec![edge(1, 11, "Stated"), edge(11, 21, "Stated"), edge(21, 31, "Stated")];
+        let inferred = vec![edge(1, 31, INFERRED), edge(1, 21, INFERRED), edge(2, 31, INFERRED), edge(31, 1, INFERRED)];
+        assert_eq!(told(&all(stated, &inferred)), ["01>11 S", "02>31 i", "11>21 S", "21>31 S", "31>01 i"]);
+        // A case names all old and all new ones.
+        let case = [(1, 11), (1, 21), (2, 11), (2, 21), (1, 3), (2, 3)].map(|(from, to)| edge(from, to, CASE));
+        let inferred = vec![edge(1, 11, INFERRED), edge(2, 21, INFERRED)];
+        assert_eq!(told(&all(case.to_vec(), &inferred)), ["01>03 A", "01>11 A", "02>03 A", "02>21 A"]);
     }
 }

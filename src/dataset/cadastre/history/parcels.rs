@@ -135,11 +135,42 @@ pub fn texts(fields: &Attributes<'_>, name: &str) -> Vec<String> {
     fields.list(name).into_iter().map(Cow::into_owned).collect()
 }
 
-/// Which parcels came of which, by Kennzeichen.
+/// Which parcels came of which, by Kennzeichen, with the day.
 #[derive(Debug, Default)]
 pub struct Kin<'e> {
-    before: BTreeMap<&'e str, BTreeSet<&'e str>>,
-    after: BTreeMap<&'e str, BTreeSet<&'e str>>,
+    before: Relatives<'e>,
+    after: Relatives<'e>,
+}
+
+type Relatives<'e> = BTreeMap<&'e str, BTreeSet<(&'e str, Option<&'e str>)>>;
+
+/// One of the parcels that had a Kennzeichen one after the other: the days of its begin and its end.
+#[derive(Debug, PartialEq)]
+struct Life {
+    oid: String,
+    begins: String,
+    ends: Option<String>,
+}
+
+/// The lives of the versions of one Kennzeichen, by their begin.
+fn lives(versions: &[Version]) -> Vec<Life> {
+    let day = |moment: &str| moment.get(..10).unwrap_or(moment).to_owned();
+    let mut lives: Vec<Life> = Vec::new();
+    // A version of the parcel that had the number before it may come later: that one was divided, and its rest kept it.
+    for version in versions.iter().filter(|version| version.class == PARCEL) {
+        let ends = version.ends.as_deref().map(day);
+        match lives.iter_mut().find(|life| life.oid == version.oid) {
+            Some(life) => life.ends = ends,
+            None => lives.push(Life { oid: version.oid.clone(), begins: day(&version.begins), ends }),
+        }
+    }
+    lives
+}
+
+/// Which of some lives an edge of a day tells of: the one that it ends, or begins; else the last that had begun.
+fn life_at(lives: &[Life], day: &str, is_it: impl Fn(&Life) -> bool) -> usize {
+    let begun = lives.iter().rposition(|life| life.begins.as_str() <= day);
+    lives.iter().position(is_it).or(begun).unwrap_or(0)
 }
 
 impl<'e> Kin<'e> {
@@ -147,8 +178,8 @@ impl<'e> Kin<'e> {
     pub fn of(edges: &'e [Edge]) -> Self {
         let mut kin = Self::default();
         for edge in edges {
-            kin.after.entry(&edge.from).or_default().insert(&edge.to);
-            kin.before.entry(&edge.to).or_default().insert(&edge.from);
+            kin.after.entry(&edge.from).or_default().insert((&edge.to, edge.date.as_deref()));
+            kin.before.entry(&edge.to).or_default().insert((&edge.from, edge.date.as_deref()));
         }
         kin
     }
@@ -156,11 +187,21 @@ impl<'e> Kin<'e> {
     /// Puts versions in the order of the table, and tells each what it came of and what came of it.
     pub fn arrange(&self, versions: &mut [Version]) {
         versions.sort_by(|a, b| (&a.key, &a.begins, &a.class, &a.oid).cmp(&(&b.key, &b.begins, &b.class, &b.oid)));
-        let list = |of: &BTreeMap<&str, BTreeSet<&str>>, key: &str| -> Vec<String> {
-            of.get(key).into_iter().flatten().map(|key| (*key).to_owned()).collect()
+        let list = |of: &Relatives<'_>, key: &str, tells: &dyn Fn(&str) -> bool| -> Vec<String> {
+            let all = of.get(key).into_iter().flatten().filter(|(_, day)| day.is_none_or(tells));
+            all.map(|(key, _)| (*key).to_owned()).collect::<BTreeSet<_>>().into_iter().collect()
         };
-        for version in versions {
-            (version.predecessors, version.successors) = (list(&self.before, &version.key), list(&self.after, &version.key));
+        for of_key in versions.chunk_by_mut(|a, b| a.key == b.key) {
+            let lives = lives(of_key);
+            let begun = |day: &str| life_at(&lives, day, |life| life.begins == day);
+            let ended = |day: &str| life_at(&lives, day, |life| life.ends.as_deref() == Some(day));
+            for version in of_key {
+                // What a historical object tells of has ended, on the day that it says.
+                let own = lives.iter().position(|life| life.oid == version.oid && version.class == PARCEL);
+                let own = own.unwrap_or_else(|| version.ends.as_deref().map_or(0, |end| ended(end.get(..10).unwrap_or(end))));
+                version.predecessors = list(&self.before, &version.key, &|day| begun(day) == own);
+                version.successors = list(&self.after, &version.key, &|day| ended(day) == own);
+            }
         }
     }
 }

@@ -127,7 +127,7 @@ fn history(state: &UnitResult, context: &AssembleContext<'_>) -> Result<(Spill<S
             },
         )?;
     }
-    Ok((flure, lineage::all(stated, heirs.into_edges(found))))
+    Ok((flure, lineage::all(stated, &heirs.into_edges(found))))
 }
 
 /// The table of all versions, and where it is wanted a page for each Flur with the cards of its parcels.
