@@ -107,7 +107,7 @@ pub fn order(deliveries: Vec<Delivery>, failed: &[Failed]) -> Chain {
     let mut profiles: BTreeMap<(u32, String), Progress> = BTreeMap::new();
     // By profile, what is wrong with it first.
     let mut broken: BTreeMap<(u32, String), String> = BTreeMap::new();
-    let mut stock_until: BTreeMap<u32, String> = BTreeMap::new();
+    let mut stocks: BTreeMap<u32, Stock> = BTreeMap::new();
     for (delivery, is_lost) in all {
         let profile = delivery.profile();
         if is_lost {
@@ -126,8 +126,7 @@ pub fn order(deliveries: Vec<Delivery>, failed: &[Failed]) -> Chain {
             continue;
         }
         if !delivery.changes() {
-            let until = stock_until.entry(delivery.model()).or_default();
-            *until = std::mem::take(until).max(delivery.header.until().unwrap_or_default().to_owned());
+            stocks.entry(delivery.model()).or_default().add(delivery.header.until().unwrap_or_default());
             chain.applied.push(delivery);
             continue;
         }
@@ -140,10 +139,11 @@ pub fn order(deliveries: Vec<Delivery>, failed: &[Failed]) -> Chain {
         }
         let progress = profiles.entry(profile.clone()).or_default();
         let is_first = progress.end.is_empty();
-        match progress.next(&delivery) {
-            Ok(()) => {
-                let until = stock_until.get(&delivery.model()).filter(|_| is_first);
-                chain.findings.extend(until.and_then(|until| gap_after(&delivery, until)));
+        let stock = stocks.get(&delivery.model());
+        match progress.next(&delivery, stock) {
+            Ok(covered) => {
+                chain.findings.extend(covered.map(|reason| fault(&delivery, GAP, reason)));
+                chain.findings.extend(stock.and_then(|stock| stock.look_at(&delivery, is_first)));
                 chain.applied.push(delivery);
             }
             Err((code, reason)) => {
@@ -207,18 +207,53 @@ fn held_back(deliveries: &[Delivery], lost: &[Delivery], chain: &mut Chain) -> B
     held
 }
 
-/// What is said where the first interval of a profile begins after its stock.
-fn gap_after(delivery: &Delivery, until: &str) -> Option<Rejection> {
-    let begin = delivery.header.interval_begin.as_deref()?;
-    // A date alone is the whole day.
-    let shown = begin.get(..until.len()).filter(|_| until.len() == 10).unwrap_or(begin);
-    (!until.is_empty() && shown > until).then(|| {
-        let reason =
-            format!("the first interval begins at {begin}, the stock is of {until}: what changed between them is not known");
-        fault(delivery, "mk::cadastre::gap", reason)
-    })
+/// Of when the stock of a model is: the first of its files that says so, and the last.
+#[derive(Default)]
+struct Stock {
+    first: String,
+    last: String,
 }
 
+impl Stock {
+    fn add(&mut self, until: &str) {
+        if self.first.is_empty() || (!until.is_empty() && until < self.first.as_str()) {
+            until.clone_into(&mut self.first);
+        }
+        if until > self.last.as_str() {
+            until.clone_into(&mut self.last);
+        }
+    }
+
+    /// True when the newest stock is of a moment or later: it holds what had changed by then. A date alone is the whole day.
+    fn covers(&self, moment: &str) -> bool {
+        !self.last.is_empty() && as_long_as(moment, &self.last) <= self.last.as_str()
+    }
+
+    /// What is said of changes that do not go on from the stock: the first begin after it, or they are older than all of it.
+    fn look_at(&self, delivery: &Delivery, is_first: bool) -> Option<Rejection> {
+        let (begin, end) = (delivery.header.interval_begin.as_deref()?, delivery.header.interval_end.as_deref()?);
+        if is_first && !self.last.is_empty() && !self.covers(begin) {
+            let last = &self.last;
+            let reason =
+                format!("the first interval begins at {begin}, the stock is of {last}: what changed between them is not known");
+            return Some(fault(delivery, GAP, reason));
+        }
+        (as_long_as(end, &self.first) < self.first.as_str()).then(|| {
+            let reason = format!(
+                "the interval ends at {end}, before the stock of {}: what it brings and the stock does not hold is shown as of today",
+                self.first
+            );
+            fault(delivery, "mk::cadastre::older", reason)
+        })
+    }
+}
+
+/// A moment, or its date where the other is one.
+fn as_long_as<'m>(moment: &'m str, other: &str) -> &'m str {
+    moment.get(..other.len()).filter(|_| other.len() == 10).unwrap_or(moment)
+}
+
+const GAP: &str = "mk::cadastre::gap";
 const REPEATED: &str = "mk::cadastre::repeated";
 
 /// How far the intervals of a profile have come.
@@ -238,12 +273,12 @@ impl Progress {
         Some(format!("of {all} portions of the interval {begin} to {end} {last} are there: portion {} is missing", last + 1))
     }
 
-    /// Takes the next delivery, or says what was expected.
-    fn next(&mut self, delivery: &Delivery) -> Result<(), (&'static str, String)> {
+    /// Takes the next delivery, or says what was expected. A gap is none where a stock is newer: that is said.
+    fn next(&mut self, delivery: &Delivery, stock: Option<&Stock>) -> Result<Option<String>, (&'static str, String)> {
         let head = &delivery.header;
         let (Some(begin), Some(end)) = (head.interval_begin.as_deref(), head.interval_end.as_deref()) else {
             // Without an interval its date and name are all there is to go by.
-            return Ok(());
+            return Ok(None);
         };
         if end < begin {
             return Err(("mk::cadastre::interval", format!("the interval ends at {end}, before it begins at {begin}")));
@@ -251,6 +286,7 @@ impl Progress {
         let portion = head.portion.zip(head.portions);
         let same = begin == self.begin && end == self.end;
         let expected = if self.end.is_empty() { None } else { Some(self.end.as_str()) };
+        let mut covered = None;
         match (same, self.portions, portion) {
             (true, Some((last, all)), Some((number, _))) if number == last + 1 && number <= all => {}
             (true, Some((last, all)), Some((number, _))) if number > last && last < all => {
@@ -274,8 +310,10 @@ impl Progress {
                     if begin < expected {
                         return Err(("mk::cadastre::overlap", format!("{shown}: this one begins before")));
                     }
-                    if begin > expected {
-                        return Err(("mk::cadastre::gap", format!("{shown}: a delivery between is missing")));
+                    if let Some(stock) = stock.filter(|stock| begin > expected && stock.covers(begin)) {
+                        covered = Some(format!("{shown}: the stock of {} goes on; what ended between is not known", stock.last));
+                    } else if begin > expected {
+                        return Err((GAP, format!("{shown}: a delivery between is missing")));
                     }
                 }
                 if let Some((number, all)) = portion.filter(|(number, _)| *number != 1) {
@@ -286,7 +324,7 @@ impl Progress {
         }
         (self.name, self.begin, self.end) = (delivery.name.clone(), begin.to_owned(), end.to_owned());
         self.portions = portion;
-        Ok(())
+        Ok(covered)
     }
 }
 
@@ -467,6 +505,27 @@ mod tests {
         let all = || vec![dated("s", 1), changes("a", 1, 2, None)];
         assert_eq!(told_with(all(), &[lost(dated("t", 9))]), ["s", "a"]);
         assert_eq!(told_with(all(), &[lost(dated("t", 1))])[..1], ["s"], "its second part");
+    }
+
+    #[test]
+    fn a_newer_stock_closes_a_gap_and_what_is_older_than_it_is_told() {
+        let dated = |name: &str, day: u32| {
+            let mut stock = stock(name, "7.1");
+            stock.header.portion_date = Some(format!("2026-03-{day:02}T04:00:00Z"));
+            stock
+        };
+        let gap = |newer: u32| vec![dated("s", 2), changes("a", 2, 3, None), dated("t", newer), changes("b", 10, 11, None)];
+        let closed = told(gap(10), &[]);
+        assert_eq!(closed[..4], ["s", "t", "a", "b"]);
+        assert!(closed.len() == 5 && closed[4].starts_with("b: mk::cadastre::gap"), "{closed:?}");
+        assert!(closed[4].ends_with("the stock of 2026-03-10T04:00:00Z goes on; what ended between is not known"), "{closed:?}");
+        let open = told(gap(9), &[]);
+        assert_eq!(open[..3], ["s", "t", "a"]);
+        assert!(open.len() == 4 && open[3].ends_with("a delivery between is missing"), "{open:?}");
+        // Without the stock of before.
+        let older = told(gap(10).split_off(1), &[]);
+        assert_eq!(older[..3], ["t", "a", "b"]);
+        assert!(older.iter().any(|line| line.starts_with("a: mk::cadastre::older")), "{older:?}");
     }
 
     #[test]
