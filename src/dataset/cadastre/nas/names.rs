@@ -1,6 +1,6 @@
 //! Names of the AAA model: namespace families, classes of personal data, and the properties that may be kept.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 /// What a namespace belongs to; versions do not matter.
@@ -93,10 +93,20 @@ const PRIVATE: &[&str] = &[
     "AX_Verwaltung",
 ];
 
-/// True for a class of personal data.
+/// True for a class of personal data, or one whose name says so, whatever the case of its letters.
 pub fn is_private(class: &str) -> bool {
-    PRIVATE.binary_search(&class).is_ok() || class.starts_with("AX_Benutzer") || class.starts_with("AX_Person")
+    static KNOWN: LazyLock<HashMap<&str, bool, ahash::RandomState>> =
+        LazyLock::new(|| CLASSES.lines().map(|class| (class, is_private_by_name(class))).collect());
+    KNOWN.get(class).copied().unwrap_or_else(|| is_private_by_name(class))
 }
+
+fn is_private_by_name(class: &str) -> bool {
+    let holds = |stem: &&str| class.as_bytes().windows(stem.len()).any(|part| part.eq_ignore_ascii_case(stem.as_bytes()));
+    PRIVATE.iter().any(|known| known.eq_ignore_ascii_case(class)) || PRIVATE_STEMS.iter().any(holds)
+}
+
+/// Parts of names that no class of another kind has: a class that a later model or an office adds is personal too.
+const PRIVATE_STEMS: [&str; 8] = ["person", "eigent", "anschrift", "grundbuch", "namensnummer", "buchungs", "antrag", "benutzer"];
 
 /// Class of a parcel that has a place in the map of today or had one.
 pub const PARCEL: &str = "AX_Flurstueck";
@@ -225,7 +235,6 @@ const ALLOWED: &[&str] = &[
     "schutzgebiet",
     "signaturnummer",
     "skalierung",
-    "sonstigeAngaben",
     "sportart",
     "spurweite",
     "stelle",
@@ -265,6 +274,8 @@ static ALLOWED_SET: LazyLock<HashSet<&str>> = LazyLock::new(|| ALLOWED.iter().co
 const ALLOWED_REFERENCES: &[(&str, &str)] = &[
     ("AP_", "dientZurDarstellungVon"),
     ("AX_Bauteil", "istTeilVon"),
+    // Codes here, free text elsewhere.
+    ("AX_Bodenschaetzung", "sonstigeAngaben"),
     ("AX_Flurstueck", "weistAuf"),
     ("AX_Flurstueck", "zeigtAuf"),
     ("AX_Gebaeude", "gehoertZu"),
@@ -292,6 +303,38 @@ pub fn is_allowed(class: &str, property: &str) -> bool {
     ALLOWED_SET.contains(property) || ALLOWED_REFERENCES.iter().any(|(begin, name)| *name == property && class.starts_with(begin))
 }
 
+/// Elements of data types that may be kept within a property: parts of keys, of numbers and of names of streets.
+const ALLOWED_WITHIN: &[&str] = &[
+    "advStandardModell",
+    "bezirk",
+    "gemarkung",
+    "gemarkungsnummer",
+    "gemarkungsteilFlur",
+    "gemeinde",
+    "gemeindeteil",
+    "hoehe",
+    "kreis",
+    "lage",
+    "land",
+    "nenner",
+    "nummerDesGrablochs",
+    "nummerierungsbezirk",
+    "obererBezugspunkt",
+    "regierungsbezirk",
+    "sonstigesModell",
+    "stelle",
+    "untererBezugspunkt",
+    "unverschluesselt",
+    "verschluesselt",
+    "verwaltungsgemeinschaft",
+    "zaehler",
+];
+
+/// True when an element of a data type may be kept within a property that may be kept.
+pub fn is_allowed_within(name: &str) -> bool {
+    ALLOWED_WITHIN.binary_search(&name).is_ok()
+}
+
 /// True when the text of a lettering of this kind may be kept.
 pub fn is_allowed_lettering(kind: &str) -> bool {
     ALLOWED_LETTERING.contains(&kind)
@@ -313,7 +356,13 @@ mod tests {
 
     #[test]
     fn the_lists_are_searchable_and_keep_owners_out() {
-        assert!(PRIVATE.is_sorted() && ALLOWED.is_sorted());
+        assert!(PRIVATE.is_sorted() && ALLOWED.is_sorted() && ALLOWED_WITHIN.is_sorted());
+        for class in ["AX_PERSON", "ax_anschrift", "AX_NamensNummer", "AX_EigentuemerNeu", "AX_NatuerlichePerson", "AA_Antrag"] {
+            assert!(is_private(class), "{class}");
+        }
+        let private: Vec<&str> = CLASSES.lines().filter(|class| is_private(class)).collect();
+        let of_people = ["AX_Benutzer", "AX_Benutzergruppe", "AX_BenutzergruppeMitZugriffskontrolle", "AX_BenutzergruppeNBA"];
+        assert!(private.iter().all(|class| PRIVATE.contains(class) || of_people.contains(class)), "{private:?}");
         for class in
             ["AX_Person", "AX_Personengruppe", "AX_Benutzer", "AX_Benutzergruppe", "AX_Verwaltung", "AX_Buchungsblattbezirk"]
         {

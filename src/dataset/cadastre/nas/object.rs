@@ -2,7 +2,7 @@
 
 use super::geometry::{GeometryReader, Shared, SharedParts};
 use super::names::{Family, Scope, is_allowed, is_allowed_lettering, is_booking, is_private};
-use super::properties::Properties;
+use super::properties::{Properties, Within};
 use super::xml::{Element, Events, Fault, Parsed, Tag, refuse};
 use crate::dataset::cadastre::history::normal;
 use geo::Geometry;
@@ -244,7 +244,7 @@ fn feature<'a>(element: &Element<'a>, events: &mut Events<'a>, rules: &Rules<'_>
         missing: Vec::new(),
         byte: 0,
     };
-    let mut properties = Properties::default();
+    let mut properties = Properties::new(if private { Within::All } else { Within::Allowed });
     let mut refused = None;
     while let Some(Tag::Open(property)) = events.next()? {
         let depth = events.depth();

@@ -1,6 +1,6 @@
 //! The kept properties of an object as the text of a JSON object, written while they are read.
 
-use super::names::Family;
+use super::names::{Family, is_allowed_within, is_private};
 use super::object::referred;
 use super::xml::{Element, Events, Parsed, Tag};
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,20 +11,29 @@ use std::ops::Range;
 pub struct Properties<'a> {
     text: String,
     values: Values<'a>,
+    within: Within,
+}
+
+/// What of the elements within a property is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Within {
+    /// All of them: in objects of personal data, which are read for the office alone.
+    All,
+    /// Those on the list of data types' elements; no objects of personal data.
+    Allowed,
 }
 
 type Values<'a> = Vec<(&'a str, Range<usize>)>;
 
-impl Default for Properties<'_> {
-    fn default() -> Self {
-        Self { text: "{".to_owned(), values: Vec::new() }
-    }
-}
-
 impl<'a> Properties<'a> {
+    /// None yet.
+    pub fn new(within: Within) -> Self {
+        Self { text: "{".to_owned(), values: Vec::new(), within }
+    }
+
     /// Adds a property, whose start tag was the last read.
     pub fn add(&mut self, element: &Element<'a>, events: &mut Events<'a>) -> Parsed<()> {
-        entry(&mut self.text, &mut self.values, element, events)
+        entry(&mut self.text, &mut self.values, element, events, self.within)
     }
 
     /// The text of a property that is given once and is no more than a text.
@@ -53,25 +62,31 @@ impl<'a> Properties<'a> {
 }
 
 /// Writes one property, name and value.
-fn entry<'a>(text: &mut String, values: &mut Values<'a>, element: &Element<'a>, events: &mut Events<'a>) -> Parsed<()> {
+fn entry<'a>(
+    text: &mut String,
+    values: &mut Values<'a>,
+    element: &Element<'a>,
+    events: &mut Events<'a>,
+    within: Within,
+) -> Parsed<()> {
     if !values.is_empty() {
         text.push(',');
     }
     string(text, element.local());
     text.push(':');
     let begin = text.len();
-    value(text, element, events)?;
+    value(text, element, events, within)?;
     values.push((element.local(), begin..text.len()));
     Ok(())
 }
 
 /// The value of a property: a text, the code or identifier that it refers to, or an object of what is within.
-fn value<'a>(text: &mut String, element: &Element<'a>, events: &mut Events<'a>) -> Parsed<()> {
+fn value<'a>(text: &mut String, element: &Element<'a>, events: &mut Events<'a>, within: Within) -> Parsed<()> {
     let reference = element.attribute("href")?;
     let begin = text.len();
     let mut inside = Vec::new();
     text.push('{');
-    members(text, &mut inside, events)?;
+    members(text, &mut inside, events, within)?;
     if inside.is_empty() {
         text.truncate(begin);
         string(text, reference.as_deref().map_or_else(|| events.text(), referred));
@@ -86,15 +101,19 @@ fn value<'a>(text: &mut String, element: &Element<'a>, events: &mut Events<'a>) 
 }
 
 /// What is within an element. Names of data types, which begin with a capital letter, are left out.
-fn members<'a>(text: &mut String, inside: &mut Values<'a>, events: &mut Events<'a>) -> Parsed<()> {
+fn members<'a>(text: &mut String, inside: &mut Values<'a>, events: &mut Events<'a>, within: Within) -> Parsed<()> {
     loop {
-        match events.next()? {
-            Some(Tag::Open(child)) if child.family != Family::Aaa => events.skip()?,
-            Some(Tag::Open(child)) if child.local().starts_with(|first: char| first.is_ascii_uppercase()) => {
-                members(text, inside, events)?;
-            }
-            Some(Tag::Open(child)) => entry(text, inside, &child, events)?,
+        let child = match events.next()? {
+            Some(Tag::Open(child)) => child,
             Some(Tag::Close) | None => return Ok(()),
+        };
+        let is_type = child.local().starts_with(|first: char| first.is_ascii_uppercase());
+        let is_allowed = if is_type { !is_private(child.local()) } else { is_allowed_within(child.local()) };
+        let is_kept = within == Within::All || is_allowed;
+        match (is_kept && child.family == Family::Aaa, is_type) {
+            (false, _) => events.skip()?,
+            (true, true) => members(text, inside, events, within)?,
+            (true, false) => entry(text, inside, &child, events, within)?,
         }
     }
 }
@@ -163,12 +182,16 @@ mod tests {
     const AROUND: &str = "http://www.adv-online.de/namespaces/adv/gid/7.1";
 
     fn read(inside: &str, remove: Option<&str>) -> String {
+        read_with(inside, remove, Within::All)
+    }
+
+    fn read_with(inside: &str, remove: Option<&str>, within: Within) -> String {
         let mut scope = Scope::default();
         scope.declare("xmlns", AROUND);
         scope.declare("xmlns:xlink", "http://www.w3.org/1999/xlink");
         let member = format!("<AX_X>{inside}</AX_X>");
         let mut events = Events::new(&member, &scope);
-        let mut properties = Properties::default();
+        let mut properties = Properties::new(within);
         events.next().unwrap();
         while let Some(Tag::Open(element)) = events.next().unwrap() {
             properties.add(&element, &mut events).unwrap();
@@ -192,6 +215,20 @@ mod tests {
         assert_eq!(read("<a>1</a><b>2</b><a>3</a>", Some("a")), r#"{"b":"2"}"#);
         assert_eq!(read("<a>1</a>", Some("a")), "{}");
         assert_eq!(read("<a>1</a><b>2</b><b>3</b>", Some("a")), r#"{"b":["2","3"]}"#);
+    }
+
+    #[test]
+    fn of_what_is_within_a_property_only_what_is_listed_is_kept() {
+        let kept = |inside: &str| read_with(inside, None, Within::Allowed);
+        let key = "<lagebezeichnung><AX_Lagebezeichnung><verschluesselt><AX_VerschluesselteLagebezeichnung><land>01</land><lage>00007</lage>\
+                   </AX_VerschluesselteLagebezeichnung></verschluesselt><bemerkung>Bei Lagemann</bemerkung></AX_Lagebezeichnung></lagebezeichnung>";
+        assert_eq!(kept(key), r#"{"lagebezeichnung":{"verschluesselt":{"land":"01","lage":"00007"}}}"#);
+        let person =
+            "<istTeilVon><AX_Person><nachnameOderFirma>Inlinemann</nachnameOderFirma><land>01</land></AX_Person></istTeilVon>";
+        assert_eq!(kept(person), r#"{"istTeilVon":""}"#);
+        let other = "<istTeilVon><AX_Neu><vorname>Ida</vorname><gehoert><AX_Person><land>01</land></AX_Person></gehoert></AX_Neu></istTeilVon>";
+        assert_eq!(kept(other), r#"{"istTeilVon":""}"#);
+        assert_eq!(read(person, None), r#"{"istTeilVon":{"nachnameOderFirma":"Inlinemann","land":"01"}}"#);
     }
 
     /// Elements by their names: texts, and elements within.
