@@ -76,10 +76,16 @@ impl Decoder {
     /// # Errors
     /// When the library refuses.
     pub fn new() -> Result<Self> {
-        let mut library = Decompressor::new().map_err(decode)?;
-        // A progressive stream may ask for the same pixels over and over.
-        library.set_scan_limit(64).map_err(decode)?;
-        Ok(Self { library, stream: Vec::new() })
+        Ok(Self { library: library()?, stream: Vec::new() })
+    }
+
+    /// Does what may fail. Of a broken stream something stays in the library, which would make it refuse the next.
+    fn alone<T>(&mut self, work: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        let done = work(self);
+        if done.is_err() {
+            self.library = library()?;
+        }
+        done
     }
 
     /// Width and height of a JPEG file of one or three channels.
@@ -87,7 +93,7 @@ impl Decoder {
     /// # Errors
     /// When it is broken, or of four channels: inks, whose colours depend on the press.
     pub fn size(&mut self, jpeg: &[u8]) -> Result<[usize; 2]> {
-        let header = self.library.read_header(jpeg).map_err(decode)?;
+        let header = self.alone(|own| own.library.read_header(jpeg).map_err(decode))?;
         if matches!(header.colorspace, Colorspace::CMYK | Colorspace::YCCK) {
             return Err(Error::new("mk::jpeg::decode", "a JPEG picture is made of inks (CMYK)"));
         }
@@ -119,9 +125,9 @@ impl Decoder {
         let [width, height] = whole.map(|side| factor.scale(side));
         let mut picture = Rgbx::empty(width, height);
         let image = Image { pixels: picture.pixels_mut(), width, pitch: width * 4, height, format: PixelFormat::RGBA };
-        let decoded = self.library.decompress(jpeg, image).map_err(decode);
+        self.alone(|own| own.library.decompress(jpeg, image).map_err(decode))?;
         self.library.set_scaling_factor(ScalingFactor::ONE).map_err(decode)?;
-        decoded.map(|()| picture)
+        Ok(picture)
     }
 
     /// Decodes a TIFF tile to `out`, whose rows begin `pitch` bytes apart: `tables` are the file's `JPEGTables` (empty when there
@@ -159,7 +165,11 @@ impl Decoder {
         self.decode_stream(size, out, pitch)
     }
 
-    fn decode_stream(&mut self, [width, height]: [usize; 2], out: &mut [u8], pitch: usize) -> Result<()> {
+    fn decode_stream(&mut self, size: [usize; 2], out: &mut [u8], pitch: usize) -> Result<()> {
+        self.alone(|own| own.decode_own(size, out, pitch))
+    }
+
+    fn decode_own(&mut self, [width, height]: [usize; 2], out: &mut [u8], pitch: usize) -> Result<()> {
         let header = self.library.read_header(&self.stream).map_err(decode)?;
         if (header.width, header.height) != (width, height) {
             return Err(Error::new(
@@ -178,6 +188,13 @@ impl Decoder {
         };
         self.library.decompress(&self.stream, image).map_err(decode)
     }
+}
+
+fn library() -> Result<Decompressor> {
+    let mut library = Decompressor::new().map_err(decode)?;
+    // A progressive stream may ask for the same pixels over and over.
+    library.set_scan_limit(64).map_err(decode)?;
+    Ok(library)
 }
 
 fn encode(error: turbojpeg::Error) -> Error {
@@ -206,6 +223,12 @@ mod tests {
         assert!(back.is_full());
         insta::assert_snapshot!(decoder.decode(&bytes, 64, 64).unwrap_err(), @"a JPEG stream shows 64 × 32 pixels where 64 × 64 are expected");
         assert!(decoder.decode(&bytes[..40], 64, 32).is_err());
+        // A Huffman table that is none, which the library would keep for the next picture.
+        let mut broken = bytes.clone();
+        let table = memchr::memmem::find(&broken, &[0xff, 0xc4]).unwrap() + 5;
+        broken[table..table + 16].fill(0xff);
+        assert!(decoder.decode(&broken, 64, 32).is_err() && decoder.decode_at_least(&broken, 20).is_err());
+        assert!(decoder.decode(&bytes, 64, 32).is_ok());
         let half = decoder.decode_at_least(&bytes, 20).unwrap();
         assert_eq!([half.width(), half.height()], [32, 16]);
         assert!(half.pixel(5, 8).iter().zip(picture.pixel(10, 16)).all(|(a, b)| a.abs_diff(b) < 12));

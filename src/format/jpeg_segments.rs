@@ -10,6 +10,10 @@ const MAX_HEAD: u64 = 16 << 20;
 const EXIF: &[u8] = b"Exif\0\0";
 /// Start of an XMP segment (XMP specification part 3, 1.1.3).
 const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
+/// Bytes of a JFIF segment up to its preview, whose width and height are the last two.
+const JFIF_BYTES: usize = 14;
+/// Bytes of Adobe's segment: its name, a version, two flags, the transform of colours.
+const ADOBE_BYTES: usize = 12;
 /// Longest XMP packet that fits into a segment.
 const MAX_XMP: usize = 65_533 - XMP.len();
 
@@ -41,6 +45,11 @@ fn is_frame(marker: u8) -> bool {
 /// Markers without a length.
 fn stands_alone(marker: u8) -> bool {
     matches!(marker, 0x01 | 0xd0..=0xd7)
+}
+
+/// Frames and scans, and the tables and numbers that they need.
+fn is_of_the_picture(marker: u8) -> bool {
+    matches!(marker, 0xc0..=0xcf | 0xda..=0xdf)
 }
 
 /// Reads what stands before the picture.
@@ -135,6 +144,7 @@ pub fn bare(jpeg: &[u8], xmp: Option<&str>) -> Result<Vec<u8>> {
         at += length;
         let profile = marker == 0xe2 && segment[2..].starts_with(b"ICC_PROFILE\0");
         let jfif = marker == 0xe0 && segment[2..].starts_with(b"JFIF\0");
+        let adobe = marker == 0xee && segment[2..].starts_with(b"Adobe");
         // JFIF wants to be first, so the packet comes right behind it.
         if !jfif && let Some(xmp) = packet.take() {
             let length = (2 + XMP.len() + xmp.len()) as u16;
@@ -143,8 +153,17 @@ pub fn bare(jpeg: &[u8], xmp: Option<&str>) -> Result<Vec<u8>> {
             out.extend_from_slice(XMP);
             out.extend_from_slice(xmp.as_bytes());
         }
-        let application = matches!(marker, 0xe0..=0xef | 0xfe);
-        if !application || profile || jfif || marker == 0xee {
+        // Of JFIF (ITU-T T.871, 10.1) all but its preview; of Adobe's segment (T.872, 6.5.3) what says which colours these are.
+        let fixed = [(jfif, JFIF_BYTES), (adobe, ADOBE_BYTES)].into_iter().find(|(is_it, _)| *is_it);
+        if let Some(body) = fixed.and_then(|(_, length)| segment.get(2..2 + length)) {
+            let mut body = body.to_vec();
+            if jfif {
+                body[JFIF_BYTES - 2..].fill(0);
+            }
+            out.extend_from_slice(&[0xff, marker]);
+            out.extend_from_slice(&(body.len() as u16 + 2).to_be_bytes());
+            out.extend_from_slice(&body);
+        } else if profile || is_of_the_picture(marker) {
             out.extend_from_slice(&[0xff, marker]);
             out.extend_from_slice(segment);
         }
@@ -184,7 +203,7 @@ mod tests {
         Encoder::new(90).unwrap().encode(&picture).unwrap()
     }
 
-    /// The picture with an Exif segment, a comment, a preview behind its end.
+    /// The picture with an Exif segment, a comment, previews before and behind it.
     fn talkative() -> Vec<u8> {
         let plain = picture();
         let segment = |marker: u8, bytes: &[u8]| {
@@ -196,6 +215,10 @@ mod tests {
         let mut jpeg = plain[..2].to_vec();
         jpeg.extend(segment(0xe1, b"Exif\0\0II*\0 KANARI"));
         jpeg.extend(segment(0xe1, b"http://ns.adobe.com/xap/1.0/\0<x:xmpmeta>KANARI</x:xmpmeta>"));
+        jpeg.extend(segment(0xe0, b"JFIF\0\x01\x02\0\0\x01\0\x01\x02\x01KANARI"));
+        jpeg.extend(segment(0xee, b"Adobe\0\x64\0\0\0\0\x01 KANARI"));
+        jpeg.extend(segment(0xee, b"KANARI"));
+        jpeg.extend(segment(0xf7, b"KANARI"));
         jpeg.extend(segment(0xfe, b"KANARI"));
         jpeg.extend_from_slice(&plain[2..]);
         jpeg.extend_from_slice(b"KANARI behind the end");
