@@ -5,7 +5,7 @@ use super::night::Night;
 use super::work::{FailedUnit, UnitNote, UnitState, Work};
 use crate::dataset::{Crew, Made, PlanContext, UnitContext, UnitResult};
 use crate::error::{Error, Exit, Rejection, Result};
-use crate::io::{PackWriter, atomic};
+use crate::io::{Digest, PackWriter, atomic};
 use crate::ledger::{Failure, StoredUnit};
 use crate::pipeline::OnReject;
 use crate::plan::{self, Decision, Known, PlannedUnit, Reason, StageOf, StagePlan};
@@ -167,8 +167,9 @@ impl Night<'_> {
     ) -> Result<Option<Result<(StoredUnit, f64), Rejection>>> {
         let clock = Instant::now();
         let _busy = crew.begin();
-        // Two datasets that make the same of the same files have units of one identity, perhaps at the same time.
-        let scratch = self.scratch.join(format!("{}-{}", unit.dataset, unit.identity.id));
+        // Units that make the same of the same files have one identity, and may be done at the same time.
+        let name = Digest::of_parts([unit.stage_name.as_bytes(), b"/", unit.spec.key.as_bytes()]);
+        let scratch = self.scratch.join(format!("{}-{name}", unit.dataset));
         atomic::create_dir_all(&scratch)?;
         let packed = scratch.join("result.zip");
         let attempt = catch_unwind(AssertUnwindSafe(|| -> Result<_> {
