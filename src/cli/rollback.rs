@@ -19,7 +19,8 @@ pub struct Args {
 }
 
 pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
-    let workspace = args.pipeline.load()?.workspace();
+    let pipeline = args.pipeline.load()?;
+    let workspace = pipeline.workspace();
     let before = release::current(&workspace)?.ok_or_else(|| super::verify::no_release(&workspace))?;
     let _lock = Lock::take(&workspace, "rollback")?;
     // Going back must be possible also where the ledger is what is broken.
@@ -29,7 +30,7 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
             tracing::warn!("the next run will go forward again, also without changes: {told}");
         })
         .ok();
-    let now = release::rollback(&workspace, ledger.as_mut(), args.release.as_deref())?;
+    let now = release::rollback(&workspace, ledger.as_mut(), &pipeline.config.canaries, args.release.as_deref())?;
     if ui.json {
         print_json(&json!({ "from": before, "release": now }))?;
     }

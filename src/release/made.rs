@@ -1,6 +1,7 @@
 //! What the ledger knew of a release when it was made, kept beside it, so that a new ledger can take the release over.
 
 use super::Manifest;
+use super::privacy::Watch;
 use crate::dataset::Assembly;
 use crate::error::{Error, Result};
 use crate::io::{Digest, Source, atomic};
@@ -18,6 +19,9 @@ pub struct Made {
     pub created: String,
     /// What it was made from.
     pub content: Digest,
+    /// The words that were looked for in it.
+    #[serde(default)]
+    pub looked_for: Option<Digest>,
     /// The datasets in it. Their files are those of the manifest.
     pub datasets: BTreeMap<String, MadeDataset>,
 }
@@ -64,6 +68,11 @@ impl Made {
     fn read(release: &Path) -> Option<Self> {
         serde_json::from_slice(&std::fs::read(release.join(NAME)).ok()?).ok()
     }
+}
+
+/// True when the public part of a release was looked through for these words before it became current.
+pub fn was_looked_through(release: &Path, watch: &Watch) -> bool {
+    watch.is_empty() || Made::read(release).is_some_and(|made| made.looked_for == Some(watch.digest()))
 }
 
 /// True when a release was finished: its manifest can be read, and it has its report, which is written last.

@@ -185,8 +185,8 @@ pub fn forget(workspace: &Path, ledger: &mut Ledger, before: &str) -> Result<()>
 /// it, so that a night that finds nothing new does not take it for a crash before the switch; without a ledger, one would.
 ///
 /// # Errors
-/// When there is no such release, or the ledger cannot be written; what was current then stays.
-pub fn rollback(workspace: &Path, ledger: Option<&mut Ledger>, to: Option<&str>) -> Result<String> {
+/// When there is no such release, it holds one of the `canaries`, or the ledger cannot be written; what was current then stays.
+pub fn rollback(workspace: &Path, ledger: Option<&mut Ledger>, canaries: &[String], to: Option<&str>) -> Result<String> {
     let current = current(workspace)?.ok_or_else(|| {
         Error::new("mk::release::none", "there is no release yet").hint("run the pipeline once").exit(Exit::NoState)
     })?;
@@ -199,6 +199,10 @@ pub fn rollback(workspace: &Path, ledger: Option<&mut Ledger>, to: Option<&str>)
         let what = to.map_or_else(|| format!("there is no release before {current}"), |id| format!("there is no release {id}"));
         return Err(Error::new("mk::release::unknown", what).hint(format!("releases: {}", ids.join(", "))).exit(Exit::Usage));
     };
+    let watch = privacy::Watch::new(canaries, [])?;
+    if !made::was_looked_through(&folder(workspace, target), &watch) {
+        privacy::look_again(&folder(workspace, target), &watch)?;
+    }
     if let Some(ledger) = ledger {
         // What the last night came to, which the next one comes to again where nothing changed.
         let newest = ledger.releases()?.into_iter().next();

@@ -109,8 +109,11 @@ impl Night<'_> {
         let same = |row: &&ReleaseRow| Some(&row.id) == current.as_ref() && row.content == content_id;
         let unchanged = rows.iter().find(same).filter(is_whole);
         let rolled_back = self.ledger().rolled_back()?;
-        // People went back, and what they went back from is all that tonight would release.
-        if let Some((id, _)) = rolled_back.as_ref().filter(|(id, from)| Some(id) == current.as_ref() && *from == content_id) {
+        // People went back, and what they went back from is all that tonight would release. Not to what has to be forgotten since.
+        let forgotten = self.forgotten_since();
+        let outlived = |id: &String| rows.iter().any(|row| row.id == *id && Some(&row.created) < forgotten.as_ref());
+        let stays = |(id, from): &&(String, Digest)| Some(id) == current.as_ref() && *from == content_id && !outlived(id);
+        if let Some((id, _)) = rolled_back.as_ref().filter(stays) {
             self.progress.event(&Event::Note("all that there is to release is what `messkette rollback` went back from"));
             self.progress.event(&Event::Released { id, new: false });
             return Ok(Some(Released { id: id.clone(), new: false }));
@@ -143,7 +146,13 @@ impl Night<'_> {
             let row = work.assembly.as_ref()?;
             Some((work.config.id.clone(), MadeDataset::of(row)))
         });
-        let made = Made { created: row.created.clone(), content: content_id, datasets: datasets.collect() };
+        let looked_for = release::privacy::Watch::new(&self.pipeline.config.canaries, [])?.digest();
+        let made = Made {
+            created: row.created.clone(),
+            content: content_id,
+            looked_for: Some(looked_for),
+            datasets: datasets.collect(),
+        };
         made.write(&release::folder(&self.workspace, &id))?;
         // The report tells of the release, and lies in it: before anybody can see it. It is written last, see `release::recover`.
         let data = self.report_data(&self.summary(Some(id.clone())), exit_of(&self.works), Some(&row), "..", now())?;
@@ -204,6 +213,11 @@ impl Night<'_> {
         let before = before.into_iter().flat_map(|manifest| manifest.files).map(|file| (file.path, file.blake3)).collect();
         let clean = release::privacy::gate(content, &self.store, &watch, &clean, &before)?;
         self.ledger().keep_clean(watch.digest(), &clean)
+    }
+
+    /// Since when personal data has to be gone that earlier releases may hold.
+    fn forgotten_since(&self) -> Option<String> {
+        self.works.iter().filter(|work| work.active).filter_map(|work| work.dataset.forgotten_since(&work.results)).max()
     }
 
     /// What a release would be made from; cheap, so that a night without changes ends here.
@@ -285,8 +299,7 @@ impl Night<'_> {
             }
             self.end_run(&mut ledger, &summary, exit, ended, &data)?;
             ledger.prune_runs(KEEP_RUNS)?;
-            let forgotten =
-                self.works.iter().filter(|work| work.active).filter_map(|work| work.dataset.forgotten_since(&work.results)).max();
+            let forgotten = self.forgotten_since();
             if let Some(moment) = &forgotten {
                 release::forget(&self.workspace, &mut ledger, moment)?;
             }

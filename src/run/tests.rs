@@ -68,6 +68,9 @@ impl Dataset for Words {
             return Err(Error::new("mk::words::broken", "the file is broken").at(Place::file(&source.name).line(1)));
         }
         assert!(!text.contains("PANIC"), "a kind must not panic, but if it does");
+        if text.contains("SLOW") {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
         let mut letters: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for word in text.split_whitespace() {
             outcome.counts.kept("word");
@@ -178,7 +181,7 @@ impl World {
     }
     fn rollback(&self, to: Option<&str>) -> Result<String> {
         let work = self.path("work");
-        crate::release::rollback(&work, Some(&mut crate::ledger::Ledger::open(&work)?), to)
+        crate::release::rollback(&work, Some(&mut crate::ledger::Ledger::open(&work)?), &self.load().config.canaries, to)
     }
     /// Every file and link below the release tree, with its time of change.
     fn tree(&self) -> BTreeSet<(PathBuf, std::time::SystemTime)> {
@@ -502,6 +505,41 @@ fn releases_are_kept_in_number_and_rollback_switches_back() {
     assert_eq!(world.run().summary.release, Some(fourth));
 }
 
+/// A word that was not looked for when the release was made.
+#[test]
+fn who_goes_back_publishes_no_protected_word() {
+    let world = World::new(&[("a.txt", "apple melon")]);
+    let first = world.run().summary.release.unwrap();
+    world.write("a.txt", "apple");
+    let second = world.run().summary.release.unwrap();
+    assert_eq!(world.rollback(None).unwrap(), first);
+    assert_eq!(world.rollback(Some(&second)).unwrap(), second);
+    assert_eq!(world.words(), "apple\n");
+    let text = std::fs::read_to_string(world.path("p.toml")).unwrap();
+    std::fs::write(world.path("p.toml"), text.replacen("keep_releases = 2", "keep_releases = 3\ncanaries = [\"Melon\"]", 1))
+        .unwrap();
+    let error = world.rollback(None).unwrap_err();
+    assert_eq!((error.code(), error.exit_code()), ("mk::release::canary", Exit::Failed));
+    assert!(error.full_message().contains("public/w/words.txt") && !error.full_message().to_lowercase().contains("melon"));
+    assert_eq!(world.run().summary.release.as_ref().map(|id| &id[..5]), Some("r0003"));
+    assert_eq!(world.rollback(Some(&second)).unwrap(), second);
+}
+
+/// Files of one content and name in several folders make units of one identity.
+#[test]
+fn units_that_make_the_same_do_not_share_their_scratch() {
+    let world = World::new(&[]);
+    let text = std::fs::read_to_string(world.path("p.toml")).unwrap();
+    std::fs::write(world.path("p.toml"), text.replace("in/*.txt", "in/**/*.txt")).unwrap();
+    for folder in 0..40 {
+        std::fs::create_dir(world.path(&format!("in/{folder}"))).unwrap();
+        world.write(&format!("{folder}/a.txt"), "SLOW apple");
+    }
+    let night = world.run();
+    assert_eq!((night.exit, night.lost.first.len()), (Exit::Ok, 0), "{:?}", night.lost);
+    assert_eq!(units(&night)[0], 42);
+}
+
 #[test]
 fn a_plan_says_why_another_release_would_be_made_when_no_unit_is_to_do() {
     let second = "[[dataset]]\nid = \"v\"\nkind = \"words\"\nsource = [\"in/*.txt\"]";
@@ -540,7 +578,7 @@ fn a_plan_says_why_another_release_would_be_made_when_no_unit_is_to_do() {
     assert!(world.run().new_release);
     // Who went back stays there until something changes.
     let mut ledger = crate::ledger::Ledger::open(&world.path("work")).unwrap();
-    let older = crate::release::rollback(&world.path("work"), Some(&mut ledger), None).unwrap();
+    let older = crate::release::rollback(&world.path("work"), Some(&mut ledger), &[], None).unwrap();
     drop(ledger);
     assert_eq!(planned(), "");
     assert_eq!(world.run().summary.release.as_ref(), Some(&older));

@@ -19,7 +19,7 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// Raised when more is looked through than before: what an earlier version found clean is then looked through again.
-const LOOKED: u32 = 2;
+const LOOKED: u32 = 3;
 /// Artefacts named in one message.
 const NAMED: usize = 20;
 
@@ -37,12 +37,12 @@ impl Watch {
     /// When there are more words than can be looked for.
     pub fn new(canaries: &[String], identifiers: impl IntoIterator<Item = String>) -> Result<Self> {
         let canaries = canaries.iter().filter(|word| !word.trim().is_empty());
-        let mut words: Vec<String> = canaries.flat_map(|word| spellings(word)).collect();
+        let mut words: Vec<Vec<u8>> = canaries.flat_map(|word| spellings(word)).collect();
         let mut known = Vec::new();
         for id in identifiers {
             match identifiers::of(&id) {
                 Some(id) => known.push(id),
-                None if id.len() >= 8 => words.push(id),
+                None if id.len() >= 8 => words.push(id.into_bytes()),
                 None => {}
             }
         }
@@ -52,7 +52,7 @@ impl Watch {
         words.dedup();
         let ids = known.as_flattened();
         let looked = LOOKED.to_le_bytes();
-        let all = [&looked[..], ids].into_iter().chain(words.iter().map(String::as_bytes));
+        let all = [&looked[..], ids].into_iter().chain(words.iter().map(Vec::as_slice));
         let digest = Digest::of_parts(all);
         let words = (!words.is_empty())
             .then(|| words::Words::new(&words))
@@ -75,8 +75,8 @@ impl Watch {
 }
 
 /// A word as the formats write it that have signs of their own for some letters: as it is; in JSON (RFC 8259, 7), with and without
-/// letters beyond ASCII; in XML and HTML; in CSV (RFC 4180).
-fn spellings(word: &str) -> Vec<String> {
+/// letters beyond ASCII; in XML and HTML; in CSV (RFC 4180); in UTF-16, as the texts of colour profiles are (ICC.1, 10.15).
+fn spellings(word: &str) -> Vec<Vec<u8>> {
     let json: String = word.chars().map(json_letter).collect();
     let mut ascii = String::new();
     for letter in word.chars() {
@@ -97,6 +97,9 @@ fn spellings(word: &str) -> Vec<String> {
     for quote in ["\"", "&quot;", "&#34;"] {
         all.extend(["'", "&apos;", "&#39;", "&#x27;"].map(|apostrophe| xml(quote, apostrophe)));
     }
+    let mut all: Vec<Vec<u8>> = all.into_iter().map(String::into_bytes).collect();
+    let utf16 = |bytes: fn(u16) -> [u8; 2]| -> Vec<u8> { word.encode_utf16().flat_map(bytes).collect() };
+    all.extend([utf16(u16::to_be_bytes), utf16(u16::to_le_bytes)]);
     all.sort_unstable();
     all.dedup();
     all
@@ -145,20 +148,49 @@ pub fn gate(
         .flatten()
         .collect();
     let names = content.objects.keys().chain(content.documents.keys()).filter(|path| public(path));
-    found.extend(names.filter(|path| watch.finds(path.as_bytes())).map(|_| ("public/".to_owned(), "name of a file".to_owned())));
+    let is_named = |path: &str| watch.finds(path.as_bytes());
+    found.extend(names.filter(|path| is_named(path)).map(|_| ("public/".to_owned(), "name of a file".to_owned())));
     let documents = content.documents.iter().filter(|(path, _)| public(path));
     found.extend(documents.filter(|(_, bytes)| watch.finds(bytes)).map(|(path, _)| (path.clone(), String::new())));
+    // Of a file whose name tells it the name is not told, whatever else it holds.
+    found.retain(|(path, _)| !is_named(path));
+    refused(found).map_or(Ok(marks), Err)
+}
+
+/// As [`gate`], for a release that was made for other words: before it becomes current again.
+///
+/// # Errors
+/// When something is found, or a file cannot be read to its end.
+pub fn look_again(release: &Path, watch: &Watch) -> Result<()> {
+    if watch.is_empty() {
+        return Ok(());
+    }
+    let files = super::Manifest::read(release)?.files;
+    let look = |path: &String| -> Result<Option<(String, String)>> {
+        if watch.finds(path.as_bytes()) {
+            return Ok(Some(("public/".to_owned(), "name of a file".to_owned())));
+        }
+        Ok(decode::look(&release.join(path), path, watch, None)?.map(|place| (path.clone(), place)))
+    };
+    let paths = files.into_par_iter().map(|file| file.path).filter(|path| path.starts_with("public/"));
+    let found = paths.map(|path| look(&path)).collect::<Result<Vec<_>>>()?;
+    refused(found.into_iter().flatten().collect()).map_or(Ok(()), Err)
+}
+
+/// What is said when something was found: artefacts with the place in them.
+fn refused(mut found: Vec<(String, String)>) -> Option<Error> {
     found.sort();
     found.dedup();
-    let Some((first, _)) = found.first() else { return Ok(marks) };
+    let (first, _) = found.first()?;
     let told = |(path, place): &(String, String)| if place.is_empty() { path.clone() } else { format!("{path} ({place})") };
     let mut names: Vec<String> = found.iter().take(NAMED).map(told).collect();
     if found.len() > NAMED {
         names.push(format!("{} more", found.len() - NAMED));
     }
-    Err(Error::new("mk::release::canary", format!("a protected datum is in what would become public: {}", names.join(", ")))
-        .at(Place::file(first.clone()))
-        .hint("nothing was released; clear the datum at its source, or set audience = \"internal\" for the dataset"))
+    let error =
+        Error::new("mk::release::canary", format!("a protected datum is in what would become public: {}", names.join(", ")));
+    let error = error.at(Place::file(first.clone()));
+    Some(error.hint("nothing was released; clear the datum at its source, or set audience = \"internal\" for the dataset"))
 }
 
 /// What an artefact is remembered by: its content, and its extension, by which it is decoded.

@@ -101,6 +101,10 @@ fn a_canary_is_found_as_the_formats_write_it() {
         let xml = quick_xml::escape::escape(word);
         let html = crate::markup::escaped(word);
         let csv = format!("a;\"{}\"", word.replace('"', "\"\""));
+        for bytes in [u16::to_be_bytes, u16::to_le_bytes] {
+            let utf16: Vec<u8> = format!("mluc {word}.").encode_utf16().flat_map(bytes).collect();
+            assert!(watch.finds(&utf16) && !watch.finds(&utf16[..utf16.len() - 8]), "{word}");
+        }
         for text in [word, &json, &ascii, &xml, &html, &csv] {
             assert!(watch.finds(text.as_bytes()), "{word}: {text}");
             assert!(!watch.finds(text.replace(['M', 'O', 'K'], "X").as_bytes()), "{word}: {text}");
@@ -121,6 +125,7 @@ fn a_release_with_a_canary_is_refused_and_the_message_names_the_artefact_only() 
     }
     content.documents.insert("public/metadata/a.xml".into(), b"<a>KANARI-Schulze</a>".to_vec());
     content.documents.insert("internal/metadata/a.xml".into(), b"<a>KANARI-Schulze</a>".to_vec());
+    content.documents.insert("public/dop/dop20_KANARI-Meier.json".into(), b"{\"id\":\"dop20_KANARI-Meier\"}".to_vec());
     let error = gate(&content, &store, &watch(), &BTreeSet::new(), &BTreeMap::new()).unwrap_err();
     assert_eq!((error.code(), error.exit_code()), ("mk::release::canary", crate::Exit::Failed));
     insta::assert_snapshot!(error.full_message());

@@ -25,15 +25,15 @@ impl Words {
     ///
     /// # Errors
     /// When there are too many.
-    pub fn new(words: &[String]) -> Result<Self, BuildError> {
+    pub fn new(words: &[Vec<u8>]) -> Result<Self, BuildError> {
         let automaton = AhoCorasick::builder().ascii_case_insensitive(true).start_kind(StartKind::Both).build(words)?;
-        let begins: Option<Vec<[u8; BEGIN]>> = words.iter().map(|word| word.as_bytes().first_chunk().copied()).collect();
+        let begins: Option<Vec<[u8; BEGIN]>> = words.iter().map(|word| word.first_chunk().copied()).collect();
         let mut begins: Vec<[u8; BEGIN]> = begins.unwrap_or_default().into_iter().flat_map(cases).collect();
         begins.sort_unstable();
         begins.dedup();
         let few = (1..=MOST_BEGINS).contains(&begins.len());
         let searcher = if few { Config::new().builder().extend(&begins).build() } else { None };
-        Ok(Self { automaton, searcher, longest: words.iter().map(String::len).max().unwrap_or_default() })
+        Ok(Self { automaton, searcher, longest: words.iter().map(Vec::len).max().unwrap_or_default() })
     }
 
     /// True when the bytes hold one of them.
@@ -67,7 +67,7 @@ mod tests {
 
     #[test]
     fn a_word_is_found_in_any_case_at_any_place() {
-        let words = Words::new(&["Kanari".to_owned(), "geheim-4711".to_owned()]).unwrap();
+        let words = Words::new(&[b"Kanari".to_vec(), b"geheim-4711".to_vec()]).unwrap();
         let can = Config::new().builder().extend([b"kan"]).build().is_some();
         assert_eq!(words.searcher.is_some(), can, "the begins are not looked for");
         for text in [
@@ -92,7 +92,8 @@ mod tests {
         fn it_is_what_a_comparison_of_each_place_finds(
             words in prop::collection::vec("[kKaAnNä1]{1,6}", 1..20), text in "[kKaAnNäÄ1 ]{0,200}",
         ) {
-            let found = Words::new(&words).unwrap().are_in(text.as_bytes());
+            let bytes: Vec<Vec<u8>> = words.iter().map(|word| word.as_bytes().to_vec()).collect();
+            let found = Words::new(&bytes).unwrap().are_in(text.as_bytes());
             let text = text.to_ascii_lowercase();
             prop_assert_eq!(found, words.iter().any(|word| text.contains(&word.to_ascii_lowercase())));
         }
