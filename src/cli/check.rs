@@ -20,9 +20,13 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
     let name = args.pipeline.display().to_string();
     match Pipeline::load(&args.pipeline) {
         Ok(pipeline) => {
+            let warnings = pipeline.warnings();
             if ui.json {
                 let ids: Vec<&str> = pipeline.datasets.iter().map(|dataset| dataset.id.as_str()).collect();
-                print_json(&json!({ "pipeline": name, "valid": true, "datasets": ids, "errors": [] }))?;
+                print_json(&json!({ "pipeline": name, "valid": true, "datasets": ids, "errors": [], "warnings": warnings }))?;
+            }
+            for warning in warnings {
+                tracing::warn!("{warning}");
             }
             let datasets = count(pipeline.datasets.len() as u64, "dataset");
             ui.say(format!("{name}: ok, {datasets}, {}", count(pipeline.publish.len() as u64, "publisher")))?;

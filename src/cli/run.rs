@@ -33,6 +33,9 @@ pub struct Args {
 
 pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
     let pipeline = args.pipeline.load()?;
+    for warning in pipeline.warnings() {
+        tracing::warn!("{warning}");
+    }
     let mut options = args.settings.options("run")?;
     options.plan.clone_from(&args.plan);
     options.only.clone_from(&args.only);

@@ -1,7 +1,7 @@
 //! Reads the pipeline file, and says everything that is wrong with it at once.
 
 use super::finding::{Finding, into_error, mask, masked};
-use super::model::{DatasetConfig, Pipeline, PipelineConfig, PublishConfig};
+use super::model::{Audience, DatasetConfig, Pipeline, PipelineConfig, PublishConfig};
 use super::tree::Node;
 use super::{check, schema, walk};
 use crate::error::{Error, Exit, Place, Result};
@@ -50,6 +50,18 @@ impl Pipeline {
             }
             Err(findings) => Err(into_error(&name, &mask(&shown, &checked.secrets), findings)),
         }
+    }
+
+    /// What is right and may still not be meant: what a public dataset takes from an internal one is published with it.
+    pub fn warnings(&self) -> Vec<String> {
+        let internal =
+            |name: &&String| self.datasets.iter().any(|other| other.id == **name && other.audience == Audience::Internal);
+        let public = self.datasets.iter().filter(|dataset| dataset.audience == Audience::Public);
+        let taken = public.flat_map(|dataset| dataset.uses.iter().filter(internal).map(|name| (dataset.id.as_str(), name)));
+        let warning = |(id, name): (&str, &String)| {
+            format!("`{id}` is public: what it takes from `{name}`, which is internal, is published with it")
+        };
+        taken.map(warning).collect()
     }
 }
 

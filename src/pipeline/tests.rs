@@ -527,6 +527,19 @@ proptest::proptest! {
 }
 
 #[test]
+fn what_a_public_dataset_takes_from_an_internal_one_is_said() {
+    let theme =
+        |id: &str, more: &str| format!("[[dataset]]\nid = \"{id}\"\nkind = \"vector_theme\"\nsource = [\"in/*.gpkg\"]\n{more}\n");
+    let text = |audience: &str| {
+        let own = theme("wald", "uses = [\"amt\", \"netz\"]\naudience = \"public\"");
+        format!("{HEAD}{}{}{own}", theme("amt", audience), theme("netz", "audience = \"public\""))
+    };
+    let warnings = |text: &str| Pipeline::parse(text, "stadt.toml").unwrap().warnings();
+    assert_eq!(warnings(&text("")), ["`wald` is public: what it takes from `amt`, which is internal, is published with it"]);
+    assert_eq!(warnings(&text("audience = \"public\"")), Vec::<String>::new());
+}
+
+#[test]
 fn neither_files_nor_a_server() {
     let text = format!("{HEAD}[[dataset]]\nid = \"wald\"\nkind = \"vector_theme\"\n");
     assert_snapshot!(message(&text), @r#"
