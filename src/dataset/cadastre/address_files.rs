@@ -79,8 +79,10 @@ pub fn search_index(table: &RecordBatch, crs: Option<Crs>) -> Result<BTreeMap<St
         if street.is_empty() {
             continue;
         }
-        let number = numbers.filter(|column| column.is_valid(row)).map_or(0, |column| column.value(row));
-        let house = (number, text("zusatz", row), position(table, row), text("flstkennz", row));
+        // What does not begin with a number is told as it is.
+        let number = numbers.filter(|column| column.is_valid(row)).map(|column| column.value(row));
+        let suffix = text(if number.is_some() { "zusatz" } else { "hausnummer" }, row);
+        let house = (number.unwrap_or(0), suffix, position(table, row), text("flstkennz", row));
         streets.entry((street, text("ort", row), text("strassenschluessel", row))).or_default().push(house);
     }
     let mut listed = Vec::new();
@@ -125,8 +127,23 @@ mod tests {
     /// The index and the page's own search, run by Node: a beginning is enough, a letter may be wrong, missing or swapped.
     #[test]
     fn streets_are_found_by_their_beginning_and_with_typing_errors() {
-        let streets =
-            ["Grabenstraße", "Große Freiheit", "Am Großen Teich", "Straße 12", "Müllerweg", "Ulmenweg", "Straße des 17. Juni"];
+        let mut streets = vec![
+            "Grabenstraße",
+            "Große Freiheit",
+            "Am Großen Teich",
+            "Straße 12",
+            "Müllerweg",
+            "Ulmenweg",
+            "Straße des 17. Juni",
+        ];
+        let mut numbers = vec![(Some(7), Some("a"), "7 a"); streets.len()];
+        streets.extend(["Rotdornweg"; 4]);
+        numbers.extend([
+            (Some(12), Some("-14"), "12-14"),
+            (Some(12), Some("- 14 a"), "12 - 14 a"),
+            (Some(5), Some("/1"), "5/1"),
+            (None, Some("Haus 3"), "Haus 3"),
+        ]);
         let text = |values: Vec<Option<&str>>| -> ArrayRef { Arc::new(StringArray::from(values)) };
         let same = |value: &'static str| text(vec![Some(value); streets.len()]);
         let point = |at: f64| wkb::encode(&Geometry::Point(geo::Point::new(at, 2.0)));
@@ -135,8 +152,9 @@ mod tests {
             ("strasse", text(streets.iter().copied().map(Some).collect())),
             ("ort", same("Kettenau")),
             ("strassenschluessel", same("0100100000001")),
-            ("nummer", Arc::new(Int32Array::from(vec![7; streets.len()])) as ArrayRef),
-            ("zusatz", same("a")),
+            ("nummer", Arc::new(numbers.iter().map(|number| number.0).collect::<Int32Array>()) as ArrayRef),
+            ("zusatz", text(numbers.iter().map(|number| number.1).collect())),
+            ("hausnummer", text(numbers.iter().map(|number| Some(number.2)).collect())),
             ("flstkennz", same("01990100200012______")),
             (GEOMETRY, Arc::new(points) as ArrayRef),
         ])
@@ -176,6 +194,14 @@ mod tests {
             ("teich 8", "Am Großen Teich, Kettenau"),
             ("teich 7 b", "Am Großen Teich, Kettenau"),
             ("Müllerweg 8", "Müllerweg, Kettenau"),
+            // Numbers as offices write them.
+            ("Rotdornweg 12", "Rotdornweg 12 - 14 a, Kettenau"),
+            ("Rotdornweg 12-14", "Rotdornweg 12-14, Kettenau"),
+            ("rotdornweg 12 - 14a, Kettenau", "Rotdornweg 12 - 14 a, Kettenau"),
+            ("Rotdornweg 5/1", "Rotdornweg 5/1, Kettenau"),
+            ("Rotdornweg 5", "Rotdornweg 5/1, Kettenau"),
+            ("Rotdornweg Haus 3", "Rotdornweg Haus 3, Kettenau"),
+            ("Rotdornweg 12-16", "Rotdornweg, Kettenau"),
         ];
         let asked = asked_and_expected.map(|(asked, _)| asked);
         let node = Command::new("node")

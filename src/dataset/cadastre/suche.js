@@ -78,16 +78,28 @@ async function load(path, base, read) {
   return kept.get(address);
 }
 
-/** Wie ein Text gemeint sein kann, das Nächstliegende zuerst: "Straße 1 a", "Straße 1 a, Ort", nur Straße; zuletzt ohne die Nummer. */
+/** Zusatz einer Hausnummer zum Vergleich: "- 14 a" und "-14A" sind gleich. */
+function compact(extra) {
+  return extra.toLowerCase().replace(/\s+/g, "");
+}
+
+/** Wie ein Text gemeint sein kann, das Nächstliegende zuerst: "Straße 1 a", "Straße 12-14, Ort", "Straße Haus 3", nur Straße; zuletzt
+ * ohne die Nummer. */
 function readings(text) {
   const plain = text.replace(/\b\d{5}\b/g, " ").trim();
-  const at = /^(.*?\D)[\s,]*?(\d+)\s*([a-zA-Z]?)(?![a-zA-Z\d])[\s,]*(\D*)$/.exec(plain);
+  const at = /^(.*?\D)[\s,]*?(\d+)((?:\s*[-/+]\s*\d+)?\s*[a-zA-Z]?)(?![a-zA-Z\d])[\s,]*(\D*)$/.exec(plain);
   const whole = { street: plain, number: null };
   if (!at) {
     return [whole];
   }
   const street = `${at[1]} ${at[4]}`;
-  return [{ street, number: Number(at[2]), suffix: at[3].toLowerCase() }, whole, { street, number: null }];
+  // Nummern, die nicht mit einer Zahl beginnen, stehen als 0 im Index.
+  const words = at[1].trim().split(/\s+/);
+  const named = words.slice(1).map((_, k) => {
+    const name = words.slice(0, words.length - 1 - k);
+    return { street: `${name.join(" ")} ${at[4]}`, number: 0, suffix: compact(words.slice(name.length).join(" ") + at[2] + at[3]) };
+  });
+  return [{ street, number: Number(at[2]), suffix: compact(at[3]) }, ...named, whole, { street, number: null }];
 }
 
 /** Adressen zu einem Text; die Straße, wenn es die Nummer nicht gibt. `base`: Ordner des Index; `read`: liest eine Adresse als JSON
@@ -108,13 +120,14 @@ export async function suche(text, { base = import.meta.url, count = 10, read = n
       const shard = await load(`nummern/${file}.json`, base, read);
       const before = results.length;
       for (const [house, extra, at, parcel] of shard[hit.position % index.strassen_je_datei]) {
-        if (house === number && (!suffix || extra.toLowerCase() === suffix)) {
-          const label = `${name} ${house}${extra ? ` ${extra}` : ""}${place}`;
+        if (house === number && (!suffix || compact(extra) === suffix)) {
+          const gap = /^[-/+]\S/.test(extra) ? "" : " ";
+          const label = `${name} ${house === 0 ? extra : `${house}${gap}${extra}`.trim()}${place}`;
           results.push({ text: label, ost: at?.[0], nord: at?.[1], flstkennz: parcel, schluessel: key, fehler: hit.errors });
         }
       }
       // Die Straße heißt so, hat aber die Nummer nicht: sie selbst, eher als eine ähnliche mit der Nummer.
-      if (hit.exact && results.length === before) {
+      if (hit.exact && number > 0 && results.length === before) {
         results.push(asStreet);
       }
     }
