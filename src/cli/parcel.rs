@@ -94,7 +94,10 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
 
 /// Why no version is shown: the store may begin later than the parcel.
 fn absence(versions: &[Version], moment: Option<&str>) -> String {
-    let Some(moment) = moment else { return "does not exist any more".to_owned() };
+    let Some(moment) = moment else {
+        let end = versions.iter().filter_map(|version| version.ends.as_deref()).max();
+        return end.map_or_else(|| "does not exist any more".to_owned(), |end| format!("does not exist any more, since {end}"));
+    };
     let own = || versions.iter().filter(|version| version.class == PARCEL && !version.begins.is_empty());
     let first = own().map(|version| version.begins.as_str()).min();
     let arisen = own().filter_map(|version| version.arisen.as_deref()).min();
@@ -221,5 +224,7 @@ mod tests {
         assert_eq!(absence(&known, Some("1970-01-01T00:00:00Z")), "did not exist then");
         assert_eq!(absence(&known[1..], Some("2010-01-01T00:00:00Z")), "did not exist then");
         assert_eq!(absence(&known, None), "does not exist any more");
+        let gone = Version { ends: Some("2026-03-02T04:00:00Z".into()), ..version("2020-05-01T00:00:00Z", None) };
+        assert_eq!(absence(&[gone], None), "does not exist any more, since 2026-03-02T04:00:00Z");
     }
 }

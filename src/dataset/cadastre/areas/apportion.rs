@@ -279,8 +279,13 @@ fn text(named: &[(&str, Option<&str>, f64)]) -> Option<String> {
 
 /// The official area of a parcel in square metres.
 pub fn official_area(parcel: &Row) -> Option<f64> {
+    stated_area(parcel).filter(|area| *area > 0.0)
+}
+
+/// What a parcel says its area is; none is an error of the cadastre.
+pub fn stated_area(parcel: &Row) -> Option<f64> {
     let area = parcel.fields().text(&["amtlicheFlaeche"])?.parse::<f64>().ok()?;
-    (area.is_finite() && area > 0.0 && area < 1e12).then_some(area)
+    (0.0..1e12).contains(&area).then_some(area)
 }
 
 /// Land use that lies on top of another.

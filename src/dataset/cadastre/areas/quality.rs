@@ -1,6 +1,6 @@
 //! What is not as it should be with the areas of a block. It is told, never mended.
 
-use super::apportion::official_area;
+use super::apportion::stated_area;
 use super::lots::Mark;
 use super::{Ground, Index, LotsByDigest, Shape};
 use crate::crs::{Bbox, Crs};
@@ -142,7 +142,7 @@ pub fn key(row: &Row, shape: &Shape) -> Option<Rejection> {
 
 /// An official area that is not that of the geometry.
 pub fn area(row: &Row, shape: &Shape, crs: Crs) -> Option<Rejection> {
-    let official = official_area(row)?;
+    let official = stated_area(row)?;
     let scale = scale(crs, shape.bbox.centre());
     let measured = shape.area.unsigned_area() / (scale * scale);
     if (measured - official).abs() <= AREA_M2 + AREA_PART * official {

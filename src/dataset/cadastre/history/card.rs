@@ -80,7 +80,11 @@ fn card(key: &str, versions: &[&Version], kin: &[&Version], only: bool, link: &d
         part(6, 9).trim_start_matches('0')
     ));
     let last = versions.iter().rev().find(|version| version.class == PARCEL).or(versions.last()).copied();
-    let state = match last.and_then(|version| version.ends.as_deref()) {
+    // A deletion says no date, the historical object does.
+    let stated = versions.iter().filter(|version| version.class != PARCEL).filter_map(|version| version.ends.as_deref()).max();
+    let last_end = last.and_then(|version| version.ends.as_deref());
+    let is_late = |end: &str| stated.is_some_and(|stated| stated.get(..10) < end.get(..10));
+    let state = match last_end.map(|end| stated.filter(|_| is_late(end)).unwrap_or(end)) {
         None => "Das Flurstück besteht.".to_owned(),
         Some(end) => format!("Das Flurstück ist am {} untergegangen.", day(end)),
     };
@@ -105,13 +109,21 @@ fn card(key: &str, versions: &[&Version], kin: &[&Version], only: bool, link: &d
     );
     for version in versions {
         let area = version.area_m2.map_or_else(|| "–".to_owned(), |area| format!("{} m²", area.round() as i64));
-        let reasons: Vec<String> = version.reasons.iter().map(|code| escape(&codes::reason(code))).collect();
-        let record = if version.class == PARCEL { "Flurstück" } else { "historisches Flurstück" };
+        // What a historical object says is why the parcel ended.
+        let (record, ended) =
+            if version.class == PARCEL { ("Flurstück", "") } else { ("historisches Flurstück", "Untergang: ") };
+        let reasons: Vec<String> =
+            version.reasons.iter().map(|code| format!("{ended}{}", escape(&codes::reason(code)))).collect();
         let mode = if version.key_date { ", Stichtagslieferung: Zwischenstände unbekannt" } else { "" };
         out.push_str(&format!(
             "<tr><td>{}</td><td>{}</td><td>{area}</td><td>{}</td><td>{record}{mode}</td></tr>",
             if version.begins.is_empty() { "–".to_owned() } else { day(&version.begins) },
-            version.ends.as_deref().map_or_else(|| "heute".to_owned(), day),
+            match version.ends.as_deref() {
+                None => "heute".to_owned(),
+                Some(end) if version.class == PARCEL && Some(end) == last_end && is_late(end) =>
+                    format!("{} (gelöscht mit der Lieferung)", day(end)),
+                Some(end) => day(end),
+            },
             reasons.join("<br>"),
         ));
     }
@@ -168,6 +180,18 @@ mod tests {
             assert!(page.contains(part), "{part}: {page}");
         }
         assert!(!page.contains("<b>"));
+        // The historical object knows the day better than the delivery that deleted the parcel.
+        let historical = Version {
+            class: "AX_HistorischesFlurstueck".into(),
+            begins: "1990-01-01T00:00:00Z".into(),
+            ends: Some("2026-03-02T00:00:00Z".into()),
+            ..old.clone()
+        };
+        let both = BTreeMap::from([(old.key.clone(), vec![historical, old.clone()])]);
+        let both = super::page(&old.key, &both);
+        for part in ["am 02.03.2026 untergegangen", "03.03.2026 (gelöscht mit der Lieferung)", "Untergang: Zerlegung"] {
+            assert!(both.contains(part), "{part}: {both}");
+        }
         let all = pages("Flur", &[old, new]);
         assert!(all.contains("href=\"019901002.html#019901002000120003__\"") && all.contains("Das Flurstück besteht"));
         assert!(all.contains("Stichtagslieferung"));
