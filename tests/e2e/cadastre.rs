@@ -1,5 +1,6 @@
 //! A night of changes to the cadastre comes to the files that a run of all deliveries at once comes to.
 
+use super::oracles;
 use super::town::{Release, Run, write_demo};
 use arrow::array::RecordBatch;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
@@ -46,6 +47,25 @@ fn nights_of_changes_come_to_the_files_of_one_run_of_all_deliveries() {
     assert_eq!(nights[2].keys().collect::<Vec<_>>(), whole.keys().collect::<Vec<_>>());
     let other: Vec<&String> = whole.iter().filter(|(name, file)| nights[2][*name] != **file).map(|(name, _)| name).collect();
     assert!(other.is_empty(), "other bytes than a run of everything: {other:?}");
+}
+
+#[test]
+fn the_owners_of_parcels_are_found_as_the_documentation_says() {
+    let Some(mut command) = oracles::python("owners.py") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    write_demo(folder.path(), &["--only", "cadastre"]);
+    let out = folder.path().join("out");
+    let deliveries =
+        std::fs::read_dir(folder.path().join("in/alkis")).unwrap().map(|entry| entry.unwrap().path().into_os_string());
+    let deliveries: Vec<_> = deliveries.collect();
+    let mut arguments = vec!["convert".into(), "cadastre".into()];
+    arguments.extend(deliveries.iter().cloned());
+    let options = ["--set", "owners=true", "--set", "audience=internal", "--set", "only=parquet", "-o"];
+    arguments.extend(options.into_iter().map(Into::into));
+    arguments.push(out.clone().into_os_string());
+    Run::of(&arguments).expect(0);
+    command.arg(&out).args(&deliveries);
+    println!("{}", oracles::run(command));
 }
 
 /// Who sees only the console at seven in the morning knows which portion to ask for; when it comes, the files are those of whole chains.
