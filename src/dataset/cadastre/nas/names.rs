@@ -100,6 +100,11 @@ pub fn is_private(class: &str) -> bool {
     KNOWN.get(class).copied().unwrap_or_else(|| is_private_by_name(class))
 }
 
+/// True for a class of personal data as the model writes it; for data types, which are many and whose elements are on a list.
+pub fn is_listed_private(class: &str) -> bool {
+    PRIVATE.contains(&class)
+}
+
 fn is_private_by_name(class: &str) -> bool {
     let holds = |stem: &&str| class.as_bytes().windows(stem.len()).any(|part| part.eq_ignore_ascii_case(stem.as_bytes()));
     PRIVATE.iter().any(|known| known.eq_ignore_ascii_case(class)) || PRIVATE_STEMS.iter().any(holds)

@@ -1,6 +1,6 @@
 //! The kept properties of an object as the text of a JSON object, written while they are read.
 
-use super::names::{Family, is_allowed_within, is_private};
+use super::names::{Family, is_allowed_within, is_listed_private};
 use super::object::referred;
 use super::xml::{Element, Events, Parsed, Tag};
 use std::collections::{BTreeMap, BTreeSet};
@@ -108,7 +108,7 @@ fn members<'a>(text: &mut String, inside: &mut Values<'a>, events: &mut Events<'
             Some(Tag::Close) | None => return Ok(()),
         };
         let is_type = child.local().starts_with(|first: char| first.is_ascii_uppercase());
-        let is_allowed = if is_type { !is_private(child.local()) } else { is_allowed_within(child.local()) };
+        let is_allowed = if is_type { !is_listed_private(child.local()) } else { is_allowed_within(child.local()) };
         let is_kept = within == Within::All || is_allowed;
         match (is_kept && child.family == Family::Aaa, is_type) {
             (false, _) => events.skip()?,
