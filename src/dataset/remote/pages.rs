@@ -145,6 +145,17 @@ impl Remote for EndpointOption {
     }
 }
 
+/// The address of the first features of a collection (OGC API Features, part 1, 7.15), with what the address has behind its `?`.
+fn first_page(collection: &str, limit: u32) -> String {
+    let (path, query) = collection.split_once('?').unwrap_or((collection, ""));
+    let path = path.trim_end_matches('/');
+    let items = if path.ends_with("/items") { path.to_owned() } else { format!("{path}/items") };
+    let is_ours = |part: &str| part.is_empty() || part.starts_with("f=") || part.starts_with("limit=");
+    let own: Vec<&str> = query.split('&').filter(|part| !is_ours(part)).collect();
+    let address = if own.is_empty() { items } else { format!("{items}?{}", own.join("&")) };
+    with_parameters(&address, &[("f", "json"), ("limit", &limit.to_string())])
+}
+
 fn told(message: impl Into<String>) -> Error {
     Error::new("mk::vector_theme::endpoint", message)
 }
@@ -196,9 +207,7 @@ impl Walk<'_> {
     }
 
     fn oapif(&mut self) -> Result<()> {
-        let base = self.option.url.split('?').next().unwrap_or_default().trim_end_matches('/').to_owned();
-        let items = if base.ends_with("/items") { base } else { format!("{base}/items") };
-        let mut next = with_parameters(&items, &[("f", "json"), ("limit", &self.option.page.to_string())]);
+        let mut next = first_page(&self.option.url, self.option.page);
         let mut matched = None;
         loop {
             if !self.addresses.insert(next.clone()) {
@@ -371,4 +380,20 @@ fn root(start: &BytesStart<'_>) -> Result<(Option<u64>, Vec<String>)> {
         }
     }
     Ok((matched, fleeting))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::first_page;
+
+    #[test]
+    fn what_an_address_asks_for_is_asked_for() {
+        for (address, expected) in [
+            ("https://a.de/collections/x", "https://a.de/collections/x/items?f=json&limit=10"),
+            ("https://a.de/collections/x/items/?", "https://a.de/collections/x/items?f=json&limit=10"),
+            ("https://a.de/x?art=NSG&f=html&limit=5&bbox=1,2,3,4", "https://a.de/x/items?art=NSG&bbox=1,2,3,4&f=json&limit=10"),
+        ] {
+            assert_eq!(first_page(address, 10), expected);
+        }
+    }
 }

@@ -143,37 +143,65 @@ fn a_night_goes_on_from_the_last_and_comes_to_the_same_bytes() {
     assert!(count > 20, "{count}");
 }
 
-#[test]
-fn the_nights_after_a_change_of_model_end_nothing() {
-    let (_old, old) = town(Dialect::Gid6, 1);
-    let (folder, new) = town(Dialect::Gid7, 3);
-    // Both towns call the files of their stock alike.
+/// A town's deliveries in GeoInfoDok 6, then in 7: as many nights of each.
+fn two_models(nights: [u32; 2]) -> (tempfile::TempDir, Vec<PathBuf>) {
+    let (_old, old) = town(Dialect::Gid6, nights[0]);
+    let (folder, new) = town(Dialect::Gid7, nights[1]);
+    // Both towns call their files alike.
     let copied = old.iter().enumerate().map(|(number, file)| {
         let copy = folder.path().join(format!("in/alkis/gid6_{number}.xml.gz"));
         std::fs::copy(file, &copy).unwrap();
         copy
     });
-    let files: Vec<PathBuf> = copied.chain(new).collect();
+    let files = copied.chain(new).collect();
+    (folder, files)
+}
+
+/// A night with owners, which goes on from another.
+fn night(files: &[PathBuf], last: Option<&Harness>) -> Harness {
+    let options = json!({ "history": true, "owners": true, "audience": "internal", "zoom": [12, 12] });
+    let mut night = Play::new("cadastre", &options, files);
+    night.only = Some("quittierung".into());
+    for (stage, results) in last.into_iter().flat_map(|last| last.results.iter().enumerate()) {
+        night.previous.extend(results.iter().map(|result| (format!("{stage}/{}", result.key), result.clone())));
+    }
+    night.run()
+}
+
+#[test]
+fn the_nights_after_a_change_of_model_end_nothing() {
+    let (_folder, files) = two_models([1, 3]);
     let stocks = files.len() - 2;
-    let play = |count: usize| {
-        let options = json!({ "history": true, "owners": true, "audience": "internal", "zoom": [12, 12] });
-        let mut play = Play::new("cadastre", &options, &files[..count]);
-        play.only = Some("quittierung".into());
-        play
-    };
     let holding = |harness: &Harness| parcels(harness).iter().filter(|row| row.endet.is_none()).count();
-    let mut step = play(stocks).run();
+    let mut step = night(&files[..stocks], None);
     let stock = holding(&step);
     assert!(step.errors.is_empty() && step.results[1][0].outcome.rejections.is_empty(), "{:?}", step.results[1][0].outcome);
     assert!(stock > 1000, "{stock}");
     for count in stocks + 1..=files.len() {
-        let mut night = play(count);
-        for (stage, results) in step.results.iter().enumerate() {
-            night.previous.extend(results.iter().map(|result| (format!("{stage}/{}", result.key), result.clone())));
-        }
-        step = night.run();
-        assert_eq!(step.packs, play(count).run().packs);
+        step = night(&files[..count], Some(&step));
+        assert_eq!(step.packs, night(&files[..count], None).packs);
         assert!(holding(&step).abs_diff(stock) < 50, "{} of {stock}", holding(&step));
+    }
+}
+
+#[test]
+fn in_whatever_order_deliveries_come_night_by_night_the_store_is_the_same() {
+    let (_folder, files) = two_models([2, 3]);
+    let whole = night(&files, None);
+    assert!(whole.errors.is_empty() && whole.results[1][0].outcome.rejections.is_empty(), "{:?}", whole.results[1][0].outcome);
+    let mut random = Random::of(11, &[2]);
+    for trial in 0..5 {
+        let mut order = files.clone();
+        for at in (1..order.len()).rev() {
+            order.swap(at, random.below(at + 1));
+        }
+        let (mut last, mut there) = (None, 0);
+        while there < order.len() {
+            there = order.len().min(there + 1 + random.below(3));
+            last = Some(night(&order[..there], last.as_ref()));
+        }
+        let names: Vec<_> = order.iter().filter_map(|file| file.file_name()).collect();
+        assert_eq!(last.unwrap().packs, whole.packs, "trial {trial}: {names:?}");
     }
 }
 
