@@ -62,6 +62,17 @@ fn a_good_pipeline_passes_and_nothing_is_made() {
 }
 
 #[test]
+fn what_may_not_be_meant_is_said_and_no_error() {
+    let public =
+        "[[dataset]]\nid = \"wald\"\nkind = \"orthophoto\"\nsource = [\"wald/*.tif\"]\nuses = [\"dop\"]\naudience = \"public\"\n";
+    let folder = folder_with(&format!("{GOOD}{public}"));
+    let ran = messkette(folder.path(), &["check", "stadt.toml", "--json"]);
+    let warning = "`wald` is public: what it takes from `dop`, which is internal, is published with it";
+    assert_eq!((ran.code, ran.json()["warnings"].clone()), (0, serde_json::json!([warning])));
+    assert!(ran.err.contains(warning), "{}", ran.err);
+}
+
+#[test]
 fn all_errors_come_at_once() {
     let folder = folder_with(&GOOD.replace("id = ", "ident = ").replace("orthophoto", "orthofoto"));
     insta::assert_snapshot!(messkette(folder.path(), &["check", "stadt.toml"]).text(), @r#"

@@ -23,7 +23,11 @@ pub fn run(args: &Args, ui: &Ui) -> Result<Exit> {
             let warnings = pipeline.warnings();
             if ui.json {
                 let ids: Vec<&str> = pipeline.datasets.iter().map(|dataset| dataset.id.as_str()).collect();
-                print_json(&json!({ "pipeline": name, "valid": true, "datasets": ids, "errors": [], "warnings": warnings }))?;
+                let mut told = json!({ "pipeline": name, "valid": true, "datasets": ids, "errors": [] });
+                if !warnings.is_empty() {
+                    told["warnings"] = json!(warnings);
+                }
+                print_json(&told)?;
             }
             for warning in warnings {
                 tracing::warn!("{warning}");
