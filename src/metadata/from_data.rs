@@ -2,7 +2,7 @@
 
 use super::record::{Format, LineageSource, Link, LinkRole, PublishedArtefact, RecordInput};
 use crate::crs::Bbox;
-use crate::dataset::{ArtefactRole, Facts};
+use crate::dataset::{ArtefactRole, Counts, Facts};
 use crate::io::{Digest, Source};
 use crate::report::Language;
 use jiff::civil::Date;
@@ -140,14 +140,17 @@ pub(super) fn lineage(sources: &[Source]) -> Vec<LineageSource> {
     sorted.into_iter().map(source).collect()
 }
 
-/// What the dataset holds, by type of object; none for images.
-pub(super) fn contents(facts: &Facts) -> Option<String> {
+/// What the dataset holds, by type of object where these may be named; none for images.
+pub(super) fn contents(counts: &Counts, types_are_named: bool) -> Option<String> {
     let mut kept: Vec<(&String, u64)> =
-        facts.counts.0.iter().map(|(name, count)| (name, count.output)).filter(|(_, number)| *number > 0).collect();
-    if kept.is_empty() || facts.representation == crate::dataset::Representation::Grid {
+        counts.0.iter().map(|(name, count)| (name, count.output)).filter(|(_, number)| *number > 0).collect();
+    if kept.is_empty() {
         return None;
     }
     let all: u64 = kept.iter().map(|(_, number)| number).sum();
+    if !types_are_named {
+        return Some(format!("{} Objekte.", Language::De.number(all)));
+    }
     kept.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(b.0)));
     let more = kept.len().saturating_sub(MAX_TYPES);
     let mut parts: Vec<String> =
@@ -162,6 +165,16 @@ pub(super) fn contents(facts: &Facts) -> Option<String> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn types_are_counted_the_most_first_and_named_where_they_may_be() {
+        let mut counts = Counts::default();
+        (0..3).for_each(|_| counts.kept("Wald"));
+        counts.kept("Kopie_Meier");
+        assert_eq!(contents(&counts, true).unwrap(), "4 Objekte: Wald 3, Kopie_Meier 1.");
+        assert_eq!(contents(&counts, false).unwrap(), "4 Objekte.");
+        assert_eq!(contents(&Counts::default(), true), None);
+    }
 
     #[test]
     fn days_are_days() {

@@ -231,6 +231,8 @@ impl Record {
         let mut artefacts: Vec<&PublishedArtefact> =
             input.artefacts.iter().filter(|published| published.artefact.audience <= input.audience).collect();
         artefacts.sort_by(|a, b| a.artefact.path.cmp(&b.artefact.path));
+        // Those of a theme are called as the layers that somebody delivered: nobody promised that these are for everybody.
+        let types_are_named = input.audience == Audience::Internal || kind.name != "vector_theme";
         Ok(Self {
             uuid: identity.uuid,
             date_stamp: identity.date_stamp,
@@ -265,7 +267,7 @@ impl Record {
             vertical: facts.vertical.clone(),
             extent: extent(facts.bbox_lonlat),
             period,
-            contents: contents(facts),
+            contents: contents(&facts.counts, types_are_named).filter(|_| facts.representation != Representation::Grid),
             formats: formats(&artefacts),
             links: artefacts.iter().filter_map(|published| link(published)).collect(),
             overview: artefacts

@@ -25,7 +25,7 @@ const KEEP_RUNS: u32 = 400;
 const KEEP_REPORTS: usize = 60;
 
 /// Raised when records or portal are written differently.
-const DOCUMENTS_VERSION: u32 = 3;
+const DOCUMENTS_VERSION: u32 = 4;
 
 /// The release that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
