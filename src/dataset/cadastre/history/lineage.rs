@@ -2,22 +2,17 @@
 
 use super::PARCEL;
 use super::parcels::{Version, texts};
+use super::texts::Texts;
 use crate::crs::Bbox;
 use crate::dataset::cadastre::row::Row;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::format::wkb;
 use crate::vector::overlay;
-use arrow::array::{ArrayRef, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
 use geo::{Area, Geometry, MultiPolygon};
 use geo_index::rtree::sort::HilbertSort;
 use geo_index::rtree::{RTree, RTreeBuilder, RTreeIndex};
-use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::file::properties::WriterProperties;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 
 /// Ground that two parcels share by less than this (square metres), or that is thinner on average (metres), came of two surveys of one
 /// line, not of each other.
@@ -252,28 +247,9 @@ pub fn all(mut stated: Vec<Edge>, inferred: &[Edge]) -> Vec<Edge> {
 /// # Errors
 /// When the file cannot be written.
 pub fn write(path: &Path, edges: &[Edge]) -> Result<()> {
-    let text = |value: fn(&Edge) -> Option<&str>| -> ArrayRef { Arc::new(edges.iter().map(value).collect::<StringArray>()) };
-    let columns = vec![
-        text(|edge| Some(&edge.from)),
-        text(|edge| Some(&edge.to)),
-        text(|edge| Some(&edge.source)),
-        text(|edge| edge.date.as_deref()),
-    ];
-    let field = |name: &str, missing| Field::new(name, DataType::Utf8, missing);
-    let fields = vec![field("from_fkz", false), field("to_fkz", false), field("source", false), field("datum", true)];
-    let schema = Arc::new(Schema::new(fields));
-    let batch = RecordBatch::try_new(Arc::clone(&schema), columns).map_err(failed)?;
-    let zstd = Compression::ZSTD(ZstdLevel::try_new(3).map_err(failed)?);
-    let properties = WriterProperties::builder().set_compression(zstd).build();
-    let file = std::fs::File::create(path).map_err(failed)?;
-    let mut writer = ArrowWriter::try_new(file, schema, Some(properties)).map_err(failed)?;
-    writer.write(&batch).map_err(failed)?;
-    writer.close().map_err(failed)?;
-    Ok(())
-}
-
-fn failed(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::new("mk::cadastre::lineage", "the lineage of parcels cannot be written").because(cause)
+    let mut table = Texts::create(path, [("from_fkz", false), ("to_fkz", false), ("source", false), ("datum", true)])?;
+    table.add(edges.iter().map(|edge| [Some(&*edge.from), Some(&*edge.to), Some(&*edge.source), edge.date.as_deref()]))?;
+    table.finish()
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ pub mod state;
 pub mod store;
 #[cfg(test)]
 pub(super) mod tests;
+mod texts;
 
 use super::Options;
 

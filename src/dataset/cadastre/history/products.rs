@@ -56,7 +56,7 @@ pub fn products(
         artefacts.push(artefact(TABLE, "application/vnd.apache.parquet", "GeoParquet 1.1", "Flurstücke: alle Fassungen"));
     }
     if options.owners && context.wants("parquet") {
-        bookings::write(&context.output.join(bookings::FILE), options, context)?;
+        bookings::write(&context.output.join(bookings::FILE), options, context.results)?;
         let title = "Flurstücke: Buchungsstellen im Grundbuch";
         artefacts.push(artefact(bookings::FILE, "application/vnd.apache.parquet", "Parquet", title));
     }
