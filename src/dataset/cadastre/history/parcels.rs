@@ -155,13 +155,20 @@ struct Life {
 /// The lives of the versions of one Kennzeichen, by their begin.
 fn lives(versions: &[Version]) -> Vec<Life> {
     let day = |moment: &str| moment.get(..10).unwrap_or(moment).to_owned();
+    let (own, told): (Vec<&Version>, Vec<&Version>) = versions.iter().partition(|version| version.class == PARCEL);
     let mut lives: Vec<Life> = Vec::new();
-    // A version of the parcel that had the number before it may come later: that one was divided, and its rest kept it.
-    for version in versions.iter().filter(|version| version.class == PARCEL) {
+    for version in own {
         let ends = version.ends.as_deref().map(day);
         match lives.iter_mut().find(|life| life.oid == version.oid) {
             Some(life) => life.ends = ends,
             None => lives.push(Life { oid: version.oid.clone(), begins: day(&version.begins), ends }),
+        }
+    }
+    // A historical object that ended before any of these began tells of another parcel.
+    for version in told {
+        let ends = version.ends.as_deref().map(day);
+        if ends.is_some() && lives.iter().all(|life| Some(&life.begins) > ends.as_ref()) {
+            lives.insert(0, Life { oid: version.oid.clone(), begins: day(&version.begins), ends });
         }
     }
     lives
@@ -197,7 +204,7 @@ impl<'e> Kin<'e> {
             let ended = |day: &str| life_at(&lives, day, |life| life.ends.as_deref() == Some(day));
             for version in of_key {
                 // What a historical object tells of has ended, on the day that it says.
-                let own = lives.iter().position(|life| life.oid == version.oid && version.class == PARCEL);
+                let own = lives.iter().position(|life| life.oid == version.oid);
                 let own = own.unwrap_or_else(|| version.ends.as_deref().map_or(0, |end| ended(end.get(..10).unwrap_or(end))));
                 version.predecessors = list(&self.before, &version.key, &|day| begun(day) == own);
                 version.successors = list(&self.after, &version.key, &|day| ended(day) == own);
@@ -339,4 +346,57 @@ pub fn versions(batch: &RecordBatch) -> Result<Vec<Version>> {
 
 fn failed(cause: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
     Error::new("mk::cadastre::history", "the table of parcels' versions cannot be used").because(cause)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn version(class: &str, oid: &str, begins: &str, ends: Option<&str>) -> Version {
+        let moment = |day: &str| format!("{day}T10:00:00Z");
+        Version {
+            key: "1".into(),
+            class: class.into(),
+            oid: oid.into(),
+            begins: moment(begins),
+            ends: ends.map(moment),
+            ..Version::default()
+        }
+    }
+
+    fn edge(from: &str, to: &str, day: &str) -> Edge {
+        Edge { from: from.into(), to: to.into(), source: "x".into(), date: Some(day.into()) }
+    }
+
+    /// Identifier, predecessors and successors of each version.
+    fn told(edges: &[Edge], mut versions: Vec<Version>) -> Vec<String> {
+        Kin::of(edges).arrange(&mut versions);
+        let list = |version: &Version| (version.predecessors.join("+"), version.successors.join("+"));
+        let line = |version: &Version| {
+            let (before, after) = list(version);
+            format!("{before}>{}>{after}", version.oid)
+        };
+        versions.iter().map(line).collect()
+    }
+
+    #[test]
+    fn a_number_that_is_used_again_inherits_nothing() {
+        let edges = [
+            edge("7", "1", "2000-01-01"),
+            edge("1", "101", "2026-03-02"),
+            edge("9", "1", "2026-03-04"),
+            edge("1", "2", "2027-01-01"),
+        ];
+        let old =
+            [version(PARCEL, "A", "2000-01-01", Some("2010-01-01")), version(PARCEL, "A", "2010-01-01", Some("2026-03-02"))];
+        let new = version(PARCEL, "B", "2026-03-04", Some("2027-01-01"));
+        let both = old.iter().cloned().chain([new.clone()]).collect();
+        assert_eq!(told(&edges, both), ["7>A>101", "7>A>101", "9>B>2"]);
+        // What is known of the first by a historical object alone is not the second's.
+        let historical = version("AX_HistorischesFlurstueck", "H", "2000-01-01", Some("2026-03-02"));
+        assert_eq!(told(&edges, vec![historical.clone(), new]), ["7>H>101", "9>B>2"]);
+        // A historical object beside its parcel, which a portion deleted later, tells of the same.
+        let beside = vec![historical, version(PARCEL, "A", "2010-01-01", Some("2026-03-03"))];
+        assert_eq!(told(&edges[..2], beside), ["7>H>101", "7>A>101"]);
+    }
 }
