@@ -49,6 +49,8 @@ pub struct Kind {
     pub title: &'static str,
     /// Patterns of the file names that count as sources, where a folder or an archive holds others too.
     pub patterns: &'static [&'static str],
+    /// True when object types are called as what was delivered: the public record does not name them.
+    pub types_are_delivered: bool,
     /// Artefacts that hold its features, as GeoPackage: a server offers the first that the audience has.
     pub features: &'static [&'static str],
     /// JSON Schema of the kind's own options.

@@ -231,8 +231,8 @@ impl Record {
         let mut artefacts: Vec<&PublishedArtefact> =
             input.artefacts.iter().filter(|published| published.artefact.audience <= input.audience).collect();
         artefacts.sort_by(|a, b| a.artefact.path.cmp(&b.artefact.path));
-        // Those of a theme are called as the layers that somebody delivered: nobody promised that these are for everybody.
-        let types_are_named = input.audience == Audience::Internal || kind.name != "vector_theme";
+        // Nobody promised that names of layers that somebody delivered are for everybody.
+        let types_are_named = input.audience == Audience::Internal || !kind.types_are_delivered;
         Ok(Self {
             uuid: identity.uuid,
             date_stamp: identity.date_stamp,

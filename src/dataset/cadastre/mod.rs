@@ -41,6 +41,7 @@ pub const KIND: Kind = Kind {
     summary: "ALKIS NAS deliveries to tables, GeoPackage and vector tiles",
     title: "Liegenschaftskataster",
     patterns: &["*.xml", "*.xml.gz", "*.gml", "*.gml.gz", "*.nas"],
+    types_are_delivered: false,
     features: &["cadastre.gpkg"],
     options: || schemars::schema_for!(Options),
     open,

@@ -59,6 +59,7 @@ pub const KIND: Kind = Kind {
         "*.city.json.gz",
         "*.city.jsonl.gz",
     ],
+    types_are_delivered: false,
     features: &["buildings.gpkg"],
     options: || schemars::schema_for!(Options),
     open,

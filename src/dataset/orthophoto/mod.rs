@@ -64,6 +64,7 @@ pub const KIND: Kind = Kind {
     summary: "Orthophoto tiles to map tiles, footprints and STAC items",
     title: "Orthophotos",
     patterns: &["*.tif", "*.tiff", "*.jp2", "*.jpg", "*.jpeg", "*.png", "*.ecw"],
+    types_are_delivered: false,
     features: &[],
     options: || schemars::schema_for!(Options),
     open,

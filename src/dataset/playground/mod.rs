@@ -46,6 +46,7 @@ pub const KIND: Kind = Kind {
     summary: "playgrounds with equipment and inspections to a GeoPackage for the field, due dates and a feed of changes",
     title: "Spielplätze",
     patterns: PATTERNS,
+    types_are_delivered: false,
     features: &["playground_intern.gpkg", "playground.gpkg"],
     options: || schemars::schema_for!(Options),
     open,

@@ -43,6 +43,7 @@ pub const KIND: Kind = Kind {
     summary: "panoramas along streets to sequences, STAC, vector tiles and a drive to play",
     title: "Straßenbefahrung",
     patterns: &["*.jpg", "*.jpeg", "*.JPG", "*.JPEG", "*.csv", "*.csv.gz", "*.tsv", "*.tsv.gz", "*.xml", "*.xml.gz"],
+    types_are_delivered: false,
     features: &[],
     options: || schemars::schema_for!(Options),
     open,

@@ -54,6 +54,7 @@ pub const KIND: Kind = Kind {
         "*.mif",
         "*.dxf",
     ],
+    types_are_delivered: true,
     features: &["theme.gpkg"],
     options: || schemars::schema_for!(Options),
     open,
