@@ -154,7 +154,8 @@ pub fn gate(
     found.extend(documents.filter(|(_, bytes)| watch.finds(bytes)).map(|(path, _)| (path.clone(), String::new())));
     // Of a file whose name tells it the name is not told, whatever else it holds.
     found.retain(|(path, _)| !is_named(path));
-    refused(found).map_or(Ok(marks), Err)
+    let hint = "nothing was released; clear the datum at its source, or set audience = \"internal\" for the dataset";
+    refused(found).map_or(Ok(marks), |error| Err(error.hint(hint)))
 }
 
 /// As [`gate`], for a release that was made for other words: before it becomes current again.
@@ -174,7 +175,8 @@ pub fn look_again(release: &Path, watch: &Watch) -> Result<()> {
     };
     let paths = files.into_par_iter().map(|file| file.path).filter(|path| path.starts_with("public/"));
     let found = paths.map(|path| look(&path)).collect::<Result<Vec<_>>>()?;
-    refused(found.into_iter().flatten().collect()).map_or(Ok(()), Err)
+    let hint = "what is current stays; go back to another release, `messkette status` lists them";
+    refused(found.into_iter().flatten().collect()).map_or(Ok(()), |error| Err(error.hint(hint)))
 }
 
 /// What is said when something was found: artefacts with the place in them.
@@ -189,8 +191,7 @@ fn refused(mut found: Vec<(String, String)>) -> Option<Error> {
     }
     let error =
         Error::new("mk::release::canary", format!("a protected datum is in what would become public: {}", names.join(", ")));
-    let error = error.at(Place::file(first.clone()));
-    Some(error.hint("nothing was released; clear the datum at its source, or set audience = \"internal\" for the dataset"))
+    Some(error.at(Place::file(first.clone())))
 }
 
 /// What an artefact is remembered by: its content, and its extension, by which it is decoded.
