@@ -240,7 +240,7 @@ impl Stock {
         }
         (as_long_as(end, &self.first) < self.first.as_str()).then(|| {
             let reason = format!(
-                "the interval ends at {end}, before the stock of {}: what it brings and the stock does not hold is shown as of today",
+                "the interval ends at {end}, before the stock of {}: what it brings and the stock does not hold is shown as of today; take the file away where the stock replaces it",
                 self.first
             );
             fault(delivery, "mk::cadastre::older", reason)

@@ -10,7 +10,7 @@ use crate::format::geoparquet;
 use arrow::array::AsArray;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The members of a stock, those in the west of the town and those without a place: they lie in several cells.
 fn members(files: &[PathBuf]) -> (String, Vec<String>) {
@@ -62,6 +62,18 @@ fn moved(member: &str, metres: f64) -> String {
     member.replace(at, &format!("{:.3} {north}", east.parse::<f64>().unwrap() + metres))
 }
 
+/// A delivery in a file of its own.
+fn delivered(folder: &Path, name: &str, text: &str) -> PathBuf {
+    let path = folder.join(name);
+    std::fs::write(&path, format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{text}")).unwrap();
+    path
+}
+
+fn stock(head: &str, members: &[String]) -> String {
+    let collection = members.join("</wfs:member>\n<wfs:member>");
+    format!("<wfs:FeatureCollection {head}><wfs:member>{collection}</wfs:member></wfs:FeatureCollection>")
+}
+
 fn changes(head: &str, day: u32, operations: &[String]) -> String {
     let interval = |name: &str, day: u32| format!("<adv:{name}>2026-03-{day:02}T04:00:00Z</adv:{name}>");
     format!(
@@ -110,14 +122,8 @@ fn column(harness: &Harness, table: &str, name: &str) -> Vec<String> {
 fn nights_that_go_on_have_the_rows_of_one_that_begins_at_the_start() {
     let (folder, files) = town(Dialect::Gid7, 1);
     let (head, members) = members(&files);
-    let write = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{text}")).unwrap();
-        path
-    };
-    let collection = members.join("</wfs:member>\n<wfs:member>");
-    let stock = format!("<wfs:FeatureCollection {head}><wfs:member>{collection}</wfs:member></wfs:FeatureCollection>");
-    let mut files = vec![write("a_stock.xml", &stock)];
+    let write = |name: &str, text: &str| delivered(folder.path(), name, text);
+    let mut files = vec![write("a_stock.xml", &stock(&head, &members))];
     let nothing = json!({});
     let base = play(&files, &nothing).run();
     assert!(base.errors.is_empty(), "{:?}", base.errors);
@@ -183,14 +189,8 @@ fn parcels_are_booked_where_the_deliveries_say() {
             )
         })
         .collect();
-    let write = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{text}")).unwrap();
-        path
-    };
-    let collection = members.join("</wfs:member>\n<wfs:member>");
-    let stock = format!("<wfs:FeatureCollection {head}><wfs:member>{collection}</wfs:member></wfs:FeatureCollection>");
-    let mut files = vec![write("a_stock.xml", &stock)];
+    let write = |name: &str, text: &str| delivered(folder.path(), name, text);
+    let mut files = vec![write("a_stock.xml", &stock(&head, &members))];
     let booked = |harness: &Harness| -> Vec<(String, String)> {
         let [parcels, entries] = ["flurstueck", "buchungsstelle"].map(|name| column(harness, "flurstueck_buchung", name));
         parcels.into_iter().zip(entries).collect()
